@@ -1,0 +1,20 @@
+# The rooms of src/ and who may include whom: one line a room, lowest level first.
+# tests/layout/test_layers.py reads the same lines and checks every #include; the linker checks the rest.
+#
+#       room      may use (in order of level)                                         outside libraries
+kg_room(base     USES                                                                 LIBRARIES)
+kg_room(crypto   USES base                                                            LIBRARIES OpenSSL::Crypto simdjson::simdjson)
+kg_room(net      USES base                                                            LIBRARIES Threads::Threads)
+kg_room(http     USES base                                                            LIBRARIES)
+kg_room(logs     USES base                                                            LIBRARIES Threads::Threads)
+kg_room(tls      USES base crypto net                                                 LIBRARIES OpenSSL::SSL)
+kg_room(route    USES base crypto http                                                LIBRARIES pcre2)
+kg_room(auth     USES base crypto http route                                          LIBRARIES)
+kg_room(policy   USES base crypto http auth                                           LIBRARIES yaml)
+kg_room(limit    USES base crypto http route                                          LIBRARIES)
+kg_room(identity USES base crypto http route auth                                     LIBRARIES)
+kg_room(upstream USES base net tls http                                               LIBRARIES)
+kg_room(pipeline USES base crypto net http logs tls route auth policy limit identity  LIBRARIES)
+kg_room(proxy    USES base net http logs tls route auth identity upstream pipeline    LIBRARIES)
+kg_room(conf     USES base crypto http logs tls route auth policy limit identity upstream pipeline proxy LIBRARIES)
+kg_room(cli      USES base crypto net http logs tls route auth policy limit identity upstream pipeline proxy conf LIBRARIES CLI11::CLI11)

@@ -1,0 +1,96 @@
+// JWT as a client credential: NGINX Plus's auth_jwt for signed tokens (design: nginx-semantics §2), RFC 7519, 8725, 6750.
+//
+// authenticate_jwt is a function of its input: *not mine* (no credential), *good* (a VerifiedToken) or *bad*. It never
+// sees the response. Bad is never retried as another method or as anonymous.
+// Thread rule: pure but for the TokenCache it is handed, which belongs to one worker.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "auth/principal.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "crypto/jws.h"
+#include "route/template.h"
+
+namespace keepgate::auth {
+
+// Which claims name the requester and the customer: the first that is present wins (directive identity_claims).
+struct IdentityClaims {
+  std::vector<std::string> client = {"client_id", "azp"};
+  std::vector<std::string> user = {"sub"};
+  std::vector<std::string> roles = {"roles"};
+  std::vector<std::string> scopes = {"scope", "scp"};
+};
+
+struct JwtRequire {
+  std::vector<route::Template> values;  // All must be non-empty and not "0".
+  std::uint16_t status = 401;           // 401 or 403.
+};
+
+struct JwtOptions {
+  bool enabled = false;
+  route::Template realm;
+  std::optional<route::VariableRef> token;  // Absent: Authorization: Bearer.
+  std::shared_ptr<const crypto::KeySet> keys;  // All auth_jwt_key_file of the level, merged. nullptr with enabled: unusable → 503.
+  std::uint64_t verifier_id = 0;  // Unique per (keys, leeway, identity_claims, reload): part of every cache key.
+  std::int64_t leeway_s = 0;
+  IdentityClaims claims;
+  std::vector<JwtRequire> require;
+};
+
+struct VerifiedToken {
+  std::string header_text, payload_text;
+  crypto::Json header, payload;
+  Principal principal;
+  std::int64_t not_before_s = 0;  // Valid while not_before_s ≤ now < expires_s, leeway included. 0: no bound.
+  std::int64_t expires_s = 0;     // 0: the token has no exp (accepted as NGINX Plus does).
+  std::string token_hash;         // First 16 hex digits of SHA-256 of the token: what logs may show.
+};
+
+// Claims of a verified payload, as $jwt_claim_NAME shows them: strings raw, numbers and booleans as written, arrays of
+// scalars comma-joined, objects as JSON; "" if absent.
+std::string claim_text(const crypto::Json& payload, std::string_view name);
+
+// Verifies and checks time. Used on a cache miss, by `keepgate token verify` and by explain.
+Result<std::shared_ptr<const VerifiedToken>> verify_jwt(std::string_view token, const JwtOptions& options, Now now);
+
+// sub that equals the client names no customer (design: policy "Names").
+Principal principal_of(const crypto::Json& payload, const IdentityClaims& claims, AuthMethod method);
+
+// Verified tokens by content: bounded, keyed hash, full compare. May change cost, never the answer: an entry answers
+// only for its verifier_id and only while its times hold.
+class TokenCache {
+ public:
+  explicit TokenCache(std::size_t entries_max);
+  ~TokenCache();
+  // nullptr: not there (or no longer valid at `now`, and then dropped).
+  std::shared_ptr<const VerifiedToken> find(std::string_view token, std::uint64_t verifier_id, Now now);
+  void insert(std::string_view token, std::uint64_t verifier_id, std::shared_ptr<const VerifiedToken> value);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+enum class AuthVerdict : std::uint8_t { bad = 0, good, not_mine };
+
+struct AuthResult {
+  AuthVerdict verdict = AuthVerdict::bad;
+  std::shared_ptr<const VerifiedToken> token;  // With good.
+  std::string reason;                          // With bad: for the log: "signature does not match key 'k1'".
+};
+
+// `token` is what the location's token source yields (see bearer_token), "" if there is none.
+AuthResult authenticate_jwt(std::string_view token, const JwtOptions& options, Now now, TokenCache* cache);
+
+// RFC 6750 §2.1: the credential of one Authorization field, scheme compared without case. Two Authorization fields, a
+// comma list or another character outside b68token: bad. No Authorization or another scheme: empty.
+Result<std::string_view> bearer_token(std::string_view authorization);
+
+}  // namespace keepgate::auth

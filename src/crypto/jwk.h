@@ -1,0 +1,69 @@
+// Keys for JOSE: JWK and JWK Sets (RFC 7517, 7518, 8037). Each key has exactly one algorithm, fixed when it is read.
+//
+// A JWK's `alg` names it; without `alg`: RSA → RS256, P-256 → ES256, P-384 → ES384, P-521 → ES512, OKP Ed25519 and
+// Ed448 → EdDSA, oct → HS256. A key whose `alg`, `kty`, `crv` or `use` do not agree is refused. RSA under 2048 bits, an
+// even or 1 exponent, a point off its curve, a private key where only public ones belong: refused.
+// Thread rule: immutable, shared freely. Private material is wiped on destruction and never printed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/diagnostics.h"
+#include "base/error.h"
+
+struct evp_pkey_st;
+
+namespace keepgate::crypto {
+
+enum class Algorithm : std::uint8_t {
+  none = 0,  // Never verifies.
+  rs256, rs384, rs512, ps256, ps384, ps512, es256, es384, es512, eddsa, hs256, hs384, hs512,
+};
+
+std::string_view name_of(Algorithm algorithm);          // "RS256"
+Algorithm algorithm_named(std::string_view exact_name);  // Algorithm::none if unknown; case matters (RFC 7515 §4.1.1).
+
+class Key {
+ public:
+  Key(const Key&) = delete;
+  Key& operator=(const Key&) = delete;
+  ~Key();
+
+  const std::string& id() const { return id_; }  // kid; "" if it has none.
+  Algorithm algorithm() const { return algorithm_; }
+  bool is_private() const { return private_; }  // Can sign. True for every oct key.
+  evp_pkey_st* native() const { return native_; }
+  std::string_view secret() const { return secret_; }  // oct only.
+
+ private:
+  friend class KeyReader;
+  Key() = default;
+  std::string id_, secret_;
+  Algorithm algorithm_ = Algorithm::none;
+  bool private_ = false;
+  evp_pkey_st* native_ = nullptr;
+};
+
+// Reads one JWK object, public or private.
+Result<std::shared_ptr<const Key>> parse_jwk(std::string_view json);
+
+struct KeySet {
+  std::vector<std::shared_ptr<const Key>> keys;
+
+  // RFC 7517 §5: keys with an unknown kty, use or alg (encryption keys among them) are passed over with a warning;
+  // a key that is broken, or two signature keys of one kid and one algorithm, refuse the whole set. A set without any
+  // usable key is refused. `place` names the file.
+  static std::shared_ptr<const KeySet> parse(std::string_view json, const SourcePlace& place, Diagnostics& diagnostics);
+};
+
+enum class KeyType : std::uint8_t { rsa2048 = 0, rsa3072, p256, p384, p521, ed25519, oct256 };
+// A fresh private JWK as JSON text with kid (RFC 7638 thumbprint) and alg; the caller writes it with mode 0600.
+std::string generate_jwk(KeyType type, Algorithm algorithm, std::string_view key_id = {});
+// The public half of a private JWK, as JSON text. Refused for oct.
+Result<std::string> public_jwk(std::string_view private_jwk_json);
+
+}  // namespace keepgate::crypto

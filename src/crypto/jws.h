@@ -1,0 +1,39 @@
+// JWS compact serialisation (RFC 7515, 8725): split strictly, verify with a key set, sign.
+//
+// Closed header set: `crit`, `b64`, `zip`, `jwk`, `jku`, `x5u`, `x5c` in a header refuse the token (never dereferenced);
+// `alg` must be the key's one algorithm, so there is no confusion to exploit. Tokens over 16 KiB are refused.
+// Thread rule: pure functions over immutable keys; each thread has its own digest contexts.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "crypto/json.h"
+#include "crypto/jwk.h"
+
+namespace keepgate::crypto {
+
+inline constexpr std::size_t token_bytes_max = 16 * 1024;
+
+struct Jws {
+  Json header;
+  std::string header_text;    // Decoded JSON.
+  std::string payload;        // Decoded bytes; any bytes.
+  std::string signature;      // Decoded bytes.
+  std::string_view signed_part;  // "header.payload" as sent: a view into the token.
+  Algorithm algorithm = Algorithm::none;
+  std::string_view key_id;    // View into `header`. "" if absent.
+};
+
+// Everything that can be refused before a key is looked at. Error::detail says which check.
+Result<Jws> parse_jws(std::string_view token);
+
+// Tries the keys that fit: same algorithm and, where the token names a kid, the same kid or (as NGINX Plus does) a key
+// without one. Returns the key that verified. Errors: code "unknown_key" (no key fits), "bad_signature".
+Result<const Key*> verify_jws(const Jws& jws, const KeySet& keys);
+
+// `header_json` gets no additions: the caller writes alg, kid, typ. Fails for a key that cannot sign.
+Result<std::string> sign_jws(std::string_view header_json, std::string_view payload, const Key& key);
+
+}  // namespace keepgate::crypto

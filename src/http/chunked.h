@@ -1,0 +1,41 @@
+// Chunked transfer coding (RFC 9112 §7.1), strict, in place.
+//
+// decode() squeezes the data of all complete and partial chunks in `bytes` to the front of the same memory, so that a
+// relay reads into one buffer and writes one run. Extensions are skipped and bounded, trailers are checked and dropped:
+// they never become header fields (design: security checklist A7). Thread rule: one owner.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace keepgate::http {
+
+class ChunkedDecoder {
+ public:
+  struct Step {
+    std::size_t data_bytes = 0;      // Now at the front of the buffer.
+    std::size_t consumed_bytes = 0;  // Of the input; less than given only when `done`: the rest is the next message's.
+    bool done = false;               // Last chunk and trailer section were read.
+    bool malformed = false;          // The body cannot be trusted from here on: close the connection.
+    std::string_view reason;         // A literal, when malformed.
+  };
+  Step decode(char* bytes, std::size_t size);
+  bool done() const { return state_ == State::done; }
+  void reset() { *this = ChunkedDecoder(); }
+
+ private:
+  enum class State : std::uint8_t { malformed = 0, size_first, size, extension, size_lf, data, data_cr, data_lf,
+                                    trailer_start, trailer, trailer_lf, end_lf, done };
+  State state_ = State::size_first;
+  std::uint8_t size_digits_ = 0;
+  std::uint32_t extension_bytes_ = 0;  // Of all chunks of the body together; bounded.
+  std::uint32_t trailer_bytes_ = 0;    // Bounded.
+  std::uint64_t left_ = 0;             // Data bytes left in this chunk.
+};
+
+// Writes "1f4\r\n" into `out` (at least 18 bytes); returns its length. After the data the caller writes "\r\n".
+std::size_t write_chunk_head(char* out, std::uint64_t data_bytes);
+inline constexpr std::string_view last_chunk = "0\r\n\r\n";
+
+}  // namespace keepgate::http

@@ -1,0 +1,125 @@
+#include "net/address.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+
+#include "base/bytes.h"
+
+namespace keepgate::net {
+
+namespace {
+
+const sockaddr_in& as_v4(const sockaddr* native) { return *reinterpret_cast<const sockaddr_in*>(native); }
+const sockaddr_in6& as_v6(const sockaddr* native) { return *reinterpret_cast<const sockaddr_in6*>(native); }
+
+}  // namespace
+
+std::optional<Address> Address::ip(std::string_view host, std::uint16_t port) {
+  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  const std::string text(host);
+  if (text.find('\0') != std::string::npos) return std::nullopt;
+  sockaddr_in v4{};
+  if (::inet_pton(AF_INET, text.c_str(), &v4.sin_addr) == 1) {
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(port);
+    return from_native(reinterpret_cast<const sockaddr*>(&v4), sizeof v4);
+  }
+  sockaddr_in6 v6{};
+  if (::inet_pton(AF_INET6, text.c_str(), &v6.sin6_addr) == 1) {
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(port);
+    return from_native(reinterpret_cast<const sockaddr*>(&v6), sizeof v6);
+  }
+  return std::nullopt;
+}
+
+std::optional<Address> Address::unix_path(std::string_view path) {
+  Address out;
+  sockaddr_un& local = out.storage_.local;
+  if (path.empty() || path.size() >= sizeof local.sun_path || path.find('\0') != std::string_view::npos) {
+    return std::nullopt;
+  }
+  local.sun_family = AF_UNIX;
+  std::memcpy(local.sun_path, path.data(), path.size());
+  local.sun_path[path.size()] = '\0';
+  out.bytes_ = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1);
+  return out;
+}
+
+Address Address::from_native(const sockaddr* native, socklen_t bytes) {
+  Address out;
+  out.bytes_ = std::min<socklen_t>(bytes, sizeof out.storage_);
+  std::memcpy(&out.storage_, native, out.bytes_);
+  return out;
+}
+
+std::vector<Address> Address::resolve(std::string_view host, std::uint16_t port, std::string& error) {
+  if (const auto literal = ip(host, port)) return {*literal};
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const int code = ::getaddrinfo(std::string(host).c_str(), nullptr, &hints, &found);
+  if (code != 0) {
+    error = ::gai_strerror(code);
+    return {};
+  }
+  std::vector<Address> out;
+  for (const addrinfo* one = found; one; one = one->ai_next) {
+    Address address = from_native(one->ai_addr, one->ai_addrlen);
+    if (address.family() == AF_INET) reinterpret_cast<sockaddr_in*>(&address.storage_)->sin_port = htons(port);
+    if (address.family() == AF_INET6) reinterpret_cast<sockaddr_in6*>(&address.storage_)->sin6_port = htons(port);
+    if (std::find(out.begin(), out.end(), address) == out.end()) out.push_back(address);
+  }
+  ::freeaddrinfo(found);
+  return out;
+}
+
+std::uint16_t Address::port() const {
+  if (family() == AF_INET) return ntohs(as_v4(native()).sin_port);
+  if (family() == AF_INET6) return ntohs(as_v6(native()).sin6_port);
+  return 0;
+}
+
+std::string Address::ip_text() const {
+  char text[INET6_ADDRSTRLEN] = {};
+  if (family() == AF_INET) return ::inet_ntop(AF_INET, &as_v4(native()).sin_addr, text, sizeof text);
+  if (family() == AF_INET6) {
+    const in6_addr& six = as_v6(native()).sin6_addr;
+    // A v4 client on a dual-stack listener is the same client: one spelling for limits and logs.
+    if (IN6_IS_ADDR_V4MAPPED(&six)) return ::inet_ntop(AF_INET, six.s6_addr + 12, text, sizeof text);
+    return ::inet_ntop(AF_INET6, &six, text, sizeof text);
+  }
+  return "unix:";
+}
+
+std::string Address::text() const {
+  if (is_unix()) return cat("unix:", std::string_view(storage_.local.sun_path));
+  const std::string host = ip_text();
+  return host.find(':') == std::string::npos ? cat(host, ':', port()) : cat('[', host, "]:", port());
+}
+
+std::string_view Address::ip_bytes() const {
+  if (family() == AF_INET) return {reinterpret_cast<const char*>(&as_v4(native()).sin_addr), 4};
+  if (family() == AF_INET6) {
+    const in6_addr& six = as_v6(native()).sin6_addr;
+    const auto* bytes = reinterpret_cast<const char*>(&six);
+    return IN6_IS_ADDR_V4MAPPED(&six) ? std::string_view(bytes + 12, 4) : std::string_view(bytes, 16);
+  }
+  return {};
+}
+
+bool Address::is_wildcard() const {
+  const std::string_view bytes = ip_bytes();
+  return !bytes.empty() && bytes.find_first_not_of('\0') == std::string_view::npos;
+}
+
+bool Address::operator==(const Address& other) const {
+  return bytes_ == other.bytes_ && std::memcmp(&storage_, &other.storage_, bytes_) == 0;
+}
+
+}  // namespace keepgate::net

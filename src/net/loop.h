@@ -1,0 +1,132 @@
+// The event loop of one worker: epoll, edge-triggered, each descriptor registered once for its life.
+//
+// Thread rule: everything here belongs to the thread that runs the loop, but for post() and stop(), which any thread
+// may call. now() is read once per turn. Coroutines that wait are resumed from run().
+#pragma once
+
+#include <atomic>
+#include <coroutine>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/clock.h"
+#include "net/task.h"
+#include "net/timer.h"
+
+namespace keepgate::net {
+
+class Loop;
+
+// Why a wait ended. Zero is never success.
+enum class Wake : std::uint8_t { cancelled = 0, timeout, hangup, ready };
+
+struct Watch;
+
+// One coroutine waiting for one thing. Lives in the coroutine's frame while it waits.
+class Waiter : public Timer {
+ public:
+  void wake(Wake reason);  // Unregisters, then resumes the coroutine at once.
+  Wake reason() const { return reason_; }
+
+ protected:
+  ~Waiter() = default;
+  void expired() override { wake(Wake::timeout); }
+  void unregister();
+
+  friend class Loop;
+  friend struct Watch;
+  std::coroutine_handle<> handle_;
+  Waiter** slots_[2] = {nullptr, nullptr};  // Where this waiter is registered.
+  Wake reason_ = Wake::cancelled;
+};
+
+// A registered descriptor. Freed by the loop after the turn in which its owner let go of it.
+struct Watch {
+  Waiter* reader = nullptr;
+  Waiter* writer = nullptr;
+  Waiter* hangup_waiter = nullptr;
+  bool readable = false;  // Data, an end or an error may be read without waiting.
+  bool writable = false;
+  bool hangup = false;  // The peer closed its side or the connection broke.
+  bool dead = false;
+  bool cancelled = false;  // Waits end at once with Wake::cancelled.
+  Watch* next = nullptr;   // All live watches of a loop, for cancel_all().
+  Watch* previous = nullptr;
+};
+
+// A message from another thread.
+struct Message {
+  virtual ~Message() = default;
+  virtual void deliver(Loop& loop) = 0;
+};
+
+class Loop {
+ public:
+  Loop();
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  static Loop& current();  // The loop this thread runs. INVARIANT: there is one.
+
+  void run();   // Until stop().
+  void stop();  // Any thread.
+  void post(std::unique_ptr<Message> message);  // Any thread.
+
+  const Now& now() const { return now_; }
+  TimerWheel& timers() { return timers_; }
+
+  // Registers for reading and writing. `exclusive`: a descriptor shared by several loops (a Unix listener).
+  // nullptr if the kernel refuses (out of memory or watches).
+  Watch* add(int descriptor, bool exclusive = false);
+  // The owner is done; it has closed or will close the descriptor itself.
+  void remove(Watch* watch);
+  // Ends every wait on `watch`, now and later, with Wake::cancelled. The waiters resume later in this turn.
+  void cancel(Watch& watch);
+  void cancel_all();
+  // Resumes `handle` later in this turn.
+  void defer(std::coroutine_handle<> handle) { ready_.push_back(handle); }
+  std::size_t watch_count() const { return watch_count_; }
+
+ private:
+  void dispatch(Watch& watch, std::uint32_t events);
+  void run_deferred();
+  void take_messages();
+  void cancel_waiter(Waiter* waiter);
+  void bury();
+
+  int epoll_ = -1;
+  int wake_descriptor_ = -1;
+  Now now_;
+  TimerWheel timers_;
+  Watch watches_;  // Ring head.
+  std::size_t watch_count_ = 0;
+  std::vector<Watch*> buried_;
+  std::vector<Watch*> spare_;
+  std::vector<std::coroutine_handle<>> ready_;
+  std::vector<std::coroutine_handle<>> running_;
+  std::atomic<bool> stopping_{false};
+  std::mutex mailbox_mutex_;
+  std::vector<std::unique_ptr<Message>> mailbox_;
+  std::atomic<bool> mailbox_full_{false};
+};
+
+// co_await sleep_until(loop, deadline). Not cancellable: for short pauses of the program's own (accept back-off).
+class SleepUntil : public Waiter {
+ public:
+  SleepUntil(Loop& loop, std::int64_t deadline_ms) : loop_(loop), deadline_ms_(deadline_ms) {}
+  bool await_ready() const { return false; }
+  void await_suspend(std::coroutine_handle<> handle) {
+    handle_ = handle;
+    loop_.timers().arm(*this, deadline_ms_);
+  }
+  void await_resume() const {}
+
+ private:
+  Loop& loop_;
+  std::int64_t deadline_ms_;
+};
+
+}  // namespace keepgate::net

@@ -1,0 +1,117 @@
+#include "net/socket.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/bytes.h"
+
+namespace keepgate::net {
+
+namespace {
+
+std::unexpected<Error> system_failure(ErrorKind kind, std::string_view code, std::string what) {
+  const int number = errno;
+  return fail(kind, Blame::us, code, cat(what, " failed (", number, ": ", std::strerror(number), ")"));
+}
+
+void set_flag(int descriptor, int level, int name, int value) {
+  ::setsockopt(descriptor, level, name, &value, sizeof value);
+}
+
+// A socket file without a listener is left over from a crash; connecting tells.
+bool unix_socket_is_stale(const Address& address) {
+  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (probe < 0) return false;
+  const bool refused = ::connect(probe, address.native(), address.native_bytes()) != 0 && errno == ECONNREFUSED;
+  ::close(probe);
+  return refused;
+}
+
+int bind_to(int descriptor, const Address& address) {
+  if (::bind(descriptor, address.native(), address.native_bytes()) == 0) return 0;
+  if (errno != EADDRINUSE || !address.is_unix() || !unix_socket_is_stale(address)) return -1;
+  const std::string path = address.text().substr(5);
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) {
+    errno = EADDRINUSE;
+    return -1;
+  }
+  ::unlink(path.c_str());
+  return ::bind(descriptor, address.native(), address.native_bytes());
+}
+
+}  // namespace
+
+Result<int> listen_on(const Address& address, const ListenOptions& options) {
+  const int descriptor = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return system_failure(ErrorKind::io, "listen", "socket()");
+  if (!address.is_unix()) {
+    set_flag(descriptor, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (options.reuse_port) set_flag(descriptor, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (address.family() == AF_INET6) set_flag(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, options.ipv6_only ? 1 : 0);
+  }
+  if (bind_to(descriptor, address) != 0) {
+    auto failure = system_failure(ErrorKind::io, "listen", cat("bind() to ", address.text()));
+    ::close(descriptor);
+    return failure;
+  }
+  if (address.is_unix()) ::chmod(address.text().c_str() + 5, options.unix_mode);
+  if (::listen(descriptor, options.backlog) != 0) {
+    auto failure = system_failure(ErrorKind::io, "listen", cat("listen() on ", address.text()));
+    ::close(descriptor);
+    return failure;
+  }
+  return descriptor;
+}
+
+Accepted accept_one(int listener) {
+  sockaddr_storage peer{};
+  socklen_t bytes = sizeof peer;
+  const int descriptor =
+      ::accept4(listener, reinterpret_cast<sockaddr*>(&peer), &bytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (descriptor < 0) return {-1, errno, {}};
+  return {descriptor, 0, Address::from_native(reinterpret_cast<const sockaddr*>(&peer), bytes)};
+}
+
+Task<Result<Stream>> connect(Loop& loop, const Address& address, std::int64_t deadline_ms, Stream* watched) {
+  const int descriptor = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) co_return system_failure(ErrorKind::io, "connect", "socket()");
+  if (!address.is_unix()) set_no_delay(descriptor);
+  const int started = ::connect(descriptor, address.native(), address.native_bytes());
+  if (started != 0 && errno != EINPROGRESS) {
+    auto failure = system_failure(ErrorKind::unreachable, "connect", "connect()");
+    ::close(descriptor);
+    co_return failure;
+  }
+  Stream stream(loop, descriptor);
+  if (!stream.valid()) co_return fail(ErrorKind::io, Blame::us, "connect", "the connection could not be watched");
+  // A connection that is still being made is not writable; the edge of its outcome is. `watched` ends the wait early.
+  const Wake wake = co_await stream.wait_connected(deadline_ms, watched);
+  if (wake == Wake::timeout) co_return fail(ErrorKind::timeout, Blame::upstream, "connect", "connect() timed out");
+  if (wake != Wake::ready) co_return fail(ErrorKind::cancelled, Blame::client, "connect", "cancelled");
+  int error = 0;
+  socklen_t bytes = sizeof error;
+  ::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &bytes);
+  if (error != 0) {
+    errno = error;
+    co_return system_failure(ErrorKind::unreachable, "connect", "connect()");
+  }
+  co_return stream;
+}
+
+Address local_address(int descriptor) {
+  sockaddr_storage local{};
+  socklen_t bytes = sizeof local;
+  if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&local), &bytes) != 0) return {};
+  return Address::from_native(reinterpret_cast<const sockaddr*>(&local), bytes);
+}
+
+void set_no_delay(int descriptor) { set_flag(descriptor, IPPROTO_TCP, TCP_NODELAY, 1); }
+
+}  // namespace keepgate::net

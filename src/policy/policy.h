@@ -1,0 +1,93 @@
+// The policy: YAML files compiled into one immutable decision table (design: policy.md).
+//
+// Default deny; deny wins; order never matters. Without conditions (when/unless) every answer is exact. Thread rule:
+// immutable after load, shared by all workers; authorize() allocates nothing when the principal's slot is warm.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "auth/principal.h"
+#include "base/diagnostics.h"
+
+namespace keepgate::policy {
+
+enum class Verdict : std::uint8_t { deny = 0, allow };
+std::string_view name_of(Verdict verdict);
+
+// What is asked. `path` is canonical and is the one the service receives. nullptr principal: anonymous.
+struct Request {
+  const auth::Principal* principal = nullptr;
+  std::string_view service, method, path;
+};
+
+struct Decision {
+  Verdict verdict = Verdict::deny;
+  std::string_view rule;         // Id of the rule that decided; "" if none (default deny). Lives as long as the Policy.
+  std::string_view shadow_rule;  // A shadow rule that would have changed the verdict; "" if none.
+};
+
+struct Source {
+  std::string name;  // As shown in diagnostics: the path as the operator wrote it.
+  std::string text;
+};
+
+struct Explanation {
+  Decision decision;
+  struct Step {
+    std::string rule;
+    std::string place;  // "policy.yaml:12"
+    bool forbids = false;
+    bool decided = false;
+    std::string why;  // "matches", "method DELETE is not among GET, PUT", "identity client:x is not …"
+  };
+  std::vector<Step> steps;     // Rules that decided or came near, the nearest first.
+  std::string nearest;         // For a denial: the nearest rule that would have allowed and what it lacked; may be "".
+};
+
+// One identity that may make the call, and the rule that lets it.
+struct Grant {
+  std::string identity;  // "client:client1", "role:admins", "* (anybody identified)", "anonymous"
+  std::string rule;
+  std::string place;
+  std::string condition;  // Residual: scopes it needs, "unless" other denials; "" if none.
+};
+
+struct TestReport {
+  std::size_t passed = 0;
+  struct Failure {
+    std::string place, message;  // "policy.yaml:31": "client:client1 may DELETE /orders/7 but must not (rule orders-all)"
+  };
+  std::vector<Failure> failures;
+};
+
+class Policy {
+ public:
+  // All files together; several accumulate. nullptr when there are errors (all of them are in `diagnostics`).
+  static std::shared_ptr<const Policy> load(std::span<const Source> sources, Diagnostics& diagnostics);
+  ~Policy();
+
+  Decision authorize(const Request& request) const;
+  Explanation explain(const Request& request) const;
+  std::vector<Grant> who_can(std::string_view service, std::string_view method, std::string_view path) const;
+  TestReport run_tests() const;
+
+  const std::string& hash() const;         // SHA-256 of names and texts, hex.
+  std::uint64_t generation() const;        // Unique in this process.
+  std::size_t rule_count() const;
+
+  // "client:web", "user:alice", "client:web on behalf of user:alice", "anonymous", bare name = client; with roles by
+  // the policy's own `roles:`. For the command line and tests. Nothing if it cannot be read.
+  static bool parse_identity(std::string_view text, auth::Principal& out, std::string& error);
+
+ private:
+  Policy();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace keepgate::policy

@@ -1,0 +1,41 @@
+// nginx's map { } (design: nginx-semantics §4): exact (no case) → longest *.suffix → longest prefix.* → regexes in file
+// order → default. Exact strings are found in constant time. Thread rule: immutable after build.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "route/regex.h"
+#include "route/template.h"
+
+namespace keepgate::route {
+
+class Map {
+ public:
+  Map();
+  Map(Map&&) noexcept;
+  Map& operator=(Map&&) noexcept;
+  ~Map();
+
+  std::string name;  // Without '$'.
+  Template source;
+
+  // `key` as written, backslash escapes still in it. false: a duplicate.
+  bool add_exact(std::string_view key, Template value);
+  bool add_suffix(std::string_view key, Template value);   // "*.example.com" or ".example.com" under `hostnames`.
+  bool add_prefix(std::string_view key, Template value);   // "www.example.*"
+  void add_regex(Regex regex, Template value);
+  bool set_default(Template value);
+
+  // Never null: the default is the empty template.
+  const Template& lookup(std::string_view value) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace keepgate::route

@@ -1,0 +1,30 @@
+// Which server answers for a host name on one listener: exact → longest *.suffix → longest prefix.* → regexes in file
+// order → the listener's default server. Names compare without case. Thread rule: immutable after build.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace keepgate::route {
+
+class ServerNames {
+ public:
+  ServerNames();
+  ServerNames(ServerNames&&) noexcept;
+  ServerNames& operator=(ServerNames&&) noexcept;
+  ~ServerNames();
+
+  // "example.com", "*.example.com", ".example.com", "www.example.*", "~^www\d+\.example\.com$", "" (no Host).
+  // The first server that claims a name keeps it: false tells the caller to warn, as nginx does. A bad regex sets `error`.
+  bool add(std::string_view name, std::uint32_t server, std::string& error);
+  void set_default(std::uint32_t server);
+  std::uint32_t find(std::string_view host) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace keepgate::route

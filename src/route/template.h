@@ -1,0 +1,103 @@
+// Variables and strings with variables ("$host:$arg_x"), compiled once and evaluated per request.
+//
+// Every name is resolved when the configuration is read; an unknown variable is a configuration error, never an empty
+// string at run time. A variable knows whether its value is verified. Thread rule: immutable after compilation.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/arena.h"
+
+namespace keepgate::route {
+
+// Variables with a fixed name have an own number; families ($http_NAME …) carry their NAME; `map` variables an index.
+enum class Variable : std::uint16_t {
+  none = 0,
+  // nginx's.
+  args, arg_, body_bytes_sent, bytes_sent, binary_remote_addr, connection, connection_requests, content_length,
+  content_type, cookie_, document_uri, host, hostname, http_, https, is_args, limit_req_status, msec, nginx_version, pid,
+  proxy_add_x_forwarded_for, proxy_host, proxy_port, query_string, remote_addr, remote_port, remote_user, request,
+  request_completion, request_id, request_length, request_method, request_time, request_uri, scheme, sent_http_,
+  server_addr, server_name, server_port, server_protocol, ssl_cipher, ssl_protocol, ssl_server_name, status,
+  time_iso8601, time_local, upstream_addr, upstream_http_, upstream_response_time, upstream_connect_time,
+  upstream_header_time, upstream_status, uri,
+  // NGINX Plus's.
+  jwt_claim_, jwt_header_, jwt_payload,
+  // Ours (design: configuration).
+  client_id, decision_id, decision_rule, decision_verdict, identity_client, identity_method, identity_roles,
+  identity_user, policy_hash, transaction_id,
+  // Defined by the configuration.
+  map_,  // VariableRef::index is the index of the map in the snapshot.
+};
+
+struct VariableRef {
+  Variable variable = Variable::none;
+  std::uint32_t index = 0;  // map_: which map.
+  std::string argument;     // Families: NAME in lower case with '_' as written ("x_api_key" for $http_x_api_key).
+};
+
+// One row per variable: the reference page and the checks of `verified` read it.
+struct VariableRow {
+  std::string_view name;  // Without '$'; a family ends in '_'.
+  Variable variable;
+  bool verified;  // May a decision rely on it? (From a verified credential, or of our own making.)
+  std::string_view summary;
+};
+std::span<const VariableRow> variable_table();
+
+// Where a Template gets values from: the exchange of a request, or a fake in a test.
+// The view lives at least until the request ends. Absent variables are "".
+class VariableSource {
+ public:
+  virtual std::string_view variable(const VariableRef& reference) = 0;
+
+ protected:
+  ~VariableSource() = default;
+};
+
+// What names a configuration adds: its maps, by name without '$'.
+class VariableNames {
+ public:
+  virtual std::optional<std::uint32_t> map_index(std::string_view name) const = 0;
+
+ protected:
+  ~VariableNames() = default;
+};
+
+// "http_x_api_key" → {http_, "x_api_key"}. Nothing if no such variable exists.
+std::optional<VariableRef> resolve_variable(std::string_view name, const VariableNames& names);
+
+class Template {
+ public:
+  Template() = default;
+
+  // `text` as written after unquoting; $name, ${name}, $1–$9 (captures: refused until rewrites exist). On failure
+  // `error` says why in one sentence and the result is empty.
+  static std::optional<Template> compile(std::string_view text, const VariableNames& names, std::string& error);
+  static Template literal(std::string_view text);
+
+  bool is_literal() const { return parts_.empty() || (parts_.size() == 1 && !parts_[0].is_variable()); }
+  bool empty() const { return parts_.empty(); }
+  const std::string& text() const { return text_; }  // As written.
+  // The value: a view into this template, into the source's values or into the arena.
+  std::string_view evaluate(VariableSource& source, Arena& arena) const;
+
+  struct Part {
+    std::string literal;
+    VariableRef reference;  // variable == none: the literal.
+    bool is_variable() const { return reference.variable != Variable::none; }
+  };
+  std::span<const Part> parts() const { return parts_; }
+  bool uses_unverified_jwt_claim() const;  // Any $jwt_*: verified only after the access phase.
+
+ private:
+  std::string text_;
+  std::vector<Part> parts_;
+};
+
+}  // namespace keepgate::route
