@@ -1,0 +1,88 @@
+// TLS server and client contexts: certificates, versions, SNI, verification; sessions as layers of a net::Stream.
+//
+// Built when the configuration is read; a file that cannot be used is a Diagnostic, never a surprise at the first
+// connection. Thread rule: immutable after build, shared by all workers. Lifetime: a layer keeps its context alive.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/diagnostics.h"
+#include "net/stream.h"
+
+namespace keepgate::tls {
+
+struct ServerOptions {
+  std::vector<std::pair<std::string, std::string>> certificates;  // Pairs of certificate (chain) and key file, PEM.
+  std::vector<std::string> protocols = {"TLSv1.2", "TLSv1.3"};    // nginx ssl_protocols.
+  std::string ciphers = "HIGH:!aNULL:!MD5";                       // nginx ssl_ciphers (TLS 1.2).
+  bool prefer_server_ciphers = false;
+  std::int64_t session_timeout_s = 300;
+};
+
+class ServerContext {
+ public:
+  // nullptr when anything is wrong; every complaint is in `diagnostics`, at `place`.
+  static std::shared_ptr<const ServerContext> build(const ServerOptions& options, const SourcePlace& place,
+                                                    Diagnostics& diagnostics);
+  ~ServerContext();
+
+ private:
+  ServerContext() = default;
+  friend class ServerLayer;
+  friend class Selector;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Which context answers a server name: asked once per handshake with the client's SNI ("" if none, lower case).
+// Returning nullptr refuses the handshake (unrecognized_name).
+class ContextSource {
+ public:
+  virtual std::shared_ptr<const ServerContext> context_for(std::string_view server_name) const = 0;
+
+ protected:
+  ~ContextSource() = default;
+};
+
+// What a finished handshake tells.
+struct SessionFacts {
+  std::string protocol;     // "TLSv1.3"
+  std::string cipher;       // "TLS_AES_256_GCM_SHA384"
+  std::string server_name;  // SNI, lower case; "" if none.
+  bool resumed = false;
+};
+
+// `source` must outlive the handshake (the connection holds its snapshot).
+std::unique_ptr<net::StreamLayer> make_server_layer(int descriptor, const ContextSource& source);
+SessionFacts session_facts(const net::StreamLayer& layer);
+
+struct ClientOptions {
+  bool verify = false;              // proxy_ssl_verify; under strict a warning or error of the configuration.
+  std::string trusted_certificate;  // proxy_ssl_trusted_certificate, PEM file; "": the system's.
+  int verify_depth = 1;
+  std::vector<std::string> protocols = {"TLSv1.2", "TLSv1.3"};
+  bool send_server_name = false;    // proxy_ssl_server_name
+  std::string certificate, certificate_key;  // proxy_ssl_certificate(_key): for mTLS to the upstream; may be "".
+};
+
+class ClientContext {
+ public:
+  static std::shared_ptr<const ClientContext> build(const ClientOptions& options, const SourcePlace& place,
+                                                    Diagnostics& diagnostics);
+  ~ClientContext();
+
+ private:
+  ClientContext() = default;
+  friend class ClientLayer;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// `name`: what the certificate must be for (proxy_ssl_name), a DNS name or an IP address, and the SNI if asked.
+std::unique_ptr<net::StreamLayer> make_client_layer(int descriptor, std::shared_ptr<const ClientContext> context,
+                                                    const std::string& name);
+
+}  // namespace keepgate::tls
