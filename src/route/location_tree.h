@@ -20,8 +20,8 @@ enum class LocationMatch : std::uint8_t { prefix = 0, prefix_no_regex /* ^~ */, 
 
 struct LocationRule {
   LocationMatch match = LocationMatch::prefix;
-  std::string pattern;  // "/api/", "\.json$", "@name"
-  std::uint32_t location = 0;  // The caller's number.
+  std::string pattern;               // "/api/", "\.json$", "@name"
+  std::uint32_t location = 0;        // The caller's number.
   std::vector<LocationRule> nested;  // In file order.
 };
 
@@ -44,17 +44,20 @@ class LocationTree {
 
   struct Found {
     std::optional<std::uint32_t> location;  // Nothing: the server's own configuration answers (404 without content).
-    bool add_slash = false;  // nginx: request "/x" where `location /x/ { proxy_pass }` → 301 to "/x/" (see auto_redirect).
+    bool failed = false;  // A regex hit its limits: no location; answer 500, as nginx, never with a looser location.
+    // nginx: request "/x" where `location /x/ { proxy_pass }` → 301 to "/x/" (see set_auto_redirect).
+    bool add_slash = false;
   };
-  // `auto_redirect(location)`: does this location have a proxy_pass, so that the slash redirect applies?
   // `path` is canonical.
   Found find(std::string_view path) const;
+  // This location has a proxy_pass, so that the slash redirect applies. Before the tree is shared.
   void set_auto_redirect(std::uint32_t location);
   std::optional<std::uint32_t> find_named(std::string_view name) const;  // With its '@'.
   std::vector<LocationStep> explain(std::string_view path) const;
 
+  struct Impl;  // location_tree.cc
+
  private:
-  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 

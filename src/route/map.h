@@ -22,11 +22,12 @@ class Map {
 
   std::string name;  // Without '$'.
   Template source;
+  bool hostnames = false;  // A dot at the end of the value is ignored. Adding a wildcard sets it.
 
-  // `key` as written, backslash escapes still in it. false: a duplicate.
+  // `key` as written, a backslash escape still in front of it. false: a duplicate, or no such wildcard.
   bool add_exact(std::string_view key, Template value);
-  bool add_suffix(std::string_view key, Template value);   // "*.example.com" or ".example.com" under `hostnames`.
-  bool add_prefix(std::string_view key, Template value);   // "www.example.*"
+  bool add_suffix(std::string_view key, Template value);  // "*.example.com" or ".example.com" under `hostnames`.
+  bool add_prefix(std::string_view key, Template value);  // "www.example.*"
   void add_regex(Regex regex, Template value);
   bool set_default(Template value);
 

@@ -1,7 +1,9 @@
 // PCRE2 with JIT, nginx's semantics, and bounds on matching so that a pattern cannot be made to burn a core.
-// Thread rule: immutable after compile; match data is per thread. A match that hits its limit is no match and is logged.
+// Thread rule: immutable after compile; match data is per thread. A match that hits its limit is no match and is
+// logged.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +18,12 @@ class Regex {
   Regex(Regex&&) noexcept;
   Regex& operator=(Regex&&) noexcept;
   ~Regex();
-  bool matches(std::string_view subject) const;
+
+  // failed: a limit was hit or the subject is not what the pattern wants ((*UTF) and invalid UTF-8); it is logged. A
+  // caller whose next candidate could be less strict stops there instead of going on, as nginx does.
+  enum class Match : std::uint8_t { no = 0, yes, failed };
+  Match match(std::string_view subject) const;
+  bool matches(std::string_view subject) const { return match(subject) == Match::yes; }
   const std::string& pattern() const { return pattern_; }
 
  private:

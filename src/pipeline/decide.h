@@ -1,0 +1,63 @@
+// decide: the one function that lets a request pass. Values in; a Permit, a refusal or a need out.
+//
+// No socket, file, lock or clock inside: the target it is built in cannot link them. The token cache, the replay memory
+// and the limit zones it is handed are memory, not I/O. Order: credentials → policy → single use → limits on identity.
+// Thread rule: called on the worker that owns the request.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "auth/jwt.h"
+#include "base/arena.h"
+#include "base/clock.h"
+#include "http/head.h"
+#include "http/uri.h"
+#include "identity/replay.h"
+#include "identity/transaction_token.h"
+#include "limit/limit_req.h"
+#include "pipeline/location.h"
+#include "pipeline/permit.h"
+#include "pipeline/refusal.h"
+#include "policy/policy.h"
+
+namespace keepgate::pipeline {
+
+// What became known on the way; filled as far as decide() came. Variables and the decision record read it.
+struct DecisionFacts {
+  const auth::Principal* principal = nullptr;  // Points into `token`, `transaction` or `variable_principal`.
+  std::shared_ptr<const auth::VerifiedToken> token;
+  std::optional<identity::VerifiedTransaction> transaction;
+  std::optional<auth::Principal> variable_principal;
+  std::string_view service_path;
+  policy::Decision decision;
+  bool policy_asked = false;
+  limit::LimitOutcome identity_limit;
+  std::string reason;  // Why it was refused, for the logs.
+};
+
+struct DecideInput {
+  const LocationConfig& location;
+  const http::RequestHead& head;
+  http::CanonicalPath path;
+  std::uint16_t ambiguities = 0;
+  route::VariableSource& variables;
+  Arena& arena;
+  Now now;
+  auth::TokenCache* token_cache = nullptr;          // May be absent (explain): slower, same answer.
+  identity::ReplayStore* replay = nullptr;          // Absent: a single-use token is refused.
+  bool dry = false;                                 // explain: nothing is consumed or charged.
+};
+
+struct Decided {
+  std::optional<Permit> permit;
+  Refusal refusal;  // Without a permit.
+};
+
+Decided decide(const DecideInput& input, DecisionFacts& facts);
+
+// The path the service will receive: the location's replacement applied to the canonical path.
+std::string_view service_path_of(const LocationConfig& location, http::CanonicalPath path, Arena& arena);
+
+}  // namespace keepgate::pipeline

@@ -1,0 +1,118 @@
+// LocationConfig: everything that holds for one location after inheritance, as plain values.
+//
+// A server's own level is a LocationConfig too: it answers before a location is found and when none matches.
+// Thread rule: immutable once in a Snapshot. This header knows no sockets, TLS or upstreams: a decision reads it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "auth/jwt.h"
+#include "identity/airlock.h"
+#include "identity/transaction_token.h"
+#include "limit/limit_req.h"
+#include "policy/policy.h"
+#include "route/template.h"
+
+namespace keepgate::logs {
+class LogFile;
+struct AccessFormat;
+}  // namespace keepgate::logs
+
+namespace keepgate::pipeline {
+
+class Content;
+
+// `return CODE [TEXT]`, `return CODE URL`, `return URL` (design: nginx-semantics §8).
+struct ReturnAction {
+  std::uint16_t status = 0;  // 444 closes without an answer.
+  route::Template text;      // Body, or the Location of 301, 302, 303, 307, 308.
+  bool has_text = false;
+};
+
+struct ErrorPage {
+  std::uint16_t status = 0;                // The code it is for.
+  route::Template target;                  // URI, "@name" or an absolute URL.
+  bool named = false;
+  bool take_status_of_target = false;      // `=`
+  std::uint16_t new_status = 0;            // `=N`; 0: keep the code.
+};
+
+struct AddHeader {
+  std::string name;
+  route::Template value;
+  bool always = false;
+};
+
+struct AccessLog {
+  std::shared_ptr<logs::LogFile> file;
+  std::shared_ptr<const logs::AccessFormat> format;
+};
+
+// What proxy_pass does to the path: the part of the canonical path that `location` matched is replaced by `uri`.
+struct PathReplacement {
+  std::string matched;
+  std::string uri;
+};
+
+enum class Authorize : std::uint8_t {
+  required = 0,  // A policy must allow; without a policy: refused.
+  shadow,        // Asked and logged; never refuses.
+  off,           // `authorize off`, or nginx's behaviour where no policy is in effect and strict is off.
+};
+
+struct LocationConfig {
+  std::uint32_t index = 0;
+  std::string pattern;  // "^~ /1.0/", "@400", "server": as written, for explain and logs.
+  std::string source_file;
+  std::uint32_t source_line = 0;
+  bool internal = false;
+  bool strict = false;
+  // Keepgate's own directives are in effect here (a policy, a transaction token): refusals are problem+json, have ids.
+  bool keepgate_features = false;
+
+  // Rewrite phase.
+  std::optional<ReturnAction> return_action;
+
+  // Preaccess phase, and with after_auth the end of the access phase.
+  std::vector<limit::Limit> limits;
+  std::uint16_t limit_status = 503;
+  LogLevel limit_log_level = LogLevel::error;  // Delays one level lower.
+  bool limit_dry_run = false;
+  bool limit_headers = false;  // limit_req_headers on
+
+  // Access phase.
+  auth::JwtOptions jwt;
+  std::optional<route::VariableRef> identity_variable;  // auth_identity
+  std::shared_ptr<const policy::Policy> policy;
+  Authorize authorize = Authorize::required;
+  std::string service;  // The name the policy knows this API by.
+  identity::TransactionOptions transaction;
+  // Paths that mean different things to different programs are refused (400) before anything is decided: on where a
+  // policy or a bound transaction token decides.
+  bool refuse_ambiguous_paths = false;
+  std::uint16_t allowed_ambiguities = 0;  // Bits of http::Ambiguity that the location allows by name.
+
+  // Content phase.
+  std::shared_ptr<const Content> content;  // nullptr: 404.
+  std::optional<PathReplacement> path_replacement;
+  std::string default_type = "text/plain";
+  std::uint64_t client_body_bytes_max = 1 << 20;  // 0: no limit.
+  std::int64_t client_body_timeout_ms = 60'000;
+  std::int64_t send_timeout_ms = 60'000;
+  std::int64_t keepalive_timeout_ms = 75'000;  // 0: close after each answer.
+  std::uint32_t keepalive_requests = 1000;
+
+  // Respond and record.
+  std::vector<ErrorPage> error_pages;
+  std::vector<AddHeader> add_headers;
+  std::vector<AccessLog> access_logs;
+  std::shared_ptr<logs::LogFile> decision_log;
+};
+
+}  // namespace keepgate::pipeline

@@ -1,0 +1,66 @@
+// Snapshot: the whole configuration, compiled, immutable, swapped in whole by a reload.
+//
+// Thread rule: immutable; shared by all workers through base/published.h. Everything a request points at (locations,
+// policies, key sets, certificates) lives as long as the snapshot its connection holds.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http/h1_parser.h"
+#include "identity/replay.h"
+#include "net/address.h"
+#include "pipeline/location.h"
+#include "route/location_tree.h"
+#include "route/map.h"
+#include "route/server_names.h"
+#include "tls/context.h"
+
+namespace keepgate::pipeline {
+
+struct ServerConfig {
+  std::uint32_t index = 0;
+  std::string name;  // First server_name; $server_name.
+  route::LocationTree locations;
+  std::uint32_t own_location = 0;  // The server's own level, in Snapshot::locations.
+  std::optional<ReturnAction> return_action;  // At server level: before a location is looked for.
+  identity::Airlock airlock;
+  http::HeadLimits head_limits;
+  std::int64_t client_header_timeout_ms = 60'000;
+  bool merge_slashes = true;
+  std::shared_ptr<const tls::ServerContext> tls;  // nullptr: no ssl listener has this server.
+};
+
+struct ListenerConfig {
+  net::Address address;
+  bool tls = false;
+  int backlog = 511;
+  bool ipv6_only = true;
+  route::ServerNames names;  // → index into Snapshot::servers.
+};
+
+struct Snapshot {
+  std::vector<ListenerConfig> listeners;
+  std::vector<ServerConfig> servers;
+  std::vector<LocationConfig> locations;
+  std::vector<route::Map> maps;
+  std::vector<std::shared_ptr<limit::Zone>> limit_zones;  // Kept over a reload where name, size, rate and key agree.
+  std::shared_ptr<identity::ReplayStore> replay;          // Kept over reloads.
+  std::size_t token_cache_entries = 10'000;
+  bool strict = false;
+  std::string hash;  // SHA-256 of all configuration text, hex: $config in logs and status.
+
+  // Process-wide settings; what cannot change by a reload keeps its old value.
+  unsigned worker_count = 1;
+  unsigned worker_connections = 512;
+  bool daemon = true;
+  std::string pid_file;
+  std::string error_log_path;
+  LogLevel error_log_level = LogLevel::error;
+  std::vector<std::string> policy_files, configuration_files;  // As read; for `policy test` and messages.
+};
+
+}  // namespace keepgate::pipeline

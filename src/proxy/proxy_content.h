@@ -1,0 +1,38 @@
+// proxy_pass: forwards a permitted request to an upstream and streams the answer back.
+// Thread rule: immutable after configuration; serve() runs on the worker of the exchange.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pipeline/content.h"
+#include "route/template.h"
+#include "tls/context.h"
+#include "upstream/group.h"
+
+namespace keepgate::proxy {
+
+struct ProxyOptions {
+  std::shared_ptr<const upstream::Group> group;
+  bool has_uri = false;   // proxy_pass with a URI part: the path is Permit::service_path(), encoded.
+  std::string host;       // $proxy_host: name and port as in proxy_pass, without a default port.
+  std::uint16_t port = 80;  // $proxy_port
+  // proxy_set_header, outermost list that applies; an empty value drops the field. Host and Connection have defaults.
+  std::vector<std::pair<std::string, route::Template>> set_headers;
+  std::vector<std::string> hide_headers, pass_headers;  // proxy_hide_header, proxy_pass_header
+  bool pass_request_headers = true;
+  std::int64_t connect_timeout_ms = 60'000;
+  std::int64_t send_timeout_ms = 60'000;
+  std::int64_t read_timeout_ms = 60'000;
+  bool intercept_errors = false;  // proxy_intercept_errors: answers ≥ 300 that have an error_page are replaced.
+  std::shared_ptr<const tls::ClientContext> tls;  // https: never nullptr. http: nullptr.
+  std::string tls_name;                           // proxy_ssl_name; default: the host of proxy_pass.
+};
+
+// Builds the content; computes what can be computed once (fixed fields, which request fields are overridden).
+std::shared_ptr<const pipeline::Content> make_proxy_content(ProxyOptions options);
+
+}  // namespace keepgate::proxy
