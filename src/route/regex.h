@@ -1,6 +1,5 @@
 // PCRE2 with JIT, nginx's semantics, and bounds on matching so that a pattern cannot be made to burn a core.
-// Thread rule: immutable after compile; match data is per thread. A match that hits its limit is no match and is
-// logged.
+// A match that hits its limit is no match and is logged. Thread rule: immutable after compile; match data per thread.
 #pragma once
 
 #include <cstdint>

@@ -17,8 +17,8 @@ class ServerNames {
   ~ServerNames();
 
   // "example.com", "*.example.com", ".example.com", "www.example.*", "~^www\d+\.example\.com$", "" (no Host).
-  // The first server that claims a name keeps it: false tells the caller to warn, as nginx does. A bad regex sets
-  // `error`.
+  // The first server that claims a name keeps it: false tells the caller to warn, as nginx does. A bad name or regex
+  // sets `error` as well.
   bool add(std::string_view name, std::uint32_t server, std::string& error);
   void set_default(std::uint32_t server);
   std::uint32_t find(std::string_view host) const;

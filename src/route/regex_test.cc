@@ -1,0 +1,101 @@
+#include "route/regex.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "base/log.h"
+
+namespace keepgate::route {
+namespace {
+
+thread_local int logged_errors = 0;
+thread_local std::string last_logged;
+
+struct CountLog {
+  CountLog() {
+    logged_errors = 0;
+    set_log_sink([](LogLevel level, std::string_view message) {
+      logged_errors += level == LogLevel::error;
+      last_logged = message;
+    });
+  }
+  ~CountLog() { set_log_sink(nullptr); }
+};
+
+Regex compiled(std::string_view pattern, bool ignore_case = false) {
+  std::string error;
+  auto regex = Regex::compile(pattern, ignore_case, error);
+  EXPECT_TRUE(regex) << error;
+  return *std::move(regex);
+}
+
+TEST(Regex, searches_anywhere_unless_anchored) {
+  EXPECT_TRUE(compiled("\\.json$").matches("/api/x.json"));
+  EXPECT_FALSE(compiled("\\.json$").matches("/api/x.json/y"));
+  EXPECT_FALSE(compiled("^x").matches("/x"));
+  EXPECT_TRUE(compiled("").matches(""));
+  EXPECT_TRUE(compiled("^$").matches({}));
+  EXPECT_FALSE(compiled("^$").matches("a"));
+}
+
+TEST(Regex, ignores_case_only_when_asked) {
+  EXPECT_TRUE(compiled("\\.JPG$", true).matches("/a.jpg"));
+  EXPECT_FALSE(compiled("\\.JPG$").matches("/a.jpg"));
+}
+
+TEST(Regex, matches_bytes_and_not_characters) {
+  EXPECT_TRUE(compiled("^..$").matches("\xc3\xa9"));
+  EXPECT_TRUE(compiled("(*UTF)^.$").matches("\xc3\xa9"));
+  EXPECT_TRUE(compiled(std::string_view("a\0b", 3)).matches(std::string_view("a\0b", 3)));
+  EXPECT_FALSE(compiled(std::string_view("a\0b", 3)).matches("a"));
+}
+
+TEST(Regex, an_invalid_subject_of_a_utf_pattern_is_a_failure) {
+  const CountLog log;
+  EXPECT_EQ(compiled("(*UTF)a").match("\xff"
+                                      "a"),
+            Regex::Match::failed);
+  EXPECT_EQ(logged_errors, 1);
+}
+
+TEST(Regex, refuses_bad_patterns_with_reason_and_offset) {
+  for (const std::string_view pattern : {"(", "[a", "a**", "(?<n>a)(?<n>b)", "\\"}) {
+    std::string error;
+    EXPECT_FALSE(Regex::compile(pattern, false, error)) << pattern;
+    EXPECT_NE(error.find("at offset"), std::string::npos) << error;
+  }
+}
+
+TEST(Regex, stops_catastrophic_backtracking_and_logs_no_subject) {
+  const CountLog log;
+  const Regex regex = compiled("^(a+)+$");
+  const std::string subject = std::string(4000, 'a') + "secret";
+  EXPECT_EQ(regex.match(subject), Regex::Match::failed);
+  EXPECT_FALSE(regex.matches(subject));
+  EXPECT_EQ(logged_errors, 2);
+  EXPECT_EQ(last_logged.find("secret"), std::string::npos);
+  EXPECT_TRUE(regex.matches(std::string(4000, 'a')));  // The same pattern on a friendly subject.
+}
+
+TEST(Regex, ordinary_patterns_pass_on_the_longest_paths) {
+  const CountLog log;
+  std::string path;
+  for (int i = 0; i < 4000; ++i) path += "/segment";
+  EXPECT_TRUE(compiled("^/segment/.*/segment$").matches(path));
+  EXPECT_FALSE(compiled("\\.(gif|jpe?g|png)$").matches(path));
+  EXPECT_FALSE(compiled("^(/[a-z]+)*$").matches(path + "/7"));
+  EXPECT_EQ(logged_errors, 0);
+}
+
+TEST(Regex, one_pattern_serves_several_threads) {
+  const Regex regex = compiled("^/v[0-9]+/");
+  std::thread other([&] {
+    for (int i = 0; i < 1000; ++i) EXPECT_TRUE(regex.matches("/v2/x"));
+  });
+  for (int i = 0; i < 1000; ++i) EXPECT_FALSE(regex.matches("/w2/x"));
+  other.join();
+}
+
+}  // namespace
+}  // namespace keepgate::route
