@@ -40,6 +40,8 @@ class Zone {
   std::unique_ptr<Impl> impl_;
 };
 
+inline constexpr std::size_t limits_max = 16;  // Of one stage at one level; more is a configuration error.
+
 struct Limit {
   std::shared_ptr<Zone> zone;
   std::uint64_t burst = 0;
