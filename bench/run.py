@@ -1,0 +1,258 @@
+#!/usr/bin/python3
+"""Measures CPU per request of Keepgate beside nginx and HAProxy on this machine.
+
+One proxy at a time runs pinned to one core; load generator and backend share the other. CPU comes from the scheduler's
+own counters. The order is shuffled in each round, a ratio is taken within its round, medians are shown with minimum and
+maximum. A round with foreign load or any socket error is thrown away, and that is said.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import peers
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PROXIES = ["nginx", "haproxy", "keepgate bare", "keepgate full"]
+PATH = "/api/v1/orders/4711/lines?limit=20"
+FOREIGN_MAX = 0.02
+EXTRA_ROUNDS = 2  # So many times the wanted rounds are tried before a scenario gives up.
+
+
+@dataclasses.dataclass
+class Scenario:
+    name: str
+    method: str = "GET"
+    response_bytes: int = 100
+    request_bytes: int = 0
+    connections: int = 64
+    rate: int = 0
+
+
+SCENARIOS = [
+    Scenario("GET small, 64 connections"),
+    Scenario("GET small, 8 connections", connections=8),
+    Scenario("GET small, 512 connections", connections=512),
+    Scenario("GET 16 KB, 64 connections", response_bytes=16 * 1024),
+    Scenario("GET 1 MB, 8 connections", response_bytes=1024 * 1024, connections=8),
+    Scenario("POST 1 KB, 64 connections", method="POST", request_bytes=1024),
+    Scenario("GET small at 5,000/s, 64 connections", rate=5000),
+]
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__, epilog="example: ./dev bench --quick")
+    parser.add_argument("--quick", action="store_true", help="the first scenario only, three short rounds")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--window-ms", type=int, default=700)
+    parser.add_argument("--warmup-ms", type=int, default=200)
+    parser.add_argument("--scenario", default="", help="only scenarios whose name contains this")
+    parser.add_argument("--proxies", default=",".join(PROXIES), help="comma separated: " + ", ".join(PROXIES))
+    parser.add_argument("--rate", type=int, help="requests per second of the fixed-rate scenario")
+    parser.add_argument("--idle", type=int, metavar="N", help="measure memory of N idle connections instead")
+    parser.add_argument("--keepgate", type=pathlib.Path, default=ROOT / "build/release/keepgate")
+    parser.add_argument("--loader", type=pathlib.Path, default=ROOT / "build/release/bench/bench_loader")
+    parser.add_argument("--cores", default="0,1", help="core of the proxy, core of the load generator")
+    parser.add_argument("--allow-noise", action="store_true", help="keep rounds with foreign load; never record these")
+    parser.add_argument("--record", action="store_true", help="write bench/RESULTS.md")
+    parser.add_argument("--json", action="store_true", help="print the samples as JSON instead of tables")
+    options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.window_ms = 3, 600
+    if options.record and options.allow_noise:
+        parser.error("--record and --allow-noise exclude each other")
+    return options
+
+
+class Bench:
+    def __init__(self, options, folder):
+        self.options = options
+        self.folder = folder
+        self.proxy_core, self.loader_core = (int(core) for core in options.cores.split(","))
+        self.backend = peers.free_port()
+        token = peers.make_token(folder)
+        self.headers = peers.make_headers(folder, token)
+        peers.make_policy(folder)
+        wanted = [name.strip() for name in options.proxies.split(",")]
+        self.proxies, self.missing = peers.make_proxies(folder, self.backend, options.keepgate, wanted)
+        self.thrown_away = []
+
+    def loader_command(self, proxy, *extra):
+        command = [str(self.options.loader), "--port", str(proxy.port), "--backend-port", str(self.backend),
+                   "--path", PATH, "--headers", str(self.headers)]
+        for pid in proxy.pids():
+            command += ["--pid", str(pid)]
+        return command + [str(argument) for argument in extra]
+
+    def pin_loader(self):
+        os.sched_setaffinity(0, {self.loader_core})
+
+    def measure(self, proxy, scenario):
+        proxy.start(self.proxy_core)
+        try:
+            command = self.loader_command(
+                proxy, "--method", scenario.method, "--size", scenario.response_bytes, "--body", scenario.request_bytes,
+                "--connections", scenario.connections, "--rate", scenario.rate,
+                "--warmup-ms", self.options.warmup_ms, "--window-ms", self.options.window_ms)
+            result = subprocess.run(command, capture_output=True, text=True, timeout=60, preexec_fn=self.pin_loader,
+                                    check=False)
+            if result.returncode != 0:
+                raise SystemExit(f"bench: the load generator failed: {result.stderr}")
+            return json.loads(result.stdout)
+        finally:
+            proxy.stop()
+
+    def run_round(self, scenario):
+        """One sample of each proxy, in random order; None if any of them is not to be trusted."""
+        samples, complaints = {}, []
+        for proxy in random.sample(self.proxies, len(self.proxies)):
+            sample = samples[proxy.name] = self.measure(proxy, scenario)
+            if sample["errors"] or sample["backend_errors"] or sample["cpu_us"] == 0:
+                complaints.append(f"{proxy.name}: {sample['completed']} requests, {sample['errors']} client and {sample['backend_errors']} backend "
+                                  f"errors, last bad status {sample['bad_status']}")
+                break
+            if sample["foreign"] > FOREIGN_MAX and not self.options.allow_noise:
+                complaints.append(f"{proxy.name}: foreign load {sample['foreign']:.1%}")
+                break
+        if complaints:
+            self.thrown_away.append(f"{scenario.name}: " + "; ".join(complaints))
+            return None
+        return samples
+
+    def run_scenario(self, scenario):
+        rounds = []
+        for _ in range(self.options.rounds * (1 + EXTRA_ROUNDS)):
+            samples = self.run_round(scenario)
+            if samples:
+                rounds.append(samples)
+            if len(rounds) == self.options.rounds:
+                break
+        return rounds
+
+    def measure_idle(self, count):
+        rows = []
+        for proxy in self.proxies:
+            ready_s = proxy.start(self.proxy_core)
+            base = proxy.memory_kib()
+            command = self.loader_command(proxy, "--connections", count, "--hold")
+            loader = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                      preexec_fn=self.pin_loader)
+            try:
+                opened = json.loads(loader.stdout.readline())
+                time.sleep(0.3)
+                grown = proxy.memory_kib() - base
+            finally:
+                loader.stdin.close()
+                loader.wait(timeout=30)
+                proxy.stop()
+            rows.append([proxy.name, f"{base / 1024:.1f}", f"{grown / count:.2f}",
+                         str(opened["open"]), str(opened["errors"]), f"{ready_s * 1000:.0f}"])
+        head = ["proxy", "base memory MiB", "KiB per idle connection", "open", "errors", "ms to listen"]
+        return markdown_table(head, rows)
+
+
+def markdown_table(head, rows):
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    lines = [head, ["-" * width for width in widths], *rows]
+    return "\n".join("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |" for line in lines)
+
+
+def spread(values, digits=2):
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})"
+
+
+def scenario_table(rounds):
+    rows = []
+    for name in rounds[0]:
+        row = [name, spread([samples[name]["cpu_us"] for samples in rounds])]
+        for peer in ("nginx", "haproxy"):
+            usable = peer in rounds[0] and peer != name
+            row.append(spread([samples[name]["cpu_us"] / samples[peer]["cpu_us"] for samples in rounds])
+                       if usable else "–")
+        row.append(f"{statistics.median(s[name]['completed'] / s[name]['window_s'] for s in rounds):,.0f}")
+        row.append(f"{statistics.median(s[name]['busy'] for s in rounds):.0%}")
+        row.append(f"{statistics.median(s[name]['p50_us'] for s in rounds):,.0f}")
+        row.append(f"{statistics.median(s[name]['p99_us'] for s in rounds):,.0f}")
+        rows.append(row)
+    head = ["proxy", "CPU µs/request", "× nginx", "× HAProxy", "requests/s", "busy", "p50 µs", "p99 µs"]
+    return markdown_table(head, rows)
+
+
+def machine():
+    model = next((line.split(":")[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+                  if line.startswith("model name")), platform.machine())
+    return f"{model}, {os.cpu_count()} cores, Linux {platform.release()}"
+
+
+def report_head(bench, options):
+    lines = [f"Date: {time.strftime('%Y-%m-%d', time.gmtime())}. Machine: {machine()}.",
+             "Versions: " + "; ".join(f"{proxy.name}: {proxy.version}" for proxy in bench.proxies) + ".",
+             f"{options.rounds} rounds of {options.window_ms} ms after {options.warmup_ms} ms of warm-up; medians with "
+             f"minimum and maximum; ratios within a round. Requests carry 20 headers with a {peers.TOKEN_BYTES}-byte "
+             f"bearer token. `keepgate full` verifies it (RS256, repeated token), asks a policy of "
+             f"{peers.POLICY_RULES:,} rules and applies limit_req; the others only forward."]
+    return "\n".join(lines)
+
+
+def main():
+    options = parse_arguments()
+    if not os.access(options.loader, os.X_OK):
+        raise SystemExit(f"bench: {options.loader} is missing; run ./dev build")
+    with tempfile.TemporaryDirectory(prefix="keepgate-bench-") as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o755)  # The peers' workers run as their own user.
+        bench = Bench(options, folder)
+        for missing in bench.missing:
+            print(f"bench: {missing} is not installed or not built; left out", file=sys.stderr)
+        if not bench.proxies:
+            raise SystemExit("bench: nothing to measure")
+        if options.idle:
+            print(bench.measure_idle(options.idle))
+            return
+        sections = run_scenarios(bench, options)
+        finish(bench, options, sections)
+
+
+def run_scenarios(bench, options):
+    chosen = [scenario for scenario in SCENARIOS if options.scenario in scenario.name]
+    if options.quick and not options.scenario:
+        chosen = chosen[:1]
+    sections = []
+    for scenario in chosen:
+        if scenario.rate and options.rate:
+            scenario = dataclasses.replace(scenario, rate=options.rate,
+                                           name=f"GET small at {options.rate:,}/s, {scenario.connections} connections")
+        rounds = bench.run_scenario(scenario)
+        if options.json:
+            print(json.dumps({"scenario": scenario.name, "rounds": rounds}))
+            continue
+        note = "" if len(rounds) == options.rounds else f"\n\nOnly {len(rounds)} of {options.rounds} rounds were usable."
+        body = scenario_table(rounds) if rounds else "No usable round."
+        sections.append(f"## {scenario.name}\n\n{body}{note}")
+        print(sections[-1] + "\n", flush=True)
+    return sections
+
+
+def finish(bench, options, sections):
+    thrown = "".join(f"\n- {line}" for line in bench.thrown_away) or " none."
+    tail = f"Rounds thrown away:{thrown}"
+    print(tail, file=sys.stderr if options.json else sys.stdout)
+    if options.allow_noise:
+        print("Foreign load was allowed: these figures are for development only.", file=sys.stderr)
+    if options.record:
+        text = ["# Benchmark results", "Printed by `./dev bench --record`; repeat with the same command.",
+                report_head(bench, options), *sections, tail]
+        (ROOT / "bench/RESULTS.md").write_text("\n\n".join(text) + "\n")
+
+
+if __name__ == "__main__":
+    main()
