@@ -94,20 +94,28 @@ const EVP_MD* fetched(Hash hash) { return algorithms().digests[static_cast<std::
 
 const char* openssl_name(Hash hash) {
   switch (hash) {
-    case Hash::sha256: return "SHA256";
-    case Hash::sha384: return "SHA384";
-    case Hash::sha512: return "SHA512";
-    case Hash::none: break;
+    case Hash::sha256:
+      return "SHA256";
+    case Hash::sha384:
+      return "SHA384";
+    case Hash::sha512:
+      return "SHA512";
+    case Hash::none:
+      break;
   }
   return "";
 }
 
 std::size_t digest_bytes(Hash hash) {
   switch (hash) {
-    case Hash::sha256: return 32;
-    case Hash::sha384: return 48;
-    case Hash::sha512: return 64;
-    case Hash::none: break;
+    case Hash::sha256:
+      return 32;
+    case Hash::sha384:
+      return 48;
+    case Hash::sha512:
+      return 64;
+    case Hash::none:
+      break;
   }
   return 0;
 }

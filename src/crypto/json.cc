@@ -15,7 +15,7 @@ namespace {
 using simdjson::dom::element;
 using simdjson::dom::element_type;
 
-constexpr std::size_t depth_cap = 64;             // The builder recurses; this bounds the stack.
+constexpr std::size_t depth_cap = 64;              // The builder recurses; this bounds the stack.
 constexpr std::size_t kept_bytes_max = 64 * 1024;  // Larger documents get a parser of their own, freed afterwards.
 constexpr std::size_t names_compared_pairwise_max = 16;
 
@@ -49,14 +49,22 @@ class Builder {
   std::optional<Json> build(element from, std::size_t depth) {
     if (values_left_-- == 0) return fail_with("more values than allowed");
     switch (from.type()) {
-      case element_type::NULL_VALUE: return Json();
-      case element_type::BOOL: return Json(bool{from.get_bool().value_unsafe()});
-      case element_type::INT64: return Json(std::int64_t{from.get_int64().value_unsafe()});
-      case element_type::UINT64: return Json(static_cast<double>(from.get_uint64().value_unsafe()));
-      case element_type::DOUBLE: return real(from.get_double().value_unsafe());
-      case element_type::STRING: return text(from.get_string().value_unsafe());
-      case element_type::ARRAY: return array(from.get_array().value_unsafe(), depth + 1);
-      case element_type::OBJECT: return object(from.get_object().value_unsafe(), depth + 1);
+      case element_type::NULL_VALUE:
+        return Json();
+      case element_type::BOOL:
+        return Json(bool{from.get_bool().value_unsafe()});
+      case element_type::INT64:
+        return Json(std::int64_t{from.get_int64().value_unsafe()});
+      case element_type::UINT64:
+        return Json(static_cast<double>(from.get_uint64().value_unsafe()));
+      case element_type::DOUBLE:
+        return real(from.get_double().value_unsafe());
+      case element_type::STRING:
+        return text(from.get_string().value_unsafe());
+      case element_type::ARRAY:
+        return array(from.get_array().value_unsafe(), depth + 1);
+      case element_type::OBJECT:
+        return object(from.get_object().value_unsafe(), depth + 1);
     }
     return fail_with("a value of unknown type");
   }
@@ -171,10 +179,10 @@ std::string Json::write() const {
 }
 
 void Json::write_to(std::string& out) const {
-  if (const bool* value = boolean()) {
-    out += *value ? "true" : "false";
-  } else if (const std::int64_t* number = integer()) {
-    append(out, *number);
+  if (const bool* truth = boolean()) {
+    out += *truth ? "true" : "false";
+  } else if (const std::int64_t* whole = integer()) {
+    append(out, *whole);
   } else if (const double* number = real()) {
     write_real(out, *number);
   } else if (const std::string* text = string()) {

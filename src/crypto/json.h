@@ -57,7 +57,7 @@ class Json {
 
 struct JsonLimits {
   std::size_t bytes_max = 64 * 1024;
-  std::size_t depth_max = 16;    // Nested arrays and objects; never more than 64.
+  std::size_t depth_max = 16;  // Nested arrays and objects; never more than 64.
   std::size_t values_max = 4096;
 };
 

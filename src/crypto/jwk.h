@@ -2,10 +2,12 @@
 //
 // A JWK's `alg` names it; without `alg`: RSA → RS256, P-256 → ES256, P-384 → ES384, P-521 → ES512, OKP Ed25519 and
 // Ed448 → EdDSA, oct → HS256. A key whose `alg`, `kty`, `crv` or `use` do not agree is refused. RSA under 2048 bits, an
-// even or 1 exponent, a point off its curve, a private key where only public ones belong: refused.
-// Thread rule: immutable, shared freely. Private material is wiped on destruction and never printed.
+// even or 1 exponent, a modulus with the ROCA fingerprint, a point off its curve, a private half that does not fit its
+// public half: refused. Thread rule: immutable, shared freely. A Key's private material is wiped on destruction and
+// never printed; the JSON text it was read from is the caller's to wipe.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -16,16 +18,34 @@
 #include "base/error.h"
 
 struct evp_pkey_st;
+struct evp_pkey_ctx_st;
 
 namespace keepgate::crypto {
 
 enum class Algorithm : std::uint8_t {
   none = 0,  // Never verifies.
-  rs256, rs384, rs512, ps256, ps384, ps512, es256, es384, es512, eddsa, hs256, hs384, hs512,
+  rs256,
+  rs384,
+  rs512,
+  ps256,
+  ps384,
+  ps512,
+  es256,
+  es384,
+  es512,
+  eddsa,
+  hs256,
+  hs384,
+  hs512,
 };
 
-std::string_view name_of(Algorithm algorithm);          // "RS256"
+std::string_view name_of(Algorithm algorithm);           // "RS256"
 Algorithm algorithm_named(std::string_view exact_name);  // Algorithm::none if unknown; case matters (RFC 7515 §4.1.1).
+
+inline constexpr std::size_t rsa_bits_min = 2048;
+inline constexpr std::size_t rsa_bits_max = 8192;  // Verification cost grows with the square.
+inline constexpr std::size_t oct_bytes_min = 8;    // Under the hash's length a set warns; under this it is refused.
+inline constexpr std::size_t key_set_keys_max = 256;
 
 class Key {
  public:
@@ -38,6 +58,10 @@ class Key {
   bool is_private() const { return private_; }  // Can sign. True for every oct key.
   evp_pkey_st* native() const { return native_; }
   std::string_view secret() const { return secret_; }  // oct only.
+  // For jws.cc: contexts prepared once; each operation works on a duplicate. nullptr for EdDSA and oct.
+  const evp_pkey_ctx_st* verify_template() const { return verify_template_; }
+  const evp_pkey_ctx_st* sign_template() const { return sign_template_; }
+  std::string_view curve_order() const { return curve_order_; }  // ECDSA only: big-endian, as long as r and s.
 
  private:
   friend class KeyReader;
@@ -46,9 +70,12 @@ class Key {
   Algorithm algorithm_ = Algorithm::none;
   bool private_ = false;
   evp_pkey_st* native_ = nullptr;
+  evp_pkey_ctx_st* verify_template_ = nullptr;
+  evp_pkey_ctx_st* sign_template_ = nullptr;
+  std::string curve_order_;
 };
 
-// Reads one JWK object, public or private.
+// Reads one JWK object, public or private. A key of a kind that we do not use has ErrorKind::unsupported.
 Result<std::shared_ptr<const Key>> parse_jwk(std::string_view json);
 
 struct KeySet {
@@ -56,12 +83,14 @@ struct KeySet {
 
   // RFC 7517 §5: keys with an unknown kty, use or alg (encryption keys among them) are passed over with a warning;
   // a key that is broken, or two signature keys of one kid and one algorithm, refuse the whole set. A set without any
-  // usable key is refused. `place` names the file.
+  // usable key is refused. Of a private key only the public part is taken, with a warning: a set for verification is
+  // no place for it. `place` names the file. Null when refused.
   static std::shared_ptr<const KeySet> parse(std::string_view json, const SourcePlace& place, Diagnostics& diagnostics);
 };
 
 enum class KeyType : std::uint8_t { rsa2048 = 0, rsa3072, p256, p384, p521, ed25519, oct256 };
-// A fresh private JWK as JSON text with kid (RFC 7638 thumbprint) and alg; the caller writes it with mode 0600.
+// A fresh private JWK as JSON text with alg and kid (`key_id`, or if that is empty the RFC 7638 thumbprint); the caller
+// writes it with mode 0600. Algorithm::none means the type's own. "" if type and algorithm do not fit.
 std::string generate_jwk(KeyType type, Algorithm algorithm, std::string_view key_id = {});
 // The public half of a private JWK, as JSON text. Refused for oct.
 Result<std::string> public_jwk(std::string_view private_jwk_json);

@@ -1,0 +1,111 @@
+#include "crypto/jws.h"
+
+#include "base/bytes.h"
+#include "crypto/base64url.h"
+#include "crypto/signature.h"
+
+namespace keepgate::crypto {
+
+namespace {
+
+constexpr JsonLimits header_limits{.bytes_max = token_bytes_max, .depth_max = 4, .values_max = 256};
+
+// RFC 7515 §4.1: names that change what a token means (crit, b64, zip) or bring their own key (the rest). A key that
+// comes with the token proves nothing (CVE-2018-0114), and an address in it is never fetched.
+constexpr std::string_view refused_members[] = {"crit", "b64", "zip", "jwk", "jku", "x5u", "x5c"};
+
+std::unexpected<Error> bad_token(std::string detail) {
+  return fail(ErrorKind::malformed, Blame::client, "bad_token", std::move(detail));
+}
+
+struct Parts {
+  std::string_view header, payload, signature, signed_part;
+};
+
+Result<Parts> split(std::string_view token) {
+  if (token.size() > token_bytes_max) return bad_token("longer than 16 KiB");
+  const std::size_t first = token.find('.');
+  const std::size_t second = first == std::string_view::npos ? first : token.find('.', first + 1);
+  if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos) {
+    return bad_token("not three parts");
+  }
+  return Parts{token.substr(0, first), token.substr(first + 1, second - first - 1), token.substr(second + 1),
+               token.substr(0, second)};
+}
+
+Result<void> read_header(Jws& jws) {
+  Result<Json> header = parse_json(jws.header_text, header_limits);
+  if (!header) return bad_token(cat("the header is not acceptable JSON: ", header.error().detail));
+  if (header->object() == nullptr) return bad_token("the header is not an object");
+  jws.header = std::move(*header);
+  for (const std::string_view name : refused_members) {
+    if (jws.header.find(name) != nullptr) return bad_token(cat("the header has '", name, "'"));
+  }
+  const std::optional<std::string_view> algorithm = jws.header.string_at("alg");
+  if (!algorithm) return bad_token("alg is missing or not a string");
+  jws.algorithm = algorithm_named(*algorithm);
+  if (jws.algorithm == Algorithm::none) return bad_token(cat("alg '", printable(*algorithm, 20), "' is not accepted"));
+  if (const Json* id = jws.header.find("kid")) {
+    if (id->string() == nullptr) return bad_token("kid is not a string");
+    jws.key_id = *id->string();
+  }
+  return {};
+}
+
+bool fits(const Key& key, const Jws& jws, bool names_key) {
+  if (key.algorithm() != jws.algorithm) return false;
+  return !names_key || key.id().empty() || key.id() == jws.key_id;
+}
+
+}  // namespace
+
+Result<Jws> parse_jws(std::string_view token) {
+  const Result<Parts> parts = split(token);
+  if (!parts) return std::unexpected(parts.error());
+  std::optional<std::string> header = base64url_decode(parts->header);
+  if (!header) return bad_token("the header is not base64url");
+  std::optional<std::string> payload = base64url_decode(parts->payload);
+  if (!payload) return bad_token("the payload is not base64url");
+  std::optional<std::string> signature = base64url_decode(parts->signature);
+  if (!signature) return bad_token("the signature is not base64url");
+  if (signature->empty()) return bad_token("the signature is empty");
+  Jws jws;
+  jws.header_text = std::move(*header);
+  jws.payload = std::move(*payload);
+  jws.signature = std::move(*signature);
+  jws.signed_part = parts->signed_part;
+  if (Result<void> done = read_header(jws); !done) return std::unexpected(done.error());
+  return jws;
+}
+
+Result<const Key*> verify_jws(const Jws& jws, const KeySet& keys) {
+  // RFC 8725 §3.1: the key says which algorithm; the header may only agree.
+  const bool names_key = jws.header.find("kid") != nullptr;
+  std::size_t attempts = 0;
+  for (const std::shared_ptr<const Key>& key : keys.keys) {
+    if (!fits(*key, jws, names_key)) continue;
+    if (++attempts > verify_attempts_max) break;
+    if (signature_is_valid(*key, jws.signed_part, jws.signature)) return key.get();
+  }
+  const std::string which = names_key ? cat("kid '", printable(jws.key_id, 60), "'") : std::string("no kid");
+  if (attempts == 0) {
+    return fail(ErrorKind::refused, Blame::client, "unknown_key",
+                cat("no ", name_of(jws.algorithm), " key for a token with ", which));
+  }
+  return fail(ErrorKind::refused, Blame::client, "bad_signature",
+              cat("the signature fits none of ", attempts, " keys for a token with ", which));
+}
+
+Result<std::string> sign_jws(std::string_view header_json, std::string_view payload, const Key& key) {
+  const Result<Json> header = parse_json(header_json, header_limits);
+  if (!header || header->string_at("alg") != name_of(key.algorithm())) {
+    return fail(ErrorKind::internal, Blame::us, "cannot_sign", "the header does not name the key's algorithm");
+  }
+  std::string token = cat(base64url_encode(header_json), '.', base64url_encode(payload));
+  const std::optional<std::string> signature = make_signature(key, token);
+  if (!signature) return fail(ErrorKind::internal, Blame::us, "cannot_sign", "the key cannot sign");
+  append(token, '.', base64url_encode(*signature));
+  return token;
+}
+
+}  // namespace keepgate::crypto
