@@ -1,4 +1,5 @@
-// JWT as a client credential: NGINX Plus's auth_jwt for signed tokens (design: nginx-semantics §2), RFC 7519, 8725, 6750.
+// JWT as a client credential: NGINX Plus's auth_jwt for signed tokens (design: nginx-semantics §2), RFC 7519, 8725,
+// 6750.
 //
 // authenticate_jwt is a function of its input: *not mine* (no credential), *good* (a VerifiedToken) or *bad*. It never
 // sees the response. Bad is never retried as another method or as anonymous.
@@ -37,7 +38,8 @@ struct JwtOptions {
   bool enabled = false;
   route::Template realm;
   std::optional<route::VariableRef> token;  // Absent: Authorization: Bearer.
-  std::shared_ptr<const crypto::KeySet> keys;  // All auth_jwt_key_file of the level, merged. nullptr with enabled: unusable → 503.
+  std::shared_ptr<const crypto::KeySet>
+      keys;                       // All auth_jwt_key_file of the level, merged. nullptr with enabled: unusable → 503.
   std::uint64_t verifier_id = 0;  // Unique per (keys, leeway, identity_claims, reload): part of every cache key.
   std::int64_t leeway_s = 0;
   IdentityClaims claims;
@@ -57,16 +59,30 @@ struct VerifiedToken {
 // scalars comma-joined, objects as JSON; "" if absent.
 std::string claim_text(const crypto::Json& payload, std::string_view name);
 
-// Verifies and checks time. Used on a cache miss, by `keepgate token verify` and by explain.
+// Signature, then the payload's form, exp, nbf, iat and the identity it names. Valid while nbf − leeway ≤ now < exp +
+// leeway, to the millisecond. A transaction token (typ txntoken+jwt) is no credential of a client and refused.
+// Used on a cache miss, by `keepgate token verify` and by explain.
 Result<std::shared_ptr<const VerifiedToken>> verify_jwt(std::string_view token, const JwtOptions& options, Now now);
 
-// sub that equals the client names no customer (design: policy "Names").
+// Who a payload names. The first claim of each list that is present counts, and it has to be sound (auth/claims.h): a
+// client, user, role or scope that is not refuses the token. `sub` is read as follows:
+//   client claim present   sub "NAME" or "user:NAME"      customer NAME; none if sub names the client itself
+//                          sub "client:OTHER"             customer "client:OTHER", which is no user's name
+//   no client claim        sub "NAME" or "client:NAME"    client NAME: in plain setups sub names the caller of the API
+//                          sub "user:NAME"                user NAME, client unknown
+// Another claim that identity_claims makes the user's name always names a user, with or without a client.
+Result<Principal> read_principal(const crypto::Json& payload, const IdentityClaims& claims, AuthMethod method);
+// The same, and nobody when the claims are not sound.
 Principal principal_of(const crypto::Json& payload, const IdentityClaims& claims, AuthMethod method);
 
 // Verified tokens by content: bounded, keyed hash, full compare. May change cost, never the answer: an entry answers
 // only for its verifier_id and only while its times hold.
 class TokenCache {
  public:
+  // Longer tokens are verified anew each time, so that a full cache stays small.
+  static constexpr std::size_t token_bytes_max = 8 * 1024;
+
+  // Rounded up to a multiple of eight; 0: remembers nothing.
   explicit TokenCache(std::size_t entries_max);
   ~TokenCache();
   // nullptr: not there (or no longer valid at `now`, and then dropped).
@@ -89,8 +105,9 @@ struct AuthResult {
 // `token` is what the location's token source yields (see bearer_token), "" if there is none.
 AuthResult authenticate_jwt(std::string_view token, const JwtOptions& options, Now now, TokenCache* cache);
 
-// RFC 6750 §2.1: the credential of one Authorization field, scheme compared without case. Two Authorization fields, a
-// comma list or another character outside b68token: bad. No Authorization or another scheme: empty.
+// RFC 6750 §2.1, RFC 9110 §11.4: the credential of one Authorization field, scheme compared without case. Two
+// Authorization fields, a comma list with a Bearer in it or a character outside b68token: bad. No Authorization or
+// another scheme: empty.
 Result<std::string_view> bearer_token(std::string_view authorization);
 
 }  // namespace keepgate::auth

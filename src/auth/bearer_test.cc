@@ -1,0 +1,56 @@
+#include <gtest/gtest.h>
+
+#include "auth/jwt.h"
+#include "base/bytes.h"
+
+namespace keepgate::auth {
+namespace {
+
+TEST(BearerToken, takes_the_credential_whatever_the_case_of_the_scheme) {
+  for (const std::string_view field : {"Bearer abc.def-_~+/0==", "bearer abc.def-_~+/0==", "BEARER  abc.def-_~+/0=="}) {
+    EXPECT_EQ(*bearer_token(field), "abc.def-_~+/0==") << field;
+  }
+}
+
+TEST(BearerToken, is_empty_without_a_credential_of_this_scheme) {
+  for (const std::string_view field : {"", "Basic dXNlcjpwYXNz", "Bearerx abc", "Bearer-Token abc", "DPoP abc",
+                                       "Digest username=\"bearer\", realm=\"x\"", "Negotiate abc,def"}) {
+    const Result<std::string_view> token = bearer_token(field);
+    ASSERT_TRUE(token) << field;
+    EXPECT_EQ(*token, "") << field;
+  }
+}
+
+TEST(BearerToken, refuses_lists_and_characters_outside_b68token) {
+  const std::string rows[] = {"Bearer",
+                              "Bearer ",
+                              "Bearer   ",
+                              "Bearer\tabc",
+                              "Bearer \tabc",
+                              "Bearer abc def",
+                              "Bearer abc, Bearer def",
+                              "Bearer abc,def",
+                              "Bearer abc ",
+                              "Bearer abc\t",
+                              "Bearer \"abc\"",
+                              "Bearer a=b",
+                              "Bearer =",
+                              "Bearer abc;x",
+                              "Bearer abc\x0b",
+                              "Bearer abc\xa0",
+                              "Bearer \xc3\xa4",
+                              "Bearer,abc",
+                              "Bearer=abc",
+                              "Bearer:abc",
+                              " Bearer abc",
+                              ", Bearer abc",
+                              "\"Bearer\" abc",
+                              "Basic abc, Bearer def",
+                              "Basic abc ,\tbearer def",
+                              std::string("Bearer abc\0", 11),
+                              std::string("Bearer\0abc", 10)};
+  for (const std::string& row : rows) EXPECT_FALSE(bearer_token(row)) << printable(row);
+}
+
+}  // namespace
+}  // namespace keepgate::auth

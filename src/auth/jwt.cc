@@ -1,0 +1,183 @@
+#include "auth/jwt.h"
+
+#include "auth/claims.h"
+#include "base/bytes.h"
+#include "crypto/digest.h"
+
+namespace keepgate::auth {
+
+namespace {
+
+using crypto::Json;
+
+constexpr crypto::JsonLimits payload_limits{.bytes_max = crypto::token_bytes_max, .depth_max = 16, .values_max = 4096};
+constexpr std::size_t token_hash_digits = 16;
+
+std::unexpected<Error> bad_token(std::string detail) {
+  return fail(ErrorKind::refused, Blame::client, "bad_token", std::move(detail));
+}
+
+// RFC 8725 §3.11: two kinds of token never stand in for each other. RFC 7515 §4.1.9 lets "application/" be left out.
+bool is_transaction_type(const Json& header) {
+  const std::optional<std::string_view> type = header.string_at("typ");
+  return type &&
+         (equals_ignoring_case(*type, "txntoken+jwt") || equals_ignoring_case(*type, "application/txntoken+jwt"));
+}
+
+// RFC 7519 §4.1.4, §4.1.5. Times are kept with the leeway in them, so that a cached token is judged like a fresh one.
+Result<void> read_times(VerifiedToken& token, std::int64_t leeway_s, Now now) {
+  const auto expires = numeric_date(token.payload, "exp");
+  if (!expires) return std::unexpected(expires.error());
+  const auto not_before = numeric_date(token.payload, "nbf", Rounding::up);
+  if (!not_before) return std::unexpected(not_before.error());
+  if (const auto issued = numeric_date(token.payload, "iat"); !issued) return std::unexpected(issued.error());
+  if (*expires) {
+    token.expires_s = **expires + leeway_s;
+    if (token.expires_s <= 0 || now.wall_ms >= token.expires_s * 1000) return bad_token("expired");
+  }
+  if (*not_before && **not_before - leeway_s > 0) {
+    token.not_before_s = **not_before - leeway_s;
+    if (now.wall_ms < token.not_before_s * 1000) return bad_token("not valid yet");
+  }
+  return {};
+}
+
+bool is_scalar(const Json& value) { return value.array() == nullptr && value.object() == nullptr; }
+
+void append_scalar(std::string& out, const Json& value) {
+  if (const std::string* text = value.string()) {
+    out += *text;
+  } else {
+    value.write_to(out);
+  }
+}
+
+// The first claim of `names` that is present.
+const Json* first_present(const Json& payload, const std::vector<std::string>& names, std::string_view& found) {
+  for (const std::string& name : names) {
+    if (const Json* value = payload.find(name)) {
+      found = name;
+      return value;
+    }
+  }
+  return nullptr;
+}
+
+// "" if none of the claims is there.
+Result<std::string_view> read_name(const Json& payload, const std::vector<std::string>& names,
+                                   std::string_view& found) {
+  const Json* value = first_present(payload, names, found);
+  if (value == nullptr) return std::string_view();
+  if (value->string() == nullptr || !is_identity_text(*value->string())) {
+    return bad_token(cat("claim '", printable(found, 60), "' may name nobody"));
+  }
+  return std::string_view(*value->string());
+}
+
+Result<std::vector<std::string>> read_list(const Json& payload, const std::vector<std::string>& names, ListKind kind) {
+  std::string_view found;
+  if (first_present(payload, names, found) == nullptr) return std::vector<std::string>();
+  return identity_list(payload, found, kind);
+}
+
+// The table in jwt.h. The namespaces are those of our authorization server.
+Result<void> apply_subject(Principal& principal, std::string_view subject) {
+  const bool names_client = subject.starts_with("client:"), names_user = subject.starts_with("user:");
+  std::string_view name = subject;
+  if (names_client || names_user) name.remove_prefix(subject.find(':') + 1);
+  if (!is_identity_text(name)) return bad_token("claim 'sub' may name nobody");
+  if (principal.client.empty()) {
+    (names_user ? principal.user : principal.client) = name;
+  } else if (names_user) {
+    principal.user = name;
+  } else if (name != principal.client) {
+    principal.user = subject;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string claim_text(const Json& payload, std::string_view name) {
+  const Json* value = payload.find(name);
+  std::string out;
+  if (value == nullptr) return out;
+  const Json::Array* elements = value->array();
+  if (elements == nullptr) {
+    append_scalar(out, *value);
+    return out;
+  }
+  for (const Json& element : *elements) {
+    if (!is_scalar(element)) return value->write();
+  }
+  for (const Json& element : *elements) {
+    if (&element != elements->data()) out.push_back(',');
+    append_scalar(out, element);
+  }
+  return out;
+}
+
+Result<Principal> read_principal(const Json& payload, const IdentityClaims& claims, AuthMethod method) {
+  Principal principal;
+  principal.method = method;
+  std::string_view found;
+  const Result<std::string_view> client = read_name(payload, claims.client, found);
+  if (!client) return std::unexpected(client.error());
+  principal.client = *client;
+  const Result<std::string_view> user = read_name(payload, claims.user, found);
+  if (!user) return std::unexpected(user.error());
+  if (!user->empty() && found == "sub") {
+    if (Result<void> done = apply_subject(principal, *user); !done) return std::unexpected(done.error());
+  } else if (*user != principal.client) {
+    principal.user = *user;
+  }
+  Result<std::vector<std::string>> roles = read_list(payload, claims.roles, ListKind::roles);
+  if (!roles) return std::unexpected(roles.error());
+  principal.roles = std::move(*roles);
+  Result<std::vector<std::string>> scopes = read_list(payload, claims.scopes, ListKind::scopes);
+  if (!scopes) return std::unexpected(scopes.error());
+  principal.scopes = std::move(*scopes);
+  return principal;
+}
+
+Principal principal_of(const Json& payload, const IdentityClaims& claims, AuthMethod method) {
+  Result<Principal> principal = read_principal(payload, claims, method);
+  return principal ? std::move(*principal) : Principal();
+}
+
+Result<std::shared_ptr<const VerifiedToken>> verify_jwt(std::string_view token, const JwtOptions& options, Now now) {
+  if (options.keys == nullptr) return fail(ErrorKind::configuration, Blame::configuration, "no_keys", "no key set");
+  Result<crypto::Jws> jws = crypto::parse_jws(token);
+  if (!jws) return std::unexpected(jws.error());
+  if (is_transaction_type(jws->header)) return bad_token("a transaction token is no credential of a client");
+  if (const auto key = crypto::verify_jws(*jws, *options.keys); !key) return std::unexpected(key.error());
+
+  // INVARIANT: nothing of the payload is looked at before the signature has held.
+  Result<Json> payload = crypto::parse_json(jws->payload, payload_limits);
+  if (!payload) return bad_token(cat("the payload is not acceptable JSON: ", payload.error().detail));
+  if (payload->object() == nullptr) return bad_token("the payload is not an object");
+  auto verified = std::make_shared<VerifiedToken>();
+  verified->payload = std::move(*payload);
+  if (Result<void> done = read_times(*verified, options.leeway_s, now); !done) return std::unexpected(done.error());
+  Result<Principal> principal = read_principal(verified->payload, options.claims, AuthMethod::jwt);
+  if (!principal) return std::unexpected(principal.error());
+  verified->principal = std::move(*principal);
+  verified->header_text = std::move(jws->header_text);
+  verified->payload_text = std::move(jws->payload);
+  verified->header = std::move(jws->header);
+  verified->token_hash = crypto::sha256_hex(token).substr(0, token_hash_digits);
+  return verified;
+}
+
+AuthResult authenticate_jwt(std::string_view token, const JwtOptions& options, Now now, TokenCache* cache) {
+  if (!options.enabled || token.empty()) return {AuthVerdict::not_mine, nullptr, {}};
+  if (cache != nullptr) {
+    if (auto known = cache->find(token, options.verifier_id, now)) return {AuthVerdict::good, std::move(known), {}};
+  }
+  Result<std::shared_ptr<const VerifiedToken>> verified = verify_jwt(token, options, now);
+  if (!verified) return {AuthVerdict::bad, nullptr, std::move(verified.error().detail)};
+  if (cache != nullptr) cache->insert(token, options.verifier_id, *verified);
+  return {AuthVerdict::good, std::move(*verified), {}};
+}
+
+}  // namespace keepgate::auth
