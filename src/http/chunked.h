@@ -2,7 +2,8 @@
 //
 // decode() squeezes the data of all complete and partial chunks in `bytes` to the front of the same memory, so that a
 // relay reads into one buffer and writes one run. Extensions are skipped and bounded, trailers are checked and dropped:
-// they never become header fields (design: security checklist A7). Thread rule: one owner.
+// they never become header fields (design: security checklist A7). How the input was cut into pieces never changes the
+// result. Bounds: extensions 4 KiB and trailers 8 KiB per body, a chunk at most 2^63 - 1 bytes. Thread rule: one owner.
 #pragma once
 
 #include <cstddef>
@@ -25,8 +26,27 @@ class ChunkedDecoder {
   void reset() { *this = ChunkedDecoder(); }
 
  private:
-  enum class State : std::uint8_t { malformed = 0, size_first, size, extension, size_lf, data, data_cr, data_lf,
-                                    trailer_start, trailer, trailer_lf, end_lf, done };
+  enum class State : std::uint8_t {
+    malformed = 0,
+    size_first,
+    size,
+    extension,
+    size_lf,
+    data,
+    data_cr,
+    data_lf,
+    trailer_start,
+    trailer_name,
+    trailer,
+    trailer_lf,
+    end_lf,
+    done
+  };
+  // Take one byte that is not data; the fault, or "" if it may stand there.
+  std::string_view step(char byte);
+  std::string_view step_size(char byte);
+  std::string_view step_trailer(char byte);
+
   State state_ = State::size_first;
   std::uint8_t size_digits_ = 0;
   std::uint32_t extension_bytes_ = 0;  // Of all chunks of the body together; bounded.

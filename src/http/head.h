@@ -36,19 +36,21 @@ enum class BodyFraming : std::uint8_t {
 struct RequestHead {
   Method method = Method::other;
   std::string_view method_text;
-  std::string_view target;     // The request target exactly as sent.
-  std::string_view raw_path;   // Path part of the target, as sent: starts with '/', or is "*" (OPTIONS only).
-  std::string_view query;      // Without '?'.
-  bool has_query = false;      // Tells "/x?" from "/x".
-  std::string_view authority;  // Host and port: from the absolute form if given, else from Host. Empty in HTTP/1.0 only.
-  std::string_view host;       // `authority` without port and trailing dot; case as sent. Brackets kept for IPv6.
+  std::string_view target;    // The request target exactly as sent.
+  std::string_view raw_path;  // Path part of the target, as sent: starts with '/', or is "*" (OPTIONS only).
+  std::string_view query;     // Without '?'.
+  bool has_query = false;     // Tells "/x?" from "/x".
+  std::string_view
+      authority;          // Host and port: from the absolute form if given, else from Host. Empty in HTTP/1.0 only.
+  std::string_view host;  // `authority` without port and trailing dot; case as sent. Brackets kept for IPv6.
   std::uint8_t version_minor = 1;  // 0 or 1 for HTTP/1.x.
   BodyFraming framing = BodyFraming::none;
   std::uint64_t content_length = 0;
   bool keep_alive = false;       // What the client asked for: version default and Connection options.
   bool expect_continue = false;  // RFC 9110 §10.1.1.
   bool upgrade = false;          // Connection: upgrade together with an Upgrade field.
-  bool names_hop_fields = false; // Connection lists field names beyond keep-alive, close, upgrade: they are dropped too.
+  bool names_hop_fields =
+      false;  // Connection lists field names beyond keep-alive, close, upgrade: they are dropped too.
   std::span<const HeaderLine> headers;
 
   // First field of that kind or name (no case); nullptr if absent.

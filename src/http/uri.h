@@ -25,23 +25,23 @@ struct CanonicalPath {
 // Spellings that two programs may read differently. Where a policy decides, any of them is refused with 400.
 enum class Ambiguity : std::uint16_t {
   none = 0,
-  encoded_slash = 1 << 0,      // %2f
-  backslash = 1 << 1,          // '\' or %5c
-  double_encoding = 1 << 2,    // A '%' that is left after decoding (%25…).
-  path_parameter = 1 << 3,     // ';' or %3b, "..;" among them.
-  double_slash = 1 << 4,       // "//"
-  encoded_dot_segment = 1 << 5,  // %2e as part of a "." or ".." segment.
-  control_byte = 1 << 6,       // 0x01–0x1f, 0x7f, encoded.
-  invalid_utf8 = 1 << 7,       // Overlong forms and stray bytes among them.
-  question_or_hash = 1 << 8,   // %3f, %23: a '?' or '#' inside the path after decoding.
+  encoded_slash = 1 << 0,          // %2f
+  backslash = 1 << 1,              // '\' or %5c
+  double_encoding = 1 << 2,        // A '%' that is left after decoding (%25…).
+  path_parameter = 1 << 3,         // ';' or %3b, "..;" among them.
+  double_slash = 1 << 4,           // "//"
+  encoded_dot_segment = 1 << 5,    // %2e as part of a "." or ".." segment.
+  control_byte = 1 << 6,           // 0x01–0x1f, 0x7f, encoded.
+  invalid_utf8 = 1 << 7,           // Overlong forms and stray bytes among them.
+  question_or_hash = 1 << 8,       // %3f, %23: a '?' or '#' inside the path after decoding.
   trailing_dot_or_space = 1 << 9,  // A segment that ends in '.', ' ' or TAB (but "." and ".." themselves).
 };
 
 struct Canonicalized {
-  bool valid = false;         // false: 400. Bad percent-encoding, %00, a path above the root, or not starting with '/'.
-  CanonicalPath path;         // In the arena, or a view of the raw path where nothing had to change.
+  bool valid = false;  // false: 400. Bad percent-encoding, %00, a path above the root, or not starting with '/'.
+  CanonicalPath path;  // In the arena, or a view of the raw path where nothing had to change.
   std::uint16_t ambiguities = 0;  // Bits of Ambiguity.
-  std::string_view reason;    // A literal for the log when invalid.
+  std::string_view reason;        // A literal for the log when invalid.
 };
 
 Canonicalized canonicalize(RawPath raw, bool merge_slashes, Arena& arena);
