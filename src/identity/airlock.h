@@ -1,9 +1,11 @@
 // The airlock: header fields that may carry identity, when an outsider sends them, in whatever spelling, are gone.
 //
-// Names compare without case and with '-', '_' and '.' equal. Txn-Token is always among them at a gateway.
+// Names compare without case and with '-', '_', '.' and every other character that is no letter and no digit equal.
+// Txn-Token is always among them at a gateway.
 // Thread rule: immutable after build.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,8 +24,9 @@ class Airlock {
   const std::vector<std::string>& names() const { return names_; }
 
  private:
-  std::vector<std::string> names_;   // Folded: lower case, '-' for '_' and '.'.
-  std::uint64_t lengths_ = 0;        // Bit n: a name of length n (63: longer) is listed.
+  std::vector<std::string> names_;  // Folded: lower case, '-' for '_' and '.'.
+  std::uint64_t lengths_ = 0;       // Bit n: a name of length n (63: longer) is listed.
+  std::uint64_t firsts_ = 0;        // Bit n: a name whose first character has n in its low six bits is listed.
 };
 
 }  // namespace keepgate::identity

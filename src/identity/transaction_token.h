@@ -2,6 +2,13 @@
 // draft-ietf-oauth-transaction-tokens).
 //
 // mint and verify are functions of their input; the single-use memory is identity/replay.h. Thread rule: pure.
+//
+// What mint writes:  iat, exp, aud = the trust domain, txn, req_wl = the workload that asked;
+//   sub    "user:NAME" with a customer, else "client:NAME" or "service:NAME";
+//   scope  the principal's scopes, or without any the purpose "SERVICE:METHOD" in lower case: "orders:get"; then tctx
+//          has an empty `scopes`, and the guard takes the purpose for no scope;
+//   tctx   method, path, service; client_id, client_service, customer, roles as far as known; the location's claims;
+//   rctx   req_ip, authn (how the requester proved itself), transport.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +29,10 @@ namespace keepgate::identity {
 inline constexpr std::string_view transaction_token_field = "Txn-Token";
 inline constexpr std::string_view transaction_token_type = "txntoken+jwt";
 
+inline constexpr std::int64_t lifetime_s_max = 600;  // Of a token that we mint or accept.
+inline constexpr std::int64_t clock_skew_s = 5;      // How far another host's `iat` may lie in our future.
+inline constexpr std::size_t txn_bytes_max = 128;
+
 enum class TransactionMode : std::uint8_t { off = 0, issue, require };
 
 struct TransactionOptions {
@@ -29,8 +40,8 @@ struct TransactionOptions {
   std::string trust_domain;  // aud
   std::int64_t ttl_s = 30;
   std::vector<std::pair<std::string, route::Template>> claims;  // Added to tctx: name, value.
-  std::shared_ptr<const crypto::Key> signing_key;   // issue
-  std::shared_ptr<const crypto::KeySet> keys;       // require
+  std::shared_ptr<const crypto::Key> signing_key;               // issue
+  std::shared_ptr<const crypto::KeySet> keys;                   // require
   bool bind_request = false;
   bool single_use = false;
   std::vector<std::string> from;  // Allowed req_wl values (SPIFFE ids or service names); empty: any.
@@ -44,13 +55,16 @@ struct RequestFacts {
 
 struct MintInput {
   RequestFacts request;
-  const auth::Principal* principal = nullptr;  // Must be identified: nobody mints for anonymous.
-  std::string_view peer_address;               // rctx.req_ip
-  std::string_view transport;                  // rctx.transport: "http", "https"
+  const auth::Principal* principal = nullptr;              // Must be identified: nobody mints for anonymous.
+  std::string_view peer_address;                           // rctx.req_ip
+  std::string_view transport;                              // rctx.transport: "http", "https"
   std::vector<std::pair<std::string, std::string>> extra;  // Evaluated TransactionOptions::claims.
   Now now;
 };
 
+// Refuses (ErrorKind::configuration): no key, trust domain or workload, a ttl outside 1 … lifetime_s_max, a claim with
+// a name of ours. Refuses (ErrorKind::refused): an anonymous principal, and text that is not UTF-8, which JSON could
+// not carry unchanged.
 struct Minted {
   std::string token;
   std::string txn;
@@ -65,7 +79,9 @@ struct VerifiedTransaction {
   crypto::Json payload;
 };
 
-// Signature, typ, aud, exp, iat, the required claims, `from`, and with bind_request the request facts.
+// Signature, typ, aud, exp, iat, the required claims, `from`, and with bind_request the request facts. Who asks is read
+// from tctx, and from `sub` (as auth/jwt.h does) what tctx, if another issuer wrote it, leaves out. There is no leeway
+// for `exp`.
 // Error::detail says which check failed; Error::code is "bad_transaction_token".
 Result<VerifiedTransaction> verify(std::string_view token, const RequestFacts& request,
                                    const TransactionOptions& options, Now now);
