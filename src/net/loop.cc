@@ -137,7 +137,16 @@ void Loop::cancel(Watch& watch) {
 
 void Loop::cancel_all() {
   for (Watch* watch = watches_.next; watch != &watches_; watch = watch->next) cancel(*watch);
+  for (Waiter* sleeper : sleepers_) cancel_waiter(sleeper);
 }
+
+void SleepUntil::await_suspend(std::coroutine_handle<> handle) {
+  handle_ = handle;
+  loop_.sleepers_.push_back(this);
+  loop_.timers().arm(*this, deadline_ms_);
+}
+
+void SleepUntil::await_resume() { std::erase(loop_.sleepers_, this); }
 
 void Loop::run_deferred() {
   while (!ready_.empty()) {
@@ -166,6 +175,7 @@ void Loop::dispatch(Watch& watch, std::uint32_t events) {
   if (events & (EPOLLIN | broken)) watch.readable = true;
   if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) watch.writable = true;
   if (events & broken) watch.hangup = true;
+  if (events & (EPOLLHUP | EPOLLERR)) watch.broken = true;
   if (watch.writer && watch.writable) watch.writer->wake(Wake::ready);
   if (!watch.dead && watch.reader && watch.readable) watch.reader->wake(Wake::ready);
   if (!watch.dead && watch.hangup_waiter && watch.hangup) watch.hangup_waiter->wake(Wake::hangup);

@@ -34,6 +34,12 @@ class Waiter : public Timer {
   ~Waiter() = default;
   void expired() override { wake(Wake::timeout); }
   void unregister();
+  // For an awaitable that waits on one thing without a deadline.
+  void register_at(Waiter*& slot, std::coroutine_handle<> handle) {
+    handle_ = handle;
+    slot = this;
+    slots_[0] = &slot;
+  }
 
   friend class Loop;
   friend struct Watch;
@@ -50,6 +56,7 @@ struct Watch {
   bool readable = false;  // Data, an end or an error may be read without waiting.
   bool writable = false;
   bool hangup = false;  // The peer closed its side or the connection broke.
+  bool broken = false;  // Both directions are gone.
   bool dead = false;
   bool cancelled = false;  // Waits end at once with Wake::cancelled.
   Watch* next = nullptr;   // All live watches of a loop, for cancel_all().
@@ -85,7 +92,9 @@ class Loop {
   void remove(Watch* watch);
   // Ends every wait on `watch`, now and later, with Wake::cancelled. The waiters resume later in this turn.
   void cancel(Watch& watch);
+  // Every wait on every watch, and every sleep.
   void cancel_all();
+  void cancel_waiter(Waiter* waiter);  // One wait only; nullptr is none.
   // Resumes `handle` later in this turn.
   void defer(std::coroutine_handle<> handle) { ready_.push_back(handle); }
   std::size_t watch_count() const { return watch_count_; }
@@ -94,7 +103,6 @@ class Loop {
   void dispatch(Watch& watch, std::uint32_t events);
   void run_deferred();
   void take_messages();
-  void cancel_waiter(Waiter* waiter);
   void bury();
 
   int epoll_ = -1;
@@ -105,6 +113,8 @@ class Loop {
   std::size_t watch_count_ = 0;
   std::vector<Watch*> buried_;
   std::vector<Watch*> spare_;
+  friend class SleepUntil;
+  std::vector<Waiter*> sleepers_;
   std::vector<std::coroutine_handle<>> ready_;
   std::vector<std::coroutine_handle<>> running_;
   std::atomic<bool> stopping_{false};
@@ -113,16 +123,13 @@ class Loop {
   std::atomic<bool> mailbox_full_{false};
 };
 
-// co_await sleep_until(loop, deadline). Not cancellable: for short pauses of the program's own (accept back-off).
+// co_await SleepUntil(loop, deadline): for pauses of the program's own. Ends early only by cancel_all().
 class SleepUntil : public Waiter {
  public:
   SleepUntil(Loop& loop, std::int64_t deadline_ms) : loop_(loop), deadline_ms_(deadline_ms) {}
   bool await_ready() const { return false; }
-  void await_suspend(std::coroutine_handle<> handle) {
-    handle_ = handle;
-    loop_.timers().arm(*this, deadline_ms_);
-  }
-  void await_resume() const {}
+  void await_suspend(std::coroutine_handle<> handle);
+  void await_resume();
 
  private:
   Loop& loop_;

@@ -65,9 +65,12 @@ class Stream {
 
   // Something may be there to read (or the peer is gone) without waiting.
   bool maybe_readable() const { return watch_->readable || (layer_ && layer_->has_pending()); }
-  bool hung_up() const { return watch_->hangup; }
+  bool hung_up() const { return watch_->hangup; }  // The peer sends no more; it may still read.
+  bool broken() const { return watch_->broken; }   // Nor does it read.
   void cancel() { loop_->cancel(*watch_); }
   bool cancelled() const { return watch_->cancelled; }
+  // Ends the wait of whoever reads, once, with Wake::cancelled; the stream stays usable.
+  void cancel_reader() { loop_->cancel_waiter(watch_->reader); }
   void shutdown_write();  // Half-close, after the layer's goodbye.
   void reset_on_close();  // The close sends RST: for peers that must not mistake an end for success.
   void close();

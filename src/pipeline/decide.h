@@ -57,6 +57,9 @@ struct Decided {
 
 Decided decide(const DecideInput& input, DecisionFacts& facts);
 
+// What a rejected limit answers: limit_req_status, and Retry-After with limit_req_headers on.
+Refusal refusal_of(const limit::LimitOutcome& outcome, const LocationConfig& location);
+
 // The path the service will receive: the location's replacement applied to the canonical path.
 std::string_view service_path_of(const LocationConfig& location, http::CanonicalPath path, Arena& arena);
 

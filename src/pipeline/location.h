@@ -79,8 +79,10 @@ struct LocationConfig {
   // Rewrite phase.
   std::optional<ReturnAction> return_action;
 
-  // Preaccess phase, and with after_auth the end of the access phase.
+  // Preaccess phase.
   std::vector<limit::Limit> limits;
+  // End of the access phase: `after=auth`, and every limit whose key is a verified identity.
+  std::vector<limit::Limit> identity_limits;
   std::uint16_t limit_status = 503;
   LogLevel limit_log_level = LogLevel::error;  // Delays one level lower.
   bool limit_dry_run = false;

@@ -12,6 +12,11 @@ struct Principal;
 
 namespace keepgate::pipeline {
 
+struct DecideInput;
+struct DecisionFacts;
+struct Decided;
+Decided decide(const DecideInput& input, DecisionFacts& facts);
+
 class Permit {
  public:
   Permit(Permit&&) = default;
@@ -28,7 +33,7 @@ class Permit {
   std::uint64_t delay_ms() const { return delay_ms_; }
 
  private:
-  friend struct PermitMaker;  // decide.cc
+  friend Decided decide(const DecideInput& input, DecisionFacts& facts);
   Permit() = default;
   const auth::Principal* principal_ = nullptr;
   std::string_view service_path_;

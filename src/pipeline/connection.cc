@@ -1,0 +1,37 @@
+#include "pipeline/connection.h"
+
+#include "net/socket.h"
+
+namespace keepgate::pipeline {
+
+Connection::Connection(Worker& its_worker, net::Stream its_stream, net::Address its_peer,
+                       std::shared_ptr<const Snapshot> its_snapshot, const ListenerConfig& its_listener)
+    : worker(its_worker),
+      stream(std::move(its_stream)),
+      peer(its_peer),
+      peer_ip(peer.ip_text()),
+      snapshot(std::move(its_snapshot)),
+      listener(&its_listener),
+      number(worker.next_number()),
+      tls(its_listener.tls) {
+  next_ = worker.connections;
+  if (next_) next_->previous_ = this;
+  worker.connections = this;
+  ++worker.connection_count;
+}
+
+Connection::~Connection() {
+  if (next_) next_->previous_ = previous_;
+  (previous_ ? previous_->next_ : worker.connections) = next_;
+  --worker.connection_count;
+}
+
+const net::Address& Connection::local() {
+  if (!local_known_) {
+    local_ = net::local_address(stream.descriptor());
+    local_known_ = true;
+  }
+  return local_;
+}
+
+}  // namespace keepgate::pipeline

@@ -1,0 +1,56 @@
+// Connection: one client connection, over all its requests.
+// Thread rule: its worker's. Lifetime: the coroutine that serves it owns it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "net/address.h"
+#include "net/stream.h"
+#include "pipeline/buffer.h"
+#include "pipeline/snapshot.h"
+#include "pipeline/worker.h"
+
+namespace keepgate::pipeline {
+
+class Connection {
+ public:
+  Connection(Worker& its_worker, net::Stream its_stream, net::Address its_peer, std::shared_ptr<const Snapshot> its_snapshot,
+             const ListenerConfig& its_listener);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  Worker& worker;
+  net::Stream stream;
+  net::Address peer;
+  std::string peer_ip;
+  std::shared_ptr<const Snapshot> snapshot;  // Replaced between requests only.
+  const ListenerConfig* listener;            // In `snapshot`.
+  std::uint64_t number;
+  std::uint32_t request_count = 0;
+  bool tls = false;
+  bool idle = false;  // Between requests: may be closed without hurting anybody.
+  tls::SessionFacts tls_facts;
+
+  // Bytes received and not yet consumed: in.data()[in_begin, in_end).
+  Buffer in;
+  std::size_t in_begin = 0, in_end = 0;
+  std::string_view received() const { return {in.data() + in_begin, in_end - in_begin}; }
+  // The beginning of the next request arrived behind a body that was read elsewhere: it waits until this one is over.
+  void keep_pipelined(std::string_view bytes) { pipelined.append(bytes); }
+  std::string pipelined;
+
+  const net::Address& local();  // Asked from the kernel once, when needed.
+
+ private:
+  friend struct Worker;
+  net::Address local_;
+  bool local_known_ = false;
+  Connection* next_ = nullptr;
+  Connection* previous_ = nullptr;
+};
+
+}  // namespace keepgate::pipeline

@@ -1,0 +1,66 @@
+#include "pipeline/exchange.h"
+
+#include "base/bytes.h"
+#include "crypto/random.h"
+
+namespace keepgate::pipeline {
+
+void Exchange::begin(Connection& connection) {
+  connection_ = &connection;
+  started_ms = now().monotonic_ms;
+}
+
+void Exchange::end() {
+  parser.reset();
+  arena.reset();
+  path = {};
+  ambiguities = 0;
+  query = {};
+  uri_changed = method_is_get = in_error_page = limits_checked = false;
+  redirect_count = 0;
+  error_status = 0;
+  limit = {};
+  if (decided) facts = {};
+  decided = permitted = false;
+  permit.reset();
+  minted_transaction.clear();
+  decision_location = nullptr;
+  refusal = {};
+  response_started = keep_alive = aborted = reset_connection = false;
+  status = 0;
+  bytes_sent = body_bytes_sent = request_bytes = 0;
+  upstream = {};
+  server_ = nullptr;
+  location_ = nullptr;
+  connection_ = nullptr;
+  decision_id_ = request_id_ = {};
+  map_values_.clear();
+  map_depth_ = 0;
+  peeked_.reset();
+}
+
+void Exchange::set_server(const ServerConfig& server) {
+  server_ = &server;
+  location_ = &snapshot().locations[server.own_location];
+}
+
+void Exchange::set_location(const LocationConfig& location) { location_ = &location; }
+
+std::string_view Exchange::decision_id() {
+  if (decision_id_.empty()) {
+    const std::uint64_t words[2] = {worker().id_prefix(), worker().next_number()};
+    decision_id_ = arena.copy(to_hex({reinterpret_cast<const char*>(words), sizeof words}));
+  }
+  return decision_id_;
+}
+
+std::string_view Exchange::request_id() {
+  if (request_id_.empty()) {
+    unsigned char bytes[16];
+    crypto::random_bytes(bytes);
+    request_id_ = arena.copy(to_hex({reinterpret_cast<const char*>(bytes), sizeof bytes}));
+  }
+  return request_id_;
+}
+
+}  // namespace keepgate::pipeline

@@ -1,0 +1,120 @@
+// Exchange: one request and its answer: what is known, what was decided, what was sent.
+//
+// Thread rule: its worker's. Lifetime: from the first byte of the head to the access record; views in it point into the
+// connection's buffer, the arena or the snapshot, all of which outlive the exchange.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/arena.h"
+#include "http/h1_parser.h"
+#include "http/uri.h"
+#include "pipeline/connection.h"
+#include "pipeline/decide.h"
+#include "pipeline/location.h"
+#include "pipeline/refusal.h"
+#include "pipeline/request_body.h"
+#include "pipeline/snapshot.h"
+#include "pipeline/worker.h"
+
+namespace keepgate::pipeline {
+
+// What the access log tells about the upstream; one entry per attempt would be nginx's list, ours keeps the last.
+struct UpstreamFacts {
+  std::string_view address;
+  std::uint16_t status = 0;
+  std::int64_t connect_ms = -1, header_ms = -1, response_ms = -1;
+  const http::ResponseHead* head = nullptr;  // While the answer is being relayed.
+  std::string attempts;                      // "127.0.0.1:1, 127.0.0.1:2" when there was more than one.
+};
+
+class Exchange final : public route::VariableSource {
+ public:
+  Exchange() = default;
+  void begin(Connection& connection);
+  void end();  // Back to a fresh exchange; keeps memory.
+
+  Connection& connection() const { return *connection_; }
+  Worker& worker() const { return connection_->worker; }
+  net::Stream& client() const { return connection_->stream; }
+  const Snapshot& snapshot() const { return *connection_->snapshot; }
+  const Now& now() const { return connection_->worker.loop.now(); }
+  const http::RequestHead& head() const { return parser.head(); }
+  const LocationConfig& location() const { return *location_; }
+  const ServerConfig& server() const { return *server_; }
+  void set_server(const ServerConfig& server);
+  void set_location(const LocationConfig& location);
+
+  std::string_view variable(const route::VariableRef& reference) override;
+  std::string_view evaluate(const route::Template& value) { return value.evaluate(*this, arena); }
+  // Identity that an outsider claims does not exist (design: security checklist C). A guard reads the one Txn-Token.
+  bool stripped_by_airlock(const http::HeaderLine& line) const {
+    if (line.field == http::Field::txn_token) return location_->transaction.mode != identity::TransactionMode::require;
+    return server_->airlock.strips(line.name);
+  }
+  std::string_view decision_id();  // Made when first asked for.
+  std::string_view request_id();
+
+  http::RequestParser parser;
+  Arena arena;
+  RequestBody body;
+
+  // The URI as routing sees it now (an internal redirect changes it).
+  http::CanonicalPath path;
+  std::uint16_t ambiguities = 0;
+  std::string_view query;
+  bool uri_changed = false;         // No longer what the client sent.
+  bool method_is_get = false;       // error_page to a URI: the request goes on as GET.
+  unsigned redirect_count = 0;
+  bool in_error_page = false;
+  std::uint16_t error_status = 0;   // The status that error_page keeps, or 0.
+  bool limits_checked = false;
+
+  limit::LimitOutcome limit;
+  DecisionFacts facts;
+  const LocationConfig* decision_location = nullptr;  // Where decide() ran last: an error page may be elsewhere.
+  bool decided = false;      // decide() ran: there will be a decision record.
+  bool permitted = false;
+  std::optional<Permit> permit;
+  ReturnAction redirect;  // An answer that a phase made for this exchange.
+  std::string minted_transaction;  // txn of the transaction token that was sent upstream.
+  Refusal refusal;           // The last one; its reason goes to the logs.
+
+  // The answer.
+  bool response_started = false;  // Bytes may be on the wire: no other answer is possible any more.
+  bool keep_alive = false;        // The connection can take another request afterwards.
+  bool aborted = false;           // The client went away, or the answer was cut: close (499 in the log).
+  bool reset_connection = false;  // The cut must be visible: close with RST.
+  std::uint16_t status = 0;
+  std::uint64_t bytes_sent = 0, body_bytes_sent = 0;
+  UpstreamFacts upstream;
+  std::int64_t started_ms = 0;   // Monotonic.
+  std::uint64_t request_bytes = 0;
+
+ private:
+  std::string_view header_variable(std::string_view name);
+  std::string_view jwt_variable(const route::VariableRef& reference);
+  std::string_view map_variable(std::uint32_t index);
+  const crypto::Json* unverified(bool payload);
+  std::string_view keep(std::string text) { return arena.copy(text); }
+
+  Connection* connection_ = nullptr;
+  const ServerConfig* server_ = nullptr;
+  const LocationConfig* location_ = nullptr;
+  std::string_view decision_id_, request_id_;
+  struct MapValue {
+    std::uint32_t index;
+    std::string_view value;
+  };
+  std::vector<MapValue> map_values_;
+  unsigned map_depth_ = 0;
+  struct Peeked;  // A token read without verification, for variables that nginx lets be read early.
+  std::shared_ptr<Peeked> peeked_;
+};
+
+}  // namespace keepgate::pipeline

@@ -1,0 +1,201 @@
+#include "pipeline/phases.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/bytes.h"
+#include "limit/limit_req.h"
+
+namespace keepgate::pipeline {
+
+namespace {
+
+PhaseResult refused(Exchange& x, std::uint16_t status, std::string_view code, std::string_view reason) {
+  x.refusal = {};
+  x.refusal.status = status;
+  x.refusal.code = code;
+  x.refusal.reason = std::string(reason);
+  return {Next::refuse};
+}
+
+PhaseResult server_rewrite(Exchange& x) {
+  const auto& action = x.server().return_action;
+  if (!action) return {Next::phase};
+  return {Next::answer_return, 0, &*action};
+}
+
+PhaseResult find_location(Exchange& x) {
+  const route::LocationTree::Found found = x.server().locations.find(x.path.text);
+  if (found.failed) return refused(x, 500, "internal", "a location regex reached its match limit");
+  if (!found.location) {
+    x.set_location(x.snapshot().locations[x.server().own_location]);
+    return {Next::phase};
+  }
+  const LocationConfig& location = x.snapshot().locations[*found.location];
+  // Outsiders get 404; what an error_page or another redirect of ours leads to may enter.
+  if (location.internal && !x.uri_changed) return refused(x, 404, "not_found", "the location is internal");
+  x.set_location(location);
+  if (found.add_slash) {
+    const std::string_view arguments = x.query.empty() ? std::string_view() : x.arena.join("?", x.query);
+    x.redirect.status = 301;
+    x.redirect.has_text = true;
+    x.redirect.text = route::Template::literal(cat(http::encode_path(x.path.text, x.arena), '/', arguments));
+    return {Next::answer_return, 0, &x.redirect};
+  }
+  return {Next::phase};
+}
+
+PhaseResult rewrite(Exchange& x) {
+  const auto& action = x.location().return_action;
+  if (!action) return {Next::phase};
+  return {Next::answer_return, 0, &*action};
+}
+
+void log_limit(Exchange& x, const limit::LimitOutcome& outcome) {
+  const bool rejected = outcome.status == limit::LimitStatus::rejected ||
+                        outcome.status == limit::LimitStatus::rejected_dry_run;
+  auto level = x.location().limit_log_level;
+  if (!rejected) level = static_cast<LogLevel>(std::min(static_cast<int>(level) + 1, static_cast<int>(LogLevel::debug)));
+  if (!log_enabled(level)) return;
+  const std::uint64_t rest = outcome.excess_milli % 1000;
+  log(level, rejected ? "limiting" : "delaying", " requests, excess: ", outcome.excess_milli / 1000, '.',
+      rest < 100 ? "0" : "", rest < 10 ? "0" : "", rest, " by zone \"", outcome.zone, "\", client: ",
+      x.connection().peer_ip, ", request: \"", printable(x.head().method_text), ' ', printable(x.path.text), '"');
+}
+
+// Once per request: the first location that has limits decides (nginx: r->main->limit_req_status).
+PhaseResult preaccess(Exchange& x) {
+  const std::vector<limit::Limit>& limits = x.location().limits;
+  if (limits.empty() || x.limits_checked) return {Next::phase};
+  x.limits_checked = true;
+  std::array<std::string_view, limit::limits_max> keys;
+  KG_ASSERT(limits.size() <= keys.size());
+  for (std::size_t i = 0; i < limits.size(); ++i) keys[i] = x.evaluate(limits[i].zone->key());
+  x.limit = limit::check_limits(limits, {keys.data(), limits.size()}, x.now().monotonic_ms, x.location().limit_dry_run);
+  switch (x.limit.status) {
+    case limit::LimitStatus::rejected:
+      log_limit(x, x.limit);
+      x.refusal = refusal_of(x.limit, x.location());
+      return {Next::refuse};
+    case limit::LimitStatus::delayed:
+      log_limit(x, x.limit);
+      return {Next::delay, x.limit.delay_ms};
+    case limit::LimitStatus::rejected_dry_run:
+    case limit::LimitStatus::delayed_dry_run:
+      log_limit(x, x.limit);
+      return {Next::phase};
+    case limit::LimitStatus::none:
+    case limit::LimitStatus::passed:
+      break;
+  }
+  return {Next::phase};
+}
+
+PhaseResult access(Exchange& x) {
+  const DecideInput input{x.location(),          x.head(), x.path,        x.ambiguities,
+                          x,                     x.arena,  x.now(),       &x.worker().token_cache,
+                          x.snapshot().replay.get()};
+  x.facts = {};
+  x.decided = true;
+  x.decision_location = &x.location();
+  Decided decided = decide(input, x.facts);
+  if (x.facts.identity_limit.status != limit::LimitStatus::none &&
+      x.facts.identity_limit.status != limit::LimitStatus::passed) {
+    log_limit(x, x.facts.identity_limit);
+  }
+  if (!decided.permit) {
+    x.refusal = std::move(decided.refusal);
+    return {Next::refuse};
+  }
+  x.permitted = true;
+  const std::uint64_t delay_ms = decided.permit->delay_ms();
+  x.permit = std::move(decided.permit);
+  return delay_ms == 0 ? PhaseResult{Next::phase} : PhaseResult{Next::delay, delay_ms};
+}
+
+PhaseResult content(Exchange& x) {
+  if (!x.location().content) return refused(x, 404, "not_found", "nothing is configured here");
+  const std::uint64_t bytes_max = x.location().client_body_bytes_max;
+  if (bytes_max != 0 && x.body.framing() == http::BodyFraming::content_length && x.body.content_length() > bytes_max) {
+    return refused(x, 413, "body_too_large", "the body is larger than client_max_body_size");
+  }
+  x.body.set_bytes_max(bytes_max);
+  return {Next::content};
+}
+
+constexpr Phase phase_table[] = {
+    {"server_rewrite", server_rewrite},  // return at server level: before anything else.
+    {"find_location", find_location},    // The longest prefix, regexes, nesting.
+    {"rewrite", rewrite},                // return: before limits and before every credential check.
+    {"preaccess", preaccess},            // limit_req: before costly crypto.
+    {"access", access},                  // decide(): credentials, policy, single use, limits on identity.
+    {"content", content},                // What the location serves, with the Permit.
+};
+static_assert(std::string_view(phase_table[find_location_phase].name) == "find_location");
+static_assert(std::string_view(phase_table[rewrite_phase].name) == "rewrite");
+
+// RFC 9110 §9.3.6: a tunnel is not what a reverse proxy is for. TRACE would echo credentials.
+bool method_is_refused(http::Method method) {
+  return method == http::Method::connect || method == http::Method::trace;
+}
+
+}  // namespace
+
+std::span<const Phase> phases() { return phase_table; }
+
+bool prepare(Exchange& x) {
+  Connection& c = x.connection();
+  x.set_server(c.snapshot->servers[c.listener->names.find(x.head().host)]);
+  x.keep_alive = true;
+  if (method_is_refused(x.head().method)) {
+    refused(x, 405, "method_not_allowed", "CONNECT and TRACE are not served");
+    return false;
+  }
+  const http::Canonicalized canonical =
+      x.head().raw_path == "*" ? http::Canonicalized{true, {x.head().raw_path}, 0, {}}
+                               : http::canonicalize({x.head().raw_path}, x.server().merge_slashes, x.arena);
+  if (!canonical.valid) {
+    refused(x, 400, "bad_path", canonical.reason);
+    return false;
+  }
+  x.path = canonical.path;
+  x.ambiguities = canonical.ambiguities;
+  x.query = x.head().query;
+  return true;
+}
+
+ErrorPageResult apply_error_page(Exchange& x, std::uint16_t status) {
+  if (x.in_error_page || !x.head().method_text.data()) return {};
+  for (const ErrorPage& page : x.location().error_pages) {
+    if (page.status != status) continue;
+    x.in_error_page = true;
+    x.error_status = page.take_status_of_target ? 0 : page.new_status != 0 ? page.new_status : status;
+    const std::string_view target = x.evaluate(page.target);
+    x.permit.reset();
+    if (page.named) {
+      const auto found = x.server().locations.find_named(target);
+      if (!found) {
+        log(LogLevel::error, "error_page: there is no location ", target);
+        return {};
+      }
+      x.set_location(x.snapshot().locations[*found]);
+      x.uri_changed = true;
+      return {true, rewrite_phase, {}, 0};
+    }
+    if (!target.starts_with('/')) {
+      const bool is_redirect = page.new_status == 301 || page.new_status == 303 || page.new_status == 307 ||
+                               page.new_status == 308;
+      return {true, 0, target, is_redirect ? page.new_status : std::uint16_t{302}};
+    }
+    const auto question = target.find('?');
+    x.query = question == std::string_view::npos ? std::string_view() : target.substr(question + 1);
+    x.path = {target.substr(0, question)};
+    x.ambiguities = 0;
+    x.uri_changed = true;
+    x.method_is_get = x.head().method != http::Method::head;
+    return {true, find_location_phase, {}, 0};
+  }
+  return {};
+}
+
+}  // namespace keepgate::pipeline

@@ -1,0 +1,364 @@
+#include "pipeline/serve.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/bytes.h"
+#include "net/socket.h"
+#include "pipeline/content.h"
+#include "pipeline/exchange.h"
+#include "pipeline/phases.h"
+#include "pipeline/record.h"
+#include "pipeline/respond.h"
+
+namespace keepgate::pipeline {
+
+namespace {
+
+constexpr std::int64_t handshake_timeout_ms = 60'000;
+constexpr std::int64_t linger_timeout_ms = 5'000;   // nginx lingering_timeout
+constexpr std::int64_t linger_ms_max = 30'000;      // nginx lingering_time
+constexpr std::uint64_t drain_bytes_max = 64 * 1024;
+constexpr unsigned redirects_max = 10;
+constexpr std::int64_t accept_pause_ms = 500;
+constexpr unsigned accepts_per_turn = 64;
+
+enum class HeadRead : std::uint8_t { failed = 0, end, complete, refused };
+
+// Room for more of the head: the buffer grows once, to the largest head there may be.
+void make_room(Connection& c, std::uint32_t head_bytes_max) {
+  if (!c.in) c.in = c.worker.buffers.take(BufferPool::head_bytes);
+  if (c.in_end < c.in.capacity()) return;
+  if (c.in_begin > 0) {
+    std::memmove(c.in.data(), c.in.data() + c.in_begin, c.in_end - c.in_begin);
+    c.in_end -= c.in_begin;
+    c.in_begin = 0;
+    return;
+  }
+  Buffer larger = c.worker.buffers.take(head_bytes_max + BufferPool::head_bytes);
+  std::memcpy(larger.data(), c.in.data(), c.in_end);
+  c.in = std::move(larger);
+}
+
+Refusal refusal_of(const http::HeadRefusal& head) {
+  Refusal out;
+  out.status = head.status;
+  out.code = "malformed_request";
+  out.reason = std::string(head.reason);
+  out.close = true;
+  return out;
+}
+
+// Reads and parses one head. The first byte may take keepalive_timeout, the whole head client_header_timeout.
+net::Task<HeadRead> read_head(Exchange& x, const ServerConfig& server) {
+  Connection& c = x.connection();
+  const std::int64_t deadline = x.now().monotonic_ms + server.client_header_timeout_ms;
+  while (true) {
+    if (c.in_end > c.in_begin) {
+      switch (x.parser.parse(c.received())) {
+        case http::ParseStatus::complete:
+          co_return HeadRead::complete;
+        case http::ParseStatus::refused:
+          x.refusal = refusal_of(x.parser.refusal());
+          co_return HeadRead::refused;
+        case http::ParseStatus::need_more:
+          break;
+      }
+    }
+    make_room(c, server.head_limits.head_bytes_max);
+    const net::IoResult got = c.stream.read(c.in.data() + c.in_end, c.in.capacity() - c.in_end);
+    if (got.status == net::Io::ok) {
+      c.in_end += got.bytes;
+      continue;
+    }
+    if (got.status == net::Io::closed) co_return c.in_end == c.in_begin ? HeadRead::end : HeadRead::failed;
+    if (got.status == net::Io::failed) co_return HeadRead::failed;
+    const net::Wake wake = co_await net::wait_for(c.stream, got.status, deadline);
+    if (wake == net::Wake::ready) continue;
+    if (wake == net::Wake::timeout && c.in_end > c.in_begin) {
+      x.refusal = {};
+      x.refusal.status = 408;
+      x.refusal.code = "request_timeout";
+      x.refusal.reason = "the client sent no complete head in time";
+      x.refusal.close = true;
+      co_return HeadRead::refused;
+    }
+    co_return HeadRead::failed;
+  }
+}
+
+// A refusal: through error_page if there is one for its status. Tells the phase to go on from, or nothing when done.
+net::Task<std::optional<std::size_t>> answer_refusal(Exchange& x) {
+  if (x.response_started) co_return std::nullopt;
+  const ErrorPageResult page = apply_error_page(x, x.refusal.status);
+  if (page.redirected && page.location.empty() && ++x.redirect_count <= redirects_max) co_return page.phase;
+  if (!page.location.empty()) {
+    LocalAnswer answer;
+    answer.status = page.status;
+    answer.location = page.location;
+    co_await respond(x, answer);
+    co_return std::nullopt;
+  }
+  co_await respond_refusal(x, x.refusal);
+  co_return std::nullopt;
+}
+
+// Drives the phases. Every way out has answered, or noted that the client is gone.
+net::Task<void> run_phases(Exchange& x) {
+  std::size_t index = 0;
+  bool prepared = prepare(x);
+  while (true) {
+    PhaseResult result;
+    if (prepared) {
+      result = phases()[index].run(x);
+    } else {
+      prepared = true;  // The refusal of prepare() is answered like any other.
+    }
+    switch (result.next) {
+      case Next::phase:
+        ++index;
+        continue;
+      case Next::delay: {
+        const auto until = x.now().monotonic_ms + static_cast<std::int64_t>(result.delay_ms);
+        const net::Wake wake = co_await x.client().wait_hangup(until);
+        if (wake != net::Wake::timeout) {
+          x.aborted = true;
+          x.status = 499;
+          co_return;
+        }
+        ++index;
+        continue;
+      }
+      case Next::find_location:
+        index = find_location_phase;
+        if (++x.redirect_count <= redirects_max) continue;
+        x.refusal = {};
+        x.refusal.reason = "rewrite or internal redirection cycle";
+        break;
+      case Next::answer_return:
+        co_await respond_return(x, *result.return_action);
+        co_return;
+      case Next::content: {
+        Permit permit = std::move(*x.permit);
+        x.permit.reset();
+        auto refusal = co_await x.location().content->serve(x, std::move(permit));
+        if (!refusal) co_return;
+        x.refusal = std::move(*refusal);
+        break;
+      }
+      case Next::refuse:
+        break;
+    }
+    const std::optional<std::size_t> again = co_await answer_refusal(x);
+    if (!again) co_return;
+    index = *again;
+  }
+}
+
+// What the client still sends of a body nobody read: a small rest is thrown away so that the connection can go on.
+net::Task<bool> drain_body(Exchange& x) {
+  std::uint64_t drained = 0;
+  x.body.set_bytes_max(0);
+  while (!x.body.finished()) {
+    const auto piece = co_await x.body.next(x.location().client_body_timeout_ms);
+    if (!piece) co_return false;
+    drained += piece->size();
+    if (drained > drain_bytes_max) co_return false;
+  }
+  co_return true;
+}
+
+// Closing with unread data makes the kernel send RST, which may destroy the answer on its way: say goodbye first, then
+// read and forget for a while (nginx lingering_close).
+net::Task<void> linger(Connection& c) {
+  c.stream.shutdown_write();
+  const std::int64_t end = c.worker.loop.now().monotonic_ms + linger_ms_max;
+  Buffer sink = c.worker.buffers.take(BufferPool::head_bytes);
+  while (c.worker.loop.now().monotonic_ms < end) {
+    const net::IoResult got = c.stream.read(sink.data(), sink.capacity());
+    if (got.status == net::Io::ok) continue;
+    if (got.status != net::Io::want_read) co_return;
+    const net::Wake wake = co_await c.stream.wait_readable(c.worker.loop.now().monotonic_ms + linger_timeout_ms);
+    if (wake != net::Wake::ready) co_return;
+  }
+}
+
+// The bytes of the next request, if they came already, move to the front; an idle connection keeps no buffer.
+void shift_input(Connection& c) {
+  if (c.in_begin == c.in_end) {
+    c.in_begin = c.in_end = 0;
+    if (c.pipelined.empty()) {
+      c.in.release();
+      return;
+    }
+    if (c.in.capacity() < c.pipelined.size()) c.in = c.worker.buffers.take(c.pipelined.size() + BufferPool::head_bytes);
+    std::memcpy(c.in.data(), c.pipelined.data(), c.pipelined.size());
+    c.in_end = c.pipelined.size();
+    c.pipelined.clear();
+  }
+}
+
+// One request. Tells whether the connection can take another.
+net::Task<bool> serve_request(Connection& c, Exchange& x) {
+  const ServerConfig& first_server = c.snapshot->servers[c.listener->names.find(c.tls_facts.server_name)];
+  x.begin(c);
+  x.set_server(first_server);
+  x.parser.set_limits(first_server.head_limits);
+  const HeadRead head = co_await read_head(x, first_server);
+  if (head == HeadRead::end || head == HeadRead::failed) co_return false;
+  ++c.request_count;
+  if (head == HeadRead::complete) {
+    x.request_bytes = x.parser.head_bytes();
+    c.in_begin += x.parser.head_bytes();
+    x.body.begin(c, x.head());
+    co_await run_phases(x);
+  } else {
+    x.request_bytes = c.in_end - c.in_begin;
+    co_await respond_refusal(x, x.refusal);
+  }
+  bool go_on = x.keep_alive && !x.aborted && !x.body.broken();
+  if (go_on && !x.body.finished()) go_on = co_await drain_body(x);
+  record(x);
+  if (x.reset_connection) {
+    c.stream.set_layer(nullptr);  // No close_notify: the cut must not look like an end.
+    c.stream.reset_on_close();
+  }
+  if (!go_on && !x.aborted && !x.reset_connection && (head != HeadRead::complete || !x.body.finished())) {
+    co_await linger(c);
+  }
+  co_return go_on;
+}
+
+// Which certificate answers a server name: the one of the server that the listener's names lead to.
+class CertificateByName final : public tls::ContextSource {
+ public:
+  explicit CertificateByName(const Connection& connection) : connection_(connection) {}
+  std::shared_ptr<const tls::ServerContext> context_for(std::string_view server_name) const override {
+    return connection_.snapshot->servers[connection_.listener->names.find(server_name)].tls;
+  }
+
+ private:
+  const Connection& connection_;
+};
+
+const ListenerConfig* find_listener(const Snapshot& snapshot, const net::Address& address) {
+  for (const ListenerConfig& one : snapshot.listeners) {
+    if (one.address == address) return &one;
+  }
+  return nullptr;
+}
+
+// Between requests a connection moves on to the newest configuration.
+bool adopt_snapshot(Connection& c) {
+  const auto& newest = c.worker.snapshot.get();
+  if (newest == c.snapshot) return true;
+  const ListenerConfig* listener = find_listener(*newest, c.listener->address);
+  if (!listener || listener->tls != c.tls) return false;
+  c.listener = listener;
+  c.snapshot = newest;
+  return true;
+}
+
+}  // namespace
+
+net::Detached serve_connection(std::unique_ptr<Connection> connection) {
+  Connection& c = *connection;
+  if (c.tls) {
+    const CertificateByName certificates(c);
+    c.stream.set_layer(tls::make_server_layer(c.stream.descriptor(), certificates));
+    const auto done = co_await net::handshake(c.stream, c.worker.loop.now().monotonic_ms + handshake_timeout_ms);
+    if (!done) {
+      log(LogLevel::info, "TLS handshake failed: ", done.error().detail, ", client: ", c.peer_ip);
+      co_return;
+    }
+    c.tls_facts = tls::session_facts(*c.stream.layer());
+  }
+  bool go_on = true;
+  while (go_on) {
+    if (c.in_begin == c.in_end) {
+      // Idle: no buffer, no exchange. The first request gets client_header_timeout, later ones keepalive_timeout.
+      const ServerConfig& server = c.snapshot->servers[c.listener->names.find(c.tls_facts.server_name)];
+      const LocationConfig& level = c.snapshot->locations[server.own_location];
+      const std::int64_t patience_ms =
+          c.request_count == 0 ? server.client_header_timeout_ms : level.keepalive_timeout_ms;
+      c.idle = c.request_count > 0;
+      if (c.idle && c.worker.draining) break;
+      const net::Wake wake = co_await c.stream.wait_readable(c.worker.loop.now().monotonic_ms + patience_ms);
+      c.idle = false;
+      if (wake != net::Wake::ready) break;
+    }
+    if (!adopt_snapshot(c)) break;
+    std::unique_ptr<Exchange> exchange = c.worker.take_exchange();
+    go_on = co_await serve_request(c, *exchange);
+    exchange->end();
+    c.worker.give_back(std::move(exchange));
+    if (go_on) shift_input(c);
+  }
+  if (c.stream.layer()) c.stream.layer()->shutdown();
+}
+
+namespace {
+
+void start_connection(Worker& worker, const net::Accepted& accepted, const net::Address& address) {
+  const auto& snapshot = worker.snapshot.get();
+  const ListenerConfig* listener = find_listener(*snapshot, address);
+  net::Stream stream(worker.loop, accepted.descriptor);
+  if (!listener || !stream.valid()) return;
+  if (worker.connection_count >= snapshot->worker_connections) {
+    log(LogLevel::alert, worker.connection_count, " worker_connections are not enough");
+    return;
+  }
+  if (!address.is_unix()) net::set_no_delay(accepted.descriptor);
+  serve_connection(std::make_unique<Connection>(worker, std::move(stream), accepted.peer, snapshot, *listener));
+}
+
+bool is_out_of_descriptors(int error_number) {
+  return error_number == EMFILE || error_number == ENFILE || error_number == ENOBUFS || error_number == ENOMEM;
+}
+
+// Waits until the listener's watch says that somebody is there.
+class ListenerWait : public net::Waiter {
+ public:
+  explicit ListenerWait(net::Watch& watch) : watch_(watch) {}
+  bool await_ready() {
+    if (watch_.cancelled) reason_ = net::Wake::cancelled;
+    if (!watch_.cancelled && watch_.readable) reason_ = net::Wake::ready;
+    return watch_.cancelled || watch_.readable;
+  }
+  void await_suspend(std::coroutine_handle<> handle) { register_at(watch_.reader, handle); }
+  net::Wake await_resume() const { return reason_; }
+
+ private:
+  net::Watch& watch_;
+};
+
+}  // namespace
+
+net::Detached accept_connections(Worker& worker, net::Watch* watch, int descriptor, net::Address address) {
+  unsigned in_turn = 0;
+  while (true) {
+    const net::Wake wake = co_await ListenerWait(*watch);
+    if (wake != net::Wake::ready) break;
+    const net::Accepted accepted = net::accept_one(descriptor);
+    if (accepted.descriptor >= 0) {
+      start_connection(worker, accepted, address);
+      if (++in_turn < accepts_per_turn) continue;
+      in_turn = 0;  // Others have waited long enough.
+      co_await net::SleepUntil(worker.loop, worker.loop.now().monotonic_ms);
+      continue;
+    }
+    in_turn = 0;
+    if (accepted.error_number == EAGAIN) {
+      watch->readable = false;
+    } else if (is_out_of_descriptors(accepted.error_number)) {
+      log(LogLevel::crit, "accept() failed: ", std::strerror(accepted.error_number), "; pausing for ", accept_pause_ms,
+          " ms");
+      co_await net::SleepUntil(worker.loop, worker.loop.now().monotonic_ms + accept_pause_ms);
+    }
+  }
+  worker.loop.remove(watch);
+}
+
+}  // namespace keepgate::pipeline

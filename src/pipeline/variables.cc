@@ -1,0 +1,280 @@
+// What each variable is worth for one exchange (nginx's names and formats, and ours).
+#include <unistd.h>
+
+#include <ctime>
+
+#include "base/bytes.h"
+#include "base/version.h"
+#include "http/uri.h"
+#include "pipeline/content.h"
+#include "pipeline/exchange.h"
+
+namespace keepgate::pipeline {
+
+using route::Variable;
+
+namespace {
+
+constexpr unsigned map_depth_max = 8;  // A map whose source is a map …; deeper is a loop.
+
+bool folded_equal(std::string_view header, std::string_view variable_name) {
+  if (header.size() != variable_name.size()) return false;
+  for (std::size_t i = 0; i < header.size(); ++i) {
+    const char c = header[i] == '-' ? '_' : to_lower(header[i]);
+    if (c != variable_name[i]) return false;
+  }
+  return true;
+}
+
+std::string seconds_text(std::int64_t milliseconds) {
+  const std::int64_t rest = milliseconds % 1000;
+  return cat(milliseconds / 1000, '.', rest < 100 ? "0" : "", rest < 10 ? "0" : "", rest);
+}
+
+std::string time_text(std::int64_t wall_s, const char* format) {
+  const auto second = static_cast<std::time_t>(wall_s);
+  std::tm local{};
+  ::localtime_r(&second, &local);
+  char text[64];
+  return std::string(text, std::strftime(text, sizeof text, format, &local));
+}
+
+std::string host_name() {
+  char name[256] = {};
+  ::gethostname(name, sizeof name - 1);
+  return name;
+}
+
+std::string joined(const std::vector<std::string>& values) {
+  std::string out;
+  for (const std::string& value : values) {
+    if (!out.empty()) out.push_back(',');
+    out += value;
+  }
+  return out;
+}
+
+}  // namespace
+
+struct Exchange::Peeked {
+  crypto::Json header, payload;
+};
+
+// Repeated fields are joined with ", " (nginx since 1.23.0). Identity fields that an outsider sent do not exist.
+std::string_view Exchange::header_variable(std::string_view name) {
+  std::string_view found;
+  for (const http::HeaderLine& line : head().headers) {
+    if (!folded_equal(line.name, name)) continue;
+    if (stripped_by_airlock(line)) continue;
+    found = found.empty() ? line.value : arena.join(found, std::string_view(", "), line.value);
+  }
+  return found;
+}
+
+// Before the access phase a token may be read but is not verified (design: nginx-semantics §2): `keepgate check` and
+// strict warn where such a value decides anything.
+const crypto::Json* Exchange::unverified(bool payload) {
+  if (!peeked_) {
+    peeked_ = std::make_shared<Peeked>();
+    std::string_view text;
+    if (location_->jwt.token) {
+      text = variable(*location_->jwt.token);
+    } else if (const http::HeaderLine* line = head().find(http::Field::authorization)) {
+      text = auth::bearer_token(line->value).value_or(std::string_view());
+    }
+    if (auto jws = crypto::parse_jws(text)) {
+      peeked_->header = std::move(jws->header);
+      if (auto claims = crypto::parse_json(jws->payload)) peeked_->payload = std::move(*claims);
+    }
+  }
+  return payload ? &peeked_->payload : &peeked_->header;
+}
+
+std::string_view Exchange::jwt_variable(const route::VariableRef& reference) {
+  if (!location_->jwt.enabled && !facts.token) return {};
+  const bool payload = reference.variable != Variable::jwt_header_;
+  const crypto::Json* json = facts.token ? (payload ? &facts.token->payload : &facts.token->header) : unverified(payload);
+  if (reference.variable == Variable::jwt_payload) return keep(json->is_null() ? std::string() : json->write());
+  return keep(auth::claim_text(*json, reference.argument));
+}
+
+std::string_view Exchange::map_variable(std::uint32_t index) {
+  for (const MapValue& one : map_values_) {
+    if (one.index == index) return one.value;
+  }
+  if (map_depth_ >= map_depth_max) {
+    log(LogLevel::error, "map $", snapshot().maps[index].name, " refers to itself");
+    return {};
+  }
+  const route::Map& map = snapshot().maps[index];
+  ++map_depth_;
+  const std::string_view value = evaluate(map.lookup(evaluate(map.source)));
+  --map_depth_;
+  // What depends on the token may change when the token is verified: kept only from then on.
+  if (decided || !location_->jwt.enabled) map_values_.push_back({index, value});
+  return value;
+}
+
+// A table in the shape of a switch: one line a variable, in the order of route/template.h.
+std::string_view Exchange::variable(const route::VariableRef& reference) {
+  const http::RequestHead& request = head();
+  Connection& c = *connection_;
+  switch (reference.variable) {
+    case Variable::none:
+      return {};
+    case Variable::args:
+    case Variable::query_string:
+      return query;
+    case Variable::arg_:
+      return http::query_argument(query, reference.argument);
+    case Variable::body_bytes_sent:
+      return keep(cat(body_bytes_sent));
+    case Variable::bytes_sent:
+      return keep(cat(bytes_sent));
+    case Variable::binary_remote_addr:
+      return c.peer.ip_bytes();
+    case Variable::connection:
+      return keep(cat(c.number));
+    case Variable::connection_requests:
+      return keep(cat(c.request_count));
+    case Variable::content_length: {
+      return request.framing == http::BodyFraming::content_length ? keep(cat(request.content_length))
+                                                                  : std::string_view();
+    }
+    case Variable::content_type: {
+      const http::HeaderLine* line = request.find(http::Field::content_type);
+      return line ? line->value : std::string_view();
+    }
+    case Variable::cookie_: {
+      const http::HeaderLine* line = request.find(http::Field::cookie);
+      return line ? http::cookie_value(line->value, reference.argument) : std::string_view();
+    }
+    case Variable::document_uri:
+    case Variable::uri:
+      return path.text;
+    case Variable::host:
+      return request.host.empty() ? std::string_view(server_->name) : keep(to_lower(request.host));
+    case Variable::hostname:
+      return keep(host_name());
+    case Variable::http_:
+      return header_variable(reference.argument);
+    case Variable::https:
+      return c.tls ? "on" : "";
+    case Variable::is_args:
+      return query.empty() ? "" : "?";
+    case Variable::limit_req_status:
+      return limit::name_of(facts.identity_limit.status != limit::LimitStatus::none ? facts.identity_limit.status
+                                                                                    : limit.status);
+    case Variable::msec:
+      return keep(seconds_text(now().wall_ms));
+    case Variable::nginx_version:
+      return KG_VERSION_TEXT;
+    case Variable::pid:
+      return keep(cat(::getpid()));
+    case Variable::proxy_add_x_forwarded_for: {
+      const std::string_view before = header_variable("x_forwarded_for");
+      return before.empty() ? std::string_view(c.peer_ip) : arena.join(before, std::string_view(", "), c.peer_ip);
+    }
+    case Variable::proxy_host:
+      return location_->content ? location_->content->upstream_name() : std::string_view();
+    case Variable::proxy_port: {
+      const std::string_view name = location_->content ? location_->content->upstream_name() : std::string_view();
+      const auto colon = name.rfind(':');
+      return colon == std::string_view::npos ? std::string_view("80") : name.substr(colon + 1);
+    }
+    case Variable::remote_addr:
+      return c.peer_ip;
+    case Variable::remote_port:
+      return c.peer.is_unix() ? std::string_view() : keep(cat(c.peer.port()));
+    case Variable::remote_user:
+      return {};  // auth_basic's; refused by the configuration until it is there.
+    case Variable::request:
+      return request.method_text.empty()
+                 ? std::string_view()
+                 : arena.join(request.method_text, std::string_view(" "), request.target,
+                              std::string_view(request.version_minor == 0 ? " HTTP/1.0" : " HTTP/1.1"));
+    case Variable::request_completion:
+      return response_started && !aborted ? "OK" : "";
+    case Variable::request_id:
+      return request_id();
+    case Variable::request_length:
+      return keep(cat(request_bytes + body.received_bytes()));
+    case Variable::request_method:
+      return method_is_get ? std::string_view("GET") : request.method_text;
+    case Variable::request_time:
+      return keep(seconds_text(now().monotonic_ms - started_ms));
+    case Variable::request_uri:
+      return request.target;
+    case Variable::scheme:
+      return c.tls ? "https" : "http";
+    case Variable::sent_http_:
+    case Variable::upstream_http_: {
+      if (!upstream.head) return {};
+      for (const http::HeaderLine& line : upstream.head->headers) {
+        if (folded_equal(line.name, reference.argument)) return line.value;
+      }
+      return {};
+    }
+    case Variable::server_addr:
+      return keep(c.local().ip_text());
+    case Variable::server_name:
+      return server_->name;
+    case Variable::server_port:
+      return c.local().is_unix() ? std::string_view() : keep(cat(c.local().port()));
+    case Variable::server_protocol:
+      return request.version_minor == 0 ? "HTTP/1.0" : "HTTP/1.1";
+    case Variable::ssl_cipher:
+      return c.tls_facts.cipher;
+    case Variable::ssl_protocol:
+      return c.tls_facts.protocol;
+    case Variable::ssl_server_name:
+      return c.tls_facts.server_name;
+    case Variable::status:
+      return keep(cat(status));
+    case Variable::time_iso8601: {
+      std::string text = time_text(now().wall_s(), "%Y-%m-%dT%H:%M:%S%z");
+      return keep(text.insert(text.size() - 2, ":"));
+    }
+    case Variable::time_local:
+      return keep(time_text(now().wall_s(), "%d/%b/%Y:%H:%M:%S %z"));
+    case Variable::upstream_addr:
+      return upstream.address;
+    case Variable::upstream_response_time:
+      return upstream.response_ms < 0 ? std::string_view() : keep(seconds_text(upstream.response_ms));
+    case Variable::upstream_connect_time:
+      return upstream.connect_ms < 0 ? std::string_view() : keep(seconds_text(upstream.connect_ms));
+    case Variable::upstream_header_time:
+      return upstream.header_ms < 0 ? std::string_view() : keep(seconds_text(upstream.header_ms));
+    case Variable::upstream_status:
+      return upstream.status == 0 ? std::string_view() : keep(cat(upstream.status));
+    case Variable::jwt_claim_:
+    case Variable::jwt_header_:
+    case Variable::jwt_payload:
+      return jwt_variable(reference);
+    case Variable::client_id:
+    case Variable::identity_client:
+      if (!facts.principal) return {};
+      return facts.principal->client.empty() ? facts.principal->service : facts.principal->client;
+    case Variable::identity_user:
+      return facts.principal ? std::string_view(facts.principal->user) : std::string_view();
+    case Variable::identity_roles:
+      return facts.principal ? keep(joined(facts.principal->roles)) : std::string_view();
+    case Variable::identity_method:
+      return auth::name_of(facts.principal ? facts.principal->method : auth::AuthMethod::none);
+    case Variable::decision_id:
+      return decision_id();
+    case Variable::decision_rule:
+      return facts.decision.rule;
+    case Variable::decision_verdict:
+      return decided ? (permitted ? "allow" : "deny") : "";
+    case Variable::policy_hash:
+      return location_->policy ? std::string_view(location_->policy->hash()) : std::string_view();
+    case Variable::transaction_id:
+      return facts.transaction ? std::string_view(facts.transaction->txn) : std::string_view(minted_transaction);
+    case Variable::map_:
+      return map_variable(reference.index);
+  }
+  return {};
+}
+
+}  // namespace keepgate::pipeline

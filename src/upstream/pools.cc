@@ -1,0 +1,112 @@
+#include "upstream/pools.h"
+
+#include "base/bytes.h"
+#include "net/socket.h"
+
+namespace keepgate::upstream {
+
+namespace {
+constexpr std::int64_t sweep_every_ms = 2'000;
+constexpr std::int64_t unused_pool_ms = 120'000;
+}  // namespace
+
+Pool::Pool(net::Loop& loop, std::shared_ptr<const Group> group, std::shared_ptr<const tls::ClientContext> tls,
+           std::string tls_name)
+    : last_used_ms(loop.now().monotonic_ms),
+      loop_(loop),
+      group_(std::move(group)),
+      tls_(std::move(tls)),
+      tls_name_(std::move(tls_name)),
+      balance_(*group_),
+      idle_(group_->servers.size()) {}
+
+bool Pool::fresh_enough(const Link& link, std::int64_t now_ms) const {
+  // Anything to read on an idle connection is its end or an answer to nobody's question.
+  return !link.stream.maybe_readable() && !link.stream.hung_up() && !link.stream.cancelled() &&
+         now_ms - link.idle_since_ms < group_->keepalive_timeout_ms &&
+         now_ms - link.made_ms < group_->keepalive_time_ms;
+}
+
+std::optional<Link> Pool::take_idle(std::size_t server) {
+  std::vector<Link>& stack = idle_[server];
+  last_used_ms = loop_.now().monotonic_ms;
+  while (!stack.empty()) {
+    Link link = std::move(stack.back());
+    stack.pop_back();
+    --idle_count_;
+    if (fresh_enough(link, last_used_ms)) return link;
+  }
+  return std::nullopt;
+}
+
+net::Task<Result<Link>> Pool::connect(std::size_t server, std::int64_t timeout_ms, net::Stream* client) {
+  const std::int64_t deadline = loop_.now().monotonic_ms + timeout_ms;
+  auto stream = co_await net::connect(loop_, group_->servers[server].address, deadline, client);
+  if (!stream) co_return std::unexpected(std::move(stream.error()));
+  Link link;
+  link.stream = std::move(*stream);
+  link.server = server;
+  link.made_ms = loop_.now().monotonic_ms;
+  if (tls_) {
+    link.stream.set_layer(tls::make_client_layer(link.stream.descriptor(), tls_, tls_name_));
+    auto done = co_await net::handshake(link.stream, deadline);
+    if (!done) {
+      Error error = std::move(done.error());
+      error.detail = cat("TLS handshake with the upstream failed: ", error.detail);
+      error.blame = Blame::upstream;
+      co_return std::unexpected(std::move(error));
+    }
+  }
+  co_return link;
+}
+
+void Pool::give_back(Link link) {
+  ++link.requests;
+  link.idle_since_ms = loop_.now().monotonic_ms;
+  if (group_->keepalive == 0 || link.requests >= group_->keepalive_requests) return;
+  if (!fresh_enough(link, link.idle_since_ms)) return;
+  std::vector<Link>& stack = idle_[link.server];
+  if (idle_count_ >= group_->keepalive) {
+    if (stack.empty()) return;
+    stack.erase(stack.begin());  // The one that waited longest makes room.
+    --idle_count_;
+  }
+  stack.push_back(std::move(link));
+  ++idle_count_;
+}
+
+void Pool::drop_idle(std::int64_t now_ms) {
+  for (std::vector<Link>& stack : idle_) {
+    const std::size_t before = stack.size();
+    std::erase_if(stack, [&](const Link& link) { return !fresh_enough(link, now_ms); });
+    idle_count_ -= before - stack.size();
+  }
+}
+
+const std::shared_ptr<Pool>& Pools::pool(const std::shared_ptr<const Group>& group,
+                                         const std::shared_ptr<const tls::ClientContext>& tls,
+                                         const std::string& tls_name) {
+  std::shared_ptr<Pool>& found = pools_[{group.get(), tls.get(), tls_name}];
+  if (!found) found = std::make_shared<Pool>(loop_, group, tls, tls_name);
+  return found;
+}
+
+void Pools::sweep() {
+  const std::int64_t now_ms = loop_.now().monotonic_ms;
+  for (auto& [key, pool] : pools_) pool->drop_idle(now_ms);
+  std::erase_if(pools_, [&](const auto& entry) {
+    return entry.second->idle_count() == 0 && entry.second.use_count() == 1 &&
+           now_ms - entry.second->last_used_ms > unused_pool_ms;
+  });
+}
+
+void Pools::close_idle() { pools_.clear(); }
+
+net::Detached sweep_regularly(Pools& pools, net::Loop& loop, const bool& stopped) {
+  while (!stopped) {
+    co_await net::SleepUntil(loop, loop.now().monotonic_ms + sweep_every_ms);
+    if (!stopped) pools.sweep();
+  }
+}
+
+}  // namespace keepgate::upstream

@@ -1,0 +1,91 @@
+// Pools: one worker's connections to its upstreams: idle ones kept last-in-first-out, new ones made on demand.
+//
+// An idle connection whose peer closed it is recognised by its edge and never handed out. Thread rule: one worker's.
+// Lifetime: a Pool lives as long as anybody holds it; Pools drops those that nobody used for a while.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/error.h"
+#include "net/stream.h"
+#include "tls/context.h"
+#include "upstream/balance.h"
+#include "upstream/group.h"
+
+namespace keepgate::upstream {
+
+struct Link {  // One connection to one server.
+  net::Stream stream;
+  std::size_t server = 0;
+  std::uint32_t requests = 0;  // Served before the current one.
+  std::int64_t made_ms = 0;
+  std::int64_t idle_since_ms = 0;
+  bool reused() const { return requests > 0; }
+};
+
+class Pool {
+ public:
+  Pool(net::Loop& loop, std::shared_ptr<const Group> group, std::shared_ptr<const tls::ClientContext> tls,
+       std::string tls_name);
+
+  const Group& group() const { return *group_; }
+  Balance& balance() { return balance_; }
+
+  // The idle connection to `server` that was used last, if it is still good. Costs no wait and no system call.
+  std::optional<Link> take_idle(std::size_t server);
+  // A new connection, with its TLS handshake done. Hangup of `client` cancels.
+  net::Task<Result<Link>> connect(std::size_t server, std::int64_t timeout_ms, net::Stream* client);
+  // After a complete exchange over it. Keeps or closes it by the group's keepalive settings.
+  void give_back(Link link);
+
+  void drop_idle(std::int64_t now_ms);  // The dead and the too old.
+  std::size_t idle_count() const { return idle_count_; }
+  std::int64_t last_used_ms = 0;
+
+ private:
+  bool fresh_enough(const Link& link, std::int64_t now_ms) const;
+
+  net::Loop& loop_;
+  std::shared_ptr<const Group> group_;
+  std::shared_ptr<const tls::ClientContext> tls_;
+  std::string tls_name_;
+  Balance balance_;
+  std::vector<std::vector<Link>> idle_;  // By server.
+  std::size_t idle_count_ = 0;
+};
+
+class Pools {
+ public:
+  explicit Pools(net::Loop& loop) : loop_(loop) {}
+
+  const std::shared_ptr<Pool>& pool(const std::shared_ptr<const Group>& group,
+                                    const std::shared_ptr<const tls::ClientContext>& tls, const std::string& tls_name);
+  // Closes idle connections that died or grew old, forgets pools out of use. Runs every few seconds.
+  void sweep();
+  void close_idle();
+
+ private:
+  struct Key {
+    const Group* group;
+    const tls::ClientContext* tls;
+    std::string tls_name;  // A connection that was verified for one name never serves another.
+    bool operator==(const Key&) const = default;
+  };
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const {
+      return reinterpret_cast<std::uintptr_t>(key.group) / 16 * 31 + reinterpret_cast<std::uintptr_t>(key.tls) / 16;
+    }
+  };
+  net::Loop& loop_;
+  std::unordered_map<Key, std::shared_ptr<Pool>, KeyHash> pools_;
+};
+
+// The worker's sweep: until the loop's streams are cancelled there is always one more turn.
+net::Detached sweep_regularly(Pools& pools, net::Loop& loop, const bool& stopped);
+
+}  // namespace keepgate::upstream
