@@ -1,0 +1,6 @@
+"""Lets the tests of this folder import tree.py from wherever pytest is started."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
