@@ -544,6 +544,24 @@ TEST(RequestParser, leaves_the_next_message_alone) {
   EXPECT_EQ(parser.head().raw_path, "/two");
 }
 
+TEST(RequestParser, says_what_was_wrong) {
+  const std::pair<std::string, std::string_view> rows[] = {
+      {"GET / HTTP/1.1\r\nHost: a\r\n\n", "400 bare LF"},
+      {"GET / HTTP/1.1\n", "400 bare LF"},
+      {field("X: a\rb"), "400 bare CR"},
+      {field("X: a\0"s), "400 NUL in a header line"},
+      {field("X: a\r\n b"), "400 folded header line"},
+      {"GET / HTTP/1.1\r\n Host: a\r\n\r\n", "400 white space before the first field"},
+      {field("X : a"), "400 white space before the colon"},
+      {field("Content-Length: 5\r\nTransfer-Encoding: chunked"), "400 Content-Length together with Transfer-Encoding"},
+      {"GET /\r\n", "400 request line without a version"},
+      {get("/a#b"), "400 fragment in the target"},
+      {host("a b"), "400 invalid Host"},
+      {absolute("http://a/", "b"), "400 Host differs from the target"},
+  };
+  for (const auto& [text, reason] : rows) EXPECT_EQ(parse_whole<RequestParser>(text).text, reason);
+}
+
 TEST(RequestParser, stays_a_modest_object) { EXPECT_LE(sizeof(RequestParser), 17'000U); }
 
 }  // namespace
