@@ -1,4 +1,5 @@
-// Diagnostics: every complaint about a configuration, policy or key file, collected, each with its place and a help line.
+// Diagnostics: every complaint about a configuration, policy or key file, collected, each with its place and a help
+// line.
 //
 // Nothing half-loads: a reader reports all it can find and the caller refuses the whole when has_errors().
 // Thread rule: one owner. Lines and columns count from 1; a column counts bytes; 0 means unknown.

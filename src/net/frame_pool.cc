@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t class_step = 128;
 constexpr std::size_t class_count = 256;  // Frames up to 32 KiB are pooled; larger ones come from the heap.
-constexpr std::size_t kept_max = 1024;   // Per class: bounds what an earlier peak of connections leaves behind.
+constexpr std::size_t kept_max = 1024;    // Per class: bounds what an earlier peak of connections leaves behind.
 
 struct FreeFrame {
   FreeFrame* next;

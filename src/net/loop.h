@@ -78,8 +78,8 @@ class Loop {
 
   static Loop& current();  // The loop this thread runs. INVARIANT: there is one.
 
-  void run();   // Until stop().
-  void stop();  // Any thread.
+  void run();                                   // Until stop().
+  void stop();                                  // Any thread.
   void post(std::unique_ptr<Message> message);  // Any thread.
 
   const Now& now() const { return now_; }

@@ -37,7 +37,7 @@ int bind_to(int descriptor, const Address& address) {
   if (::bind(descriptor, address.native(), address.native_bytes()) == 0) return 0;
   if (errno != EADDRINUSE || !address.is_unix() || !unix_socket_is_stale(address)) return -1;
   const std::string path = address.text().substr(5);
-  struct stat status {};
+  struct stat status{};
   if (::lstat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) {
     errno = EADDRINUSE;
     return -1;
@@ -73,8 +73,7 @@ Result<int> listen_on(const Address& address, const ListenOptions& options) {
 Accepted accept_one(int listener) {
   sockaddr_storage peer{};
   socklen_t bytes = sizeof peer;
-  const int descriptor =
-      ::accept4(listener, reinterpret_cast<sockaddr*>(&peer), &bytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  const int descriptor = ::accept4(listener, reinterpret_cast<sockaddr*>(&peer), &bytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (descriptor < 0) return {-1, errno, {}};
   return {descriptor, 0, Address::from_native(reinterpret_cast<const sockaddr*>(&peer), bytes)};
 }

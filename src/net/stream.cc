@@ -103,7 +103,9 @@ bool Stream::Wait::await_ready() {
     reason_ = Wake::cancelled;
     return true;
   }
-  const bool ready = what_ == For::reading ? stream_.maybe_readable() : what_ == For::writing ? watch.writable : watch.hangup;
+  const bool ready = what_ == For::reading   ? stream_.maybe_readable()
+                     : what_ == For::writing ? watch.writable
+                                             : watch.hangup;
   if (ready) {
     reason_ = what_ == For::hangup ? Wake::hangup : Wake::ready;
     return true;

@@ -2,7 +2,8 @@
 //
 // read() and write() never block: they tell what to wait for; wait_readable() and wait_writable() are awaited with a
 // deadline. Read readiness is remembered from the edge: no speculative reads, and a short read means drained.
-// Thread rule: one loop. Lifetime: a Stream owns its descriptor; it must not be destroyed while a coroutine waits on it.
+// Thread rule: one loop. Lifetime: a Stream owns its descriptor; it must not be destroyed while a coroutine waits on
+// it.
 #pragma once
 
 #include <sys/uio.h>
@@ -21,8 +22,8 @@ enum class Io : std::uint8_t { failed = 0, ok, closed /* orderly end */, want_re
 
 struct IoResult {
   Io status = Io::failed;
-  std::size_t bytes = 0;   // With ok.
-  int error_number = 0;    // With failed: errno, or 0 if the layer failed.
+  std::size_t bytes = 0;  // With ok.
+  int error_number = 0;   // With failed: errno, or 0 if the layer failed.
 };
 
 // What TLS adds to a stream. Implementations read and write the descriptor themselves and are owned by the Stream.

@@ -17,8 +17,8 @@ namespace keepgate::pipeline {
 
 class Connection {
  public:
-  Connection(Worker& its_worker, net::Stream its_stream, net::Address its_peer, std::shared_ptr<const Snapshot> its_snapshot,
-             const ListenerConfig& its_listener);
+  Connection(Worker& its_worker, net::Stream its_stream, net::Address its_peer,
+             std::shared_ptr<const Snapshot> its_snapshot, const ListenerConfig& its_listener);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;

@@ -138,8 +138,8 @@ Step check_requirements(const DecideInput& in) {
 Step authorize(const DecideInput& in, DecisionFacts& facts) {
   if (in.location.authorize == Authorize::off) return std::nullopt;
   if (in.location.policy) {
-    facts.decision = in.location.policy->authorize(
-        {facts.principal, in.location.service, in.head.method_text, facts.service_path});
+    facts.decision =
+        in.location.policy->authorize({facts.principal, in.location.service, in.head.method_text, facts.service_path});
     facts.policy_asked = true;
   }
   if (facts.decision.verdict == policy::Verdict::allow || in.location.authorize == Authorize::shadow) {
@@ -172,8 +172,8 @@ Step check_identity_limits(const DecideInput& in, DecisionFacts& facts) {
   std::array<std::string_view, limit::limits_max> keys;
   KG_ASSERT(limits.size() <= keys.size());
   for (std::size_t i = 0; i < limits.size(); ++i) keys[i] = limits[i].zone->key().evaluate(in.variables, in.arena);
-  facts.identity_limit = limit::check_limits(limits, {keys.data(), limits.size()}, in.now.monotonic_ms,
-                                             in.location.limit_dry_run);
+  facts.identity_limit =
+      limit::check_limits(limits, {keys.data(), limits.size()}, in.now.monotonic_ms, in.location.limit_dry_run);
   if (facts.identity_limit.status != limit::LimitStatus::rejected) return std::nullopt;
   return refusal_of(facts.identity_limit, in.location);
 }
@@ -211,8 +211,7 @@ Decided decide(const DecideInput& input, DecisionFacts& facts) {
   permit.principal_ = facts.principal;
   permit.service_path_ = facts.service_path;
   permit.forward_canonical_ = input.location.refuse_ambiguous_paths;
-  permit.delay_ms_ =
-      facts.identity_limit.status == limit::LimitStatus::delayed ? facts.identity_limit.delay_ms : 0;
+  permit.delay_ms_ = facts.identity_limit.status == limit::LimitStatus::delayed ? facts.identity_limit.delay_ms : 0;
   return {std::move(permit), {}};
 }
 

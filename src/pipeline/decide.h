@@ -45,9 +45,9 @@ struct DecideInput {
   route::VariableSource& variables;
   Arena& arena;
   Now now;
-  auth::TokenCache* token_cache = nullptr;          // May be absent (explain): slower, same answer.
-  identity::ReplayStore* replay = nullptr;          // Absent: a single-use token is refused.
-  bool dry = false;                                 // explain: nothing is consumed or charged.
+  auth::TokenCache* token_cache = nullptr;  // May be absent (explain): slower, same answer.
+  identity::ReplayStore* replay = nullptr;  // Absent: a single-use token is refused.
+  bool dry = false;                         // explain: nothing is consumed or charged.
 };
 
 struct Decided {

@@ -68,22 +68,22 @@ class Exchange final : public route::VariableSource {
   http::CanonicalPath path;
   std::uint16_t ambiguities = 0;
   std::string_view query;
-  bool uri_changed = false;         // No longer what the client sent.
-  bool method_is_get = false;       // error_page to a URI: the request goes on as GET.
+  bool uri_changed = false;    // No longer what the client sent.
+  bool method_is_get = false;  // error_page to a URI: the request goes on as GET.
   unsigned redirect_count = 0;
   bool in_error_page = false;
-  std::uint16_t error_status = 0;   // The status that error_page keeps, or 0.
+  std::uint16_t error_status = 0;  // The status that error_page keeps, or 0.
   bool limits_checked = false;
 
   limit::LimitOutcome limit;
   DecisionFacts facts;
   const LocationConfig* decision_location = nullptr;  // Where decide() ran last: an error page may be elsewhere.
-  bool decided = false;      // decide() ran: there will be a decision record.
+  bool decided = false;                               // decide() ran: there will be a decision record.
   bool permitted = false;
   std::optional<Permit> permit;
-  ReturnAction redirect;  // An answer that a phase made for this exchange.
+  ReturnAction redirect;           // An answer that a phase made for this exchange.
   std::string minted_transaction;  // txn of the transaction token that was sent upstream.
-  Refusal refusal;           // The last one; its reason goes to the logs.
+  Refusal refusal;                 // The last one; its reason goes to the logs.
 
   // The answer.
   bool response_started = false;  // Bytes may be on the wire: no other answer is possible any more.
@@ -93,7 +93,7 @@ class Exchange final : public route::VariableSource {
   std::uint16_t status = 0;
   std::uint64_t bytes_sent = 0, body_bytes_sent = 0;
   UpstreamFacts upstream;
-  std::int64_t started_ms = 0;   // Monotonic.
+  std::int64_t started_ms = 0;  // Monotonic.
   std::uint64_t request_bytes = 0;
 
  private:

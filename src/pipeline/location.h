@@ -36,11 +36,11 @@ struct ReturnAction {
 };
 
 struct ErrorPage {
-  std::uint16_t status = 0;                // The code it is for.
-  route::Template target;                  // URI, "@name" or an absolute URL.
+  std::uint16_t status = 0;  // The code it is for.
+  route::Template target;    // URI, "@name" or an absolute URL.
   bool named = false;
-  bool take_status_of_target = false;      // `=`
-  std::uint16_t new_status = 0;            // `=N`; 0: keep the code.
+  bool take_status_of_target = false;  // `=`
+  std::uint16_t new_status = 0;        // `=N`; 0: keep the code.
 };
 
 struct AddHeader {

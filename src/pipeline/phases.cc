@@ -52,15 +52,17 @@ PhaseResult rewrite(Exchange& x) {
 }
 
 void log_limit(Exchange& x, const limit::LimitOutcome& outcome) {
-  const bool rejected = outcome.status == limit::LimitStatus::rejected ||
-                        outcome.status == limit::LimitStatus::rejected_dry_run;
+  const bool rejected =
+      outcome.status == limit::LimitStatus::rejected || outcome.status == limit::LimitStatus::rejected_dry_run;
   auto level = x.location().limit_log_level;
-  if (!rejected) level = static_cast<LogLevel>(std::min(static_cast<int>(level) + 1, static_cast<int>(LogLevel::debug)));
+  if (!rejected)
+    level = static_cast<LogLevel>(std::min(static_cast<int>(level) + 1, static_cast<int>(LogLevel::debug)));
   if (!log_enabled(level)) return;
   const std::uint64_t rest = outcome.excess_milli % 1000;
   log(level, rejected ? "limiting" : "delaying", " requests, excess: ", outcome.excess_milli / 1000, '.',
-      rest < 100 ? "0" : "", rest < 10 ? "0" : "", rest, " by zone \"", outcome.zone, "\", client: ",
-      x.connection().peer_ip, ", request: \"", printable(x.head().method_text), ' ', printable(x.path.text), '"');
+      rest < 100 ? "0" : "", rest < 10 ? "0" : "", rest, " by zone \"", outcome.zone,
+      "\", client: ", x.connection().peer_ip, ", request: \"", printable(x.head().method_text), ' ',
+      printable(x.path.text), '"');
 }
 
 // Once per request: the first location that has limits decides (nginx: r->main->limit_req_status).
@@ -92,8 +94,14 @@ PhaseResult preaccess(Exchange& x) {
 }
 
 PhaseResult access(Exchange& x) {
-  const DecideInput input{x.location(),          x.head(), x.path,        x.ambiguities,
-                          x,                     x.arena,  x.now(),       &x.worker().token_cache,
+  const DecideInput input{x.location(),
+                          x.head(),
+                          x.path,
+                          x.ambiguities,
+                          x,
+                          x.arena,
+                          x.now(),
+                          &x.worker().token_cache,
                           x.snapshot().replay.get()};
   x.facts = {};
   x.decided = true;
@@ -135,9 +143,7 @@ static_assert(std::string_view(phase_table[find_location_phase].name) == "find_l
 static_assert(std::string_view(phase_table[rewrite_phase].name) == "rewrite");
 
 // RFC 9110 §9.3.6: a tunnel is not what a reverse proxy is for. TRACE would echo credentials.
-bool method_is_refused(http::Method method) {
-  return method == http::Method::connect || method == http::Method::trace;
-}
+bool method_is_refused(http::Method method) { return method == http::Method::connect || method == http::Method::trace; }
 
 }  // namespace
 
@@ -183,8 +189,8 @@ ErrorPageResult apply_error_page(Exchange& x, std::uint16_t status) {
       return {true, rewrite_phase, {}, 0};
     }
     if (!target.starts_with('/')) {
-      const bool is_redirect = page.new_status == 301 || page.new_status == 303 || page.new_status == 307 ||
-                               page.new_status == 308;
+      const bool is_redirect =
+          page.new_status == 301 || page.new_status == 303 || page.new_status == 307 || page.new_status == 308;
       return {true, 0, target, is_redirect ? page.new_status : std::uint16_t{302}};
     }
     const auto question = target.find('?');

@@ -47,9 +47,9 @@ void write_access_logs(Exchange& x) {
 
 void log_refusal(Exchange& x) {
   if (x.refusal.reason.empty() || !log_enabled(LogLevel::info)) return;
-  log(x.refusal.status >= 500 ? LogLevel::error : LogLevel::info, x.refusal.code, ": ", x.refusal.reason, ", client: ",
-      x.connection().peer_ip, ", server: ", x.server().name, ", request: \"", printable(x.head().method_text), ' ',
-      printable(x.head().raw_path), "\", status: ", x.refusal.status);
+  log(x.refusal.status >= 500 ? LogLevel::error : LogLevel::info, x.refusal.code, ": ", x.refusal.reason,
+      ", client: ", x.connection().peer_ip, ", server: ", x.server().name, ", request: \"",
+      printable(x.head().method_text), ' ', printable(x.head().raw_path), "\", status: ", x.refusal.status);
 }
 
 }  // namespace
@@ -63,10 +63,12 @@ void append_decision_record(Exchange& x, std::string& out) {
   append_member(out, "verdict", verdict(x));
   append(out, ",\"status\":", x.status);
   append_member(out, "requester", requester(facts.principal));
-  append_member(out, "on_behalf_of", facts.principal && !facts.principal->user.empty() && !facts.principal->client.empty()
-                                         ? cat("user:", facts.principal->user)
-                                         : std::string());
-  append_member(out, "authenticated_by", auth::name_of(facts.principal ? facts.principal->method : auth::AuthMethod::none));
+  append_member(out, "on_behalf_of",
+                facts.principal && !facts.principal->user.empty() && !facts.principal->client.empty()
+                    ? cat("user:", facts.principal->user)
+                    : std::string());
+  append_member(out, "authenticated_by",
+                auth::name_of(facts.principal ? facts.principal->method : auth::AuthMethod::none));
   append_member(out, "service", x.location().service);
   append_member(out, "method", x.head().method_text);
   append_member(out, "path", facts.service_path);
@@ -77,7 +79,8 @@ void append_decision_record(Exchange& x, std::string& out) {
     append_member(out, "shadow_verdict", policy::name_of(facts.decision.verdict));
   }
   append_member(out, "reason", facts.reason);
-  append_member(out, "policy_hash", x.location().policy ? std::string_view(x.location().policy->hash()) : std::string_view());
+  append_member(out, "policy_hash",
+                x.location().policy ? std::string_view(x.location().policy->hash()) : std::string_view());
   if (facts.token) append_member(out, "token_sha256", facts.token->token_hash);
   if (facts.transaction) append_member(out, "txn", facts.transaction->txn);
   if (!x.minted_transaction.empty()) append_member(out, "txn", x.minted_transaction);

@@ -26,8 +26,8 @@ void RequestBody::begin(Connection& connection, const http::RequestHead& head) {
   buffer_.release();
   expect_continue_ = head.expect_continue;
   started_ = broken_ = false;
-  finished_ = framing_ == http::BodyFraming::none ||
-              (framing_ == http::BodyFraming::content_length && content_length_ == 0);
+  finished_ =
+      framing_ == http::BodyFraming::none || (framing_ == http::BodyFraming::content_length && content_length_ == 0);
 }
 
 // Decodes in place; `consumed` tells how much of the input belongs to this body.

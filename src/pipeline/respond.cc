@@ -10,7 +10,16 @@ namespace {
 // nginx's rule for add_header without `always`.
 bool takes_added_headers(std::uint16_t status) {
   switch (status) {
-    case 200: case 201: case 204: case 206: case 301: case 302: case 303: case 304: case 307: case 308:
+    case 200:
+    case 201:
+    case 204:
+    case 206:
+    case 301:
+    case 302:
+    case 303:
+    case 304:
+    case 307:
+    case 308:
       return true;
     default:
       return false;

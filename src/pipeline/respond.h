@@ -14,10 +14,10 @@ namespace keepgate::pipeline {
 
 struct LocalAnswer {
   std::uint16_t status = 200;
-  std::string_view content_type;   // "" for no body type.
-  std::string_view body;           // Lives until the answer is sent.
-  std::string_view location;       // Location of a redirect.
-  std::string_view extra_fields;   // Whole lines with CRLF.
+  std::string_view content_type;  // "" for no body type.
+  std::string_view body;          // Lives until the answer is sent.
+  std::string_view location;      // Location of a redirect.
+  std::string_view extra_fields;  // Whole lines with CRLF.
 };
 
 // Sends the answer; decides about keep-alive first. Never fails towards the caller: a client that went away is noted

@@ -18,8 +18,8 @@ namespace keepgate::pipeline {
 namespace {
 
 constexpr std::int64_t handshake_timeout_ms = 60'000;
-constexpr std::int64_t linger_timeout_ms = 5'000;   // nginx lingering_timeout
-constexpr std::int64_t linger_ms_max = 30'000;      // nginx lingering_time
+constexpr std::int64_t linger_timeout_ms = 5'000;  // nginx lingering_timeout
+constexpr std::int64_t linger_ms_max = 30'000;     // nginx lingering_time
 constexpr std::uint64_t drain_bytes_max = 64 * 1024;
 constexpr unsigned redirects_max = 10;
 constexpr std::int64_t accept_pause_ms = 500;

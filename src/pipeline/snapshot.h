@@ -25,7 +25,7 @@ struct ServerConfig {
   std::uint32_t index = 0;
   std::string name;  // First server_name; $server_name.
   route::LocationTree locations;
-  std::uint32_t own_location = 0;  // The server's own level, in Snapshot::locations.
+  std::uint32_t own_location = 0;             // The server's own level, in Snapshot::locations.
   std::optional<ReturnAction> return_action;  // At server level: before a location is looked for.
   identity::Airlock airlock;
   http::HeadLimits head_limits;

@@ -93,7 +93,8 @@ const crypto::Json* Exchange::unverified(bool payload) {
 std::string_view Exchange::jwt_variable(const route::VariableRef& reference) {
   if (!location_->jwt.enabled && !facts.token) return {};
   const bool payload = reference.variable != Variable::jwt_header_;
-  const crypto::Json* json = facts.token ? (payload ? &facts.token->payload : &facts.token->header) : unverified(payload);
+  const crypto::Json* json =
+      facts.token ? (payload ? &facts.token->payload : &facts.token->header) : unverified(payload);
   if (reference.variable == Variable::jwt_payload) return keep(json->is_null() ? std::string() : json->write());
   return keep(auth::claim_text(*json, reference.argument));
 }

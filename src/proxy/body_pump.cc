@@ -7,7 +7,7 @@ namespace keepgate::proxy {
 namespace {
 constexpr std::string_view crlf = "\r\n";
 constexpr std::string_view end_after_data = "\r\n0\r\n\r\n";
-}
+}  // namespace
 
 net::Task<void> BodyPump::pump_all() {
   const bool chunked = x_.body.framing() == http::BodyFraming::chunked;

@@ -145,8 +145,8 @@ net::Task<Forward::Ended> Forward::connect_link() {
   const Error& error = link.error();
   if (error.kind == ErrorKind::cancelled) co_return Ended::client_gone;
   pool_->balance().failed(server_, x_.now().monotonic_ms);
-  refuse(error.kind == ErrorKind::timeout ? 504 : 502, error.kind == ErrorKind::timeout ? "gateway_timeout" : "bad_gateway",
-         error.detail);
+  refuse(error.kind == ErrorKind::timeout ? 504 : 502,
+         error.kind == ErrorKind::timeout ? "gateway_timeout" : "bad_gateway", error.detail);
   log(LogLevel::error, error.detail, " while connecting to upstream ", plan_.options.group->servers[server_].name,
       ", client: ", x_.connection().peer_ip);
   tried_.resize(plan_.options.group->servers.size());
@@ -196,8 +196,8 @@ Forward::Ended Forward::answer_failed(std::string_view what) {
     return Ended::try_again;
   }
   pool_->balance().failed(server_, x_.now().monotonic_ms);
-  log(LogLevel::error, what, " by upstream ", plan_.options.group->servers[server_].name, ", client: ",
-      x_.connection().peer_ip);
+  log(LogLevel::error, what, " by upstream ", plan_.options.group->servers[server_].name,
+      ", client: ", x_.connection().peer_ip);
   refuse(502, "bad_gateway", std::string(what));
   if (plan_.options.group->servers.size() == 1 || !may_try_again()) return Ended::failed;
   tried_.resize(plan_.options.group->servers.size());
@@ -266,8 +266,8 @@ net::Task<Forward::Ended> Forward::read_response_head() {
     if (status == http::ParseStatus::complete) break;
     if (status == http::ParseStatus::refused) {
       pool_->balance().failed(server_, x_.now().monotonic_ms);
-      log(LogLevel::error, "upstream sent an invalid header: ", parser_.refusal().reason, ", upstream: ",
-          plan_.options.group->servers[server_].name);
+      log(LogLevel::error, "upstream sent an invalid header: ", parser_.refusal().reason,
+          ", upstream: ", plan_.options.group->servers[server_].name);
       co_return refuse(502, "bad_gateway", cat("invalid answer: ", parser_.refusal().reason));
     }
     if (filled_ == buffer_.capacity()) {
@@ -399,9 +399,8 @@ net::Task<Forward::Ended> Forward::relay() {
       } else if (got.status == net::Io::want_read || got.status == net::Io::want_write) {
         net::Stream* watched = x_.client().hung_up() ? nullptr : &x_.client();
         const std::int64_t deadline = x_.now().monotonic_ms + plan_.options.read_timeout_ms;
-        const net::Wake wake = got.status == net::Io::want_read
-                                   ? co_await link_.stream.wait_readable(deadline, watched)
-                                   : co_await link_.stream.wait_writable(deadline);
+        const net::Wake wake = got.status == net::Io::want_read ? co_await link_.stream.wait_readable(deadline, watched)
+                                                                : co_await link_.stream.wait_writable(deadline);
         const bool go_on = wake == net::Wake::ready || (wake == net::Wake::hangup && !x_.client().broken());
         if (!go_on) co_return cut_off(wake == net::Wake::timeout ? "upstream timed out" : "the client went away");
       } else {
@@ -421,8 +420,8 @@ net::Task<Forward::Ended> Forward::relay() {
 
 // The client got a part: it must not look like a whole. The connection is reset, or at least closed.
 Forward::Ended Forward::cut_off(std::string_view why) {
-  log(LogLevel::error, why, ", upstream: ", plan_.options.group->servers[server_].name, ", client: ",
-      x_.connection().peer_ip);
+  log(LogLevel::error, why, ", upstream: ", plan_.options.group->servers[server_].name,
+      ", client: ", x_.connection().peer_ip);
   x_.aborted = true;
   x_.keep_alive = false;
   x_.reset_connection = true;

@@ -55,14 +55,14 @@ class Forward {
   std::size_t server_ = 0;
   std::vector<bool> tried_;
   unsigned attempts_ = 0;
-  bool fresh_only_ = false;      // After a dead pooled connection: the next one is new.
-  bool request_sent_ = false;    // Bytes of the current attempt may have reached the upstream.
+  bool fresh_only_ = false;    // After a dead pooled connection: the next one is new.
+  bool request_sent_ = false;  // Bytes of the current attempt may have reached the upstream.
   std::int64_t sent_ms_ = 0;
   std::int64_t deadline_ms_ = 0;
   std::string transaction_token_;
   std::string_view first_piece_;  // Of the body, as it came with the head.
   std::optional<BodyPump> pump_;
-  pipeline::Buffer buffer_;       // The answer.
+  pipeline::Buffer buffer_;  // The answer.
   std::size_t filled_ = 0;
   http::ResponseParser parser_;
   http::ChunkedDecoder chunks_;

@@ -11,7 +11,8 @@ class ProxyContent final : public pipeline::Content {
  public:
   explicit ProxyContent(ProxyOptions options) : plan_(std::move(options)) {}
 
-  net::Task<std::optional<pipeline::Refusal>> serve(pipeline::Exchange& exchange, pipeline::Permit permit) const override {
+  net::Task<std::optional<pipeline::Refusal>> serve(pipeline::Exchange& exchange,
+                                                    pipeline::Permit permit) const override {
     Forward forward(exchange, permit, plan_);
     co_return co_await forward.run();
   }

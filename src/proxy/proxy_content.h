@@ -17,8 +17,8 @@ namespace keepgate::proxy {
 
 struct ProxyOptions {
   std::shared_ptr<const upstream::Group> group;
-  bool has_uri = false;   // proxy_pass with a URI part: the path is Permit::service_path(), encoded.
-  std::string host;       // $proxy_host: name and port as in proxy_pass, without a default port.
+  bool has_uri = false;     // proxy_pass with a URI part: the path is Permit::service_path(), encoded.
+  std::string host;         // $proxy_host: name and port as in proxy_pass, without a default port.
   std::uint16_t port = 80;  // $proxy_port
   // proxy_set_header, outermost list that applies; an empty value drops the field. Host and Connection have defaults.
   std::vector<std::pair<std::string, route::Template>> set_headers;

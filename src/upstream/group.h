@@ -15,7 +15,7 @@ struct Server {
   net::Address address;
   std::string name;  // As written: "127.0.0.1:9001".
   unsigned weight = 1;
-  unsigned fails_max = 1;             // max_fails; 0: never considered failed.
+  unsigned fails_max = 1;  // max_fails; 0: never considered failed.
   std::int64_t fail_timeout_ms = 10'000;
   bool backup = false;
   bool down = false;
