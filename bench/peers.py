@@ -50,6 +50,7 @@ defaults
     timeout http-keep-alive 600s
 frontend edge
     bind 127.0.0.1:{port} backlog 4096
+    {rules}
     default_backend bench
 backend bench
     http-reuse always
@@ -75,9 +76,13 @@ http {{
 }}
 """
 
+HAPROXY_JWT = """http-request set-var(txn.bearer) http_auth_bearer
+    http-request deny unless {{ var(txn.bearer),jwt_header_query('$.alg') -m str {algorithm} }}
+    http-request set-var(txn.alg) str({algorithm})
+    http-request deny unless {{ var(txn.bearer),jwt_verify(txn.alg,"{folder}/public.pem") -m int 1 }}"""
+JWT_SERVER = 'auth_jwt "bench"; auth_jwt_key_file {folder}/jwks.json;'
 FULL_HTTP = """policy {folder}/policy.yaml;
     limit_req_zone $binary_remote_addr zone=bench:1m rate=1000000r/s;"""
-FULL_SERVER = 'auth_jwt "bench"; auth_jwt_key_file {folder}/jwks.json;'
 FULL_LOCATION = "service bench; authorize on; limit_req zone=bench burst=1000000 nodelay;"
 
 
@@ -95,21 +100,47 @@ def openssl(*arguments, stdin=b""):
     return subprocess.run(["openssl", *arguments], input=stdin, check=True, capture_output=True).stdout
 
 
-def make_token(folder):
-    """One RS256 token of exactly TOKEN_BYTES and the key set that verifies it."""
-    key = folder / "key.pem"
-    key.write_bytes(openssl("genrsa", "2048"))
-    modulus = bytes.fromhex(openssl("rsa", "-in", str(key), "-noout", "-modulus").decode().strip().split("=")[1])
-    jwk = {"kty": "RSA", "alg": "RS256", "use": "sig", "kid": "k1", "n": base64url(modulus), "e": "AQAB"}
+def make_key(folder, algorithm):
+    """A private key in PEM, its public half in PEM and as a key set."""
+    key, public = folder / "key.pem", folder / "public.pem"
+    if algorithm == "RS256":
+        key.write_bytes(openssl("genrsa", "2048"))
+        modulus = openssl("rsa", "-in", str(key), "-noout", "-modulus").decode().strip().split("=")[1]
+        jwk = {"kty": "RSA", "n": base64url(bytes.fromhex(modulus)), "e": "AQAB"}
+    else:
+        key.write_bytes(openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout"))
+        point = openssl("pkey", "-in", str(key), "-pubout", "-outform", "DER")[-64:]
+        jwk = {"kty": "EC", "crv": "P-256", "x": base64url(point[:32]), "y": base64url(point[32:])}
+    public.write_bytes(openssl("pkey", "-in", str(key), "-pubout"))
+    jwk |= {"alg": algorithm, "use": "sig", "kid": "k1"}
     (folder / "jwks.json").write_text(json.dumps({"keys": [jwk]}))
+
+
+def sign(folder, algorithm, text):
+    signature = openssl("dgst", "-sha256", "-sign", str(folder / "key.pem"), stdin=text.encode())
+    if algorithm == "RS256":
+        return signature
+    # DER: SEQUENCE { INTEGER r, INTEGER s }, both short; JOSE wants 32 bytes each.
+    numbers, at = [], 2
+    for _ in range(2):
+        length = signature[at + 1]
+        numbers.append(int.from_bytes(signature[at + 2:at + 2 + length], "big").to_bytes(32, "big"))
+        at += 2 + length
+    return b"".join(numbers)
+
+
+def make_token(folder, algorithm):
+    """One token of exactly TOKEN_BYTES and the keys that verify it."""
+    make_key(folder, algorithm)
+    signature_characters = {"RS256": 342, "ES256": 86}[algorithm]
     now = int(time.time())
     for padding in range(1200):
-        header = json.dumps({"alg": "RS256", "typ": "JWT", "kid": "k1"})
+        header = json.dumps({"alg": algorithm, "typ": "JWT", "kid": "k1"})
         claims = {"iss": "https://idp.bench.test", "sub": "alice", "client_id": "bench", "aud": "bench", "iat": now,
                   "exp": now + 86400, "scope": "orders:read orders:write", "roles": ["customer"], "pad": "p" * padding}
         signed = base64url(header.encode()) + "." + base64url(json.dumps(claims).encode())
-        if len(signed) + 1 + 342 == TOKEN_BYTES:
-            return signed + "." + base64url(openssl("dgst", "-sha256", "-sign", str(key), stdin=signed.encode()))
+        if len(signed) + 1 + signature_characters == TOKEN_BYTES:
+            return signed + "." + base64url(sign(folder, algorithm, signed))
     raise SystemExit("bench: no padding gives a token of the wanted size")
 
 
@@ -224,30 +255,34 @@ def write_config(folder, name, template, **values):
     return str(path)
 
 
-def make_proxies(folder, backend, keepgate, wanted):
+# Name → what goes into http, server and location.
+KEEPGATE_VARIANTS = {
+    "keepgate bare": ("", "", ""),
+    "keepgate jwt": ("", JWT_SERVER, ""),
+    "keepgate full": (FULL_HTTP, JWT_SERVER, FULL_LOCATION),
+}
+NAMES = ["nginx", "haproxy", "haproxy jwt", *KEEPGATE_VARIANTS]
+
+
+def make_proxies(folder, backend, keepgate, algorithm, wanted):
     """Every proxy of `wanted` that is installed, and the names of those that are not."""
     nginx = shutil.which("nginx") or "/usr/sbin/nginx"
     haproxy = shutil.which("haproxy") or "/usr/sbin/haproxy"
-    variants = {"keepgate bare": ("", "", ""), "keepgate full": (FULL_HTTP, FULL_SERVER, FULL_LOCATION)}
     proxies, missing = [], []
     for name in wanted:
-        program = {"nginx": nginx, "haproxy": haproxy}.get(name, str(keepgate))
+        program = {"nginx": nginx, "haproxy": haproxy}.get(name.split()[0], str(keepgate))
         if not os.access(program, os.X_OK):
             missing.append(name)
             continue
-        port = free_port()
-        values = {"backend": backend, "port": port}
+        file, values = name.replace(" ", "-") + ".conf", {"backend": backend, "port": free_port()}
         if name == "nginx":
-            command = [program, "-p", str(folder), "-c", write_config(folder, "nginx.conf", NGINX, **values)]
-            version = version_of([program, "-v"])
-        elif name == "haproxy":
-            command = [program, "-db", "-f", write_config(folder, "haproxy.cfg", HAPROXY, **values)]
-            version = version_of([program, "-v"])
+            command = [program, "-p", str(folder), "-c", write_config(folder, file, NGINX, **values)]
+        elif name.startswith("haproxy"):
+            rules = HAPROXY_JWT.format(folder=folder, algorithm=algorithm) if name == "haproxy jwt" else ""
+            command = [program, "-db", "-f", write_config(folder, file, HAPROXY, rules=rules, **values)]
         else:
-            http, server, location = (part.format(folder=folder) for part in variants[name])
-            file = write_config(folder, name.replace(" ", "-") + ".conf", KEEPGATE, http=http, server=server,
-                                location=location, **values)
-            command = [program, "-p", str(folder), "-c", file]
-            version = version_of([program, "-v"])
-        proxies.append(Proxy(name, command, folder, port, version))
+            http, server, location = (part.format(folder=folder) for part in KEEPGATE_VARIANTS[name])
+            config = write_config(folder, file, KEEPGATE, http=http, server=server, location=location, **values)
+            command = [program, "-p", str(folder), "-c", config]
+        proxies.append(Proxy(name, command, folder, values["port"], version_of([program, "-v"])))
     return proxies, missing

@@ -56,7 +56,8 @@ def parse_arguments():
     parser.add_argument("--window-ms", type=int, default=700)
     parser.add_argument("--warmup-ms", type=int, default=200)
     parser.add_argument("--scenario", default="", help="only scenarios whose name contains this")
-    parser.add_argument("--proxies", default=",".join(PROXIES), help="comma separated: " + ", ".join(PROXIES))
+    parser.add_argument("--proxies", default=",".join(PROXIES), help="comma separated: " + ", ".join(peers.NAMES))
+    parser.add_argument("--algorithm", default="RS256", choices=["RS256", "ES256"], help="of the token")
     parser.add_argument("--rate", type=int, help="requests per second of the fixed-rate scenario")
     parser.add_argument("--idle", type=int, metavar="N", help="measure memory of N idle connections instead")
     parser.add_argument("--keepgate", type=pathlib.Path, default=ROOT / "build/release/keepgate")
@@ -79,11 +80,13 @@ class Bench:
         self.folder = folder
         self.proxy_core, self.loader_core = (int(core) for core in options.cores.split(","))
         self.backend = peers.free_port()
-        token = peers.make_token(folder)
+        token = peers.make_token(folder, options.algorithm)
         self.headers = peers.make_headers(folder, token)
         peers.make_policy(folder)
         wanted = [name.strip() for name in options.proxies.split(",")]
-        self.proxies, self.missing = peers.make_proxies(folder, self.backend, options.keepgate, wanted)
+        if unknown := set(wanted) - set(peers.NAMES):
+            raise SystemExit(f"bench: unknown proxy {', '.join(sorted(unknown))}; there are {', '.join(peers.NAMES)}")
+        self.proxies, self.missing = peers.make_proxies(folder, self.backend, options.keepgate, options.algorithm, wanted)
         self.thrown_away = []
 
     def loader_command(self, proxy, *extra):
@@ -172,7 +175,7 @@ def spread(values, digits=2):
 
 def scenario_table(rounds):
     rows = []
-    for name in rounds[0]:
+    for name in sorted(rounds[0], key=peers.NAMES.index):
         row = [name, spread([samples[name]["cpu_us"] for samples in rounds])]
         for peer in ("nginx", "haproxy"):
             usable = peer in rounds[0] and peer != name
@@ -198,7 +201,7 @@ def report_head(bench, options):
              "Versions: " + "; ".join(f"{proxy.name}: {proxy.version}" for proxy in bench.proxies) + ".",
              f"{options.rounds} rounds of {options.window_ms} ms after {options.warmup_ms} ms of warm-up; medians with "
              f"minimum and maximum; ratios within a round. Requests carry 20 headers with a {peers.TOKEN_BYTES}-byte "
-             f"bearer token. `keepgate full` verifies it (RS256, repeated token), asks a policy of "
+             f"bearer token. `keepgate full` verifies it ({options.algorithm}, repeated token), asks a policy of "
              f"{peers.POLICY_RULES:,} rules and applies limit_req; the others only forward."]
     return "\n".join(lines)
 
