@@ -1,0 +1,75 @@
+"""Fixtures of the whole-program tests: the real program, a recording backend, npm jose, certificates.
+
+KEEPGATE_BIN names another program than build/release/keepgate (a sanitizer build, for one).
+"""
+import os
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "integration"))
+
+from harness.certificates import Authority  # noqa: E402
+from harness.gate import Gate, binary  # noqa: E402
+from harness.jose import Jose  # noqa: E402
+from harness.origin import Origin  # noqa: E402
+
+
+def closing(make, collected):
+    def build(*arguments, **options):
+        thing = make(*arguments, **options)
+        collected.append(thing)
+        return thing
+
+    return build
+
+
+def close_all(collected):
+    failures = []
+    for thing in reversed(collected):
+        try:
+            thing.close()
+        except AssertionError as error:
+            failures.append(str(error))
+    assert not failures, "\n".join(failures)
+
+
+def factory(make, scope):
+    @pytest.fixture(scope=scope)
+    def fixture():
+        collected = []
+        yield closing(make, collected)
+        close_all(collected)
+
+    return fixture
+
+
+def start_gate(*arguments, **options):
+    assert os.access(binary(), os.X_OK), f"{binary()} is not there: ./dev build"
+    return Gate(*arguments, **options)
+
+
+keepgate = factory(start_gate, "function")
+module_keepgate = factory(start_gate, "module")
+origin = factory(Origin, "function")
+module_origin = factory(Origin, "module")
+
+
+@pytest.fixture(scope="session")
+def jose():
+    helper = Jose()
+    yield helper
+    helper.close()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture
+def short_folder():
+    """A folder whose path is short enough for Unix sockets."""
+    with tempfile.TemporaryDirectory(prefix="kg-") as folder:
+        yield folder
