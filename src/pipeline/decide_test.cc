@@ -1,0 +1,278 @@
+#include "pipeline/decide.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "crypto/jwk.h"
+#include "crypto/jws.h"
+#include "http/h1_parser.h"
+
+namespace keepgate::pipeline {
+namespace {
+
+constexpr std::int64_t now_s = 1'800'000'000;
+
+class NoVariables final : public route::VariableSource {
+ public:
+  std::string_view variable(const route::VariableRef&) override { return value; }
+  std::string_view value;
+};
+
+struct Keys {
+  Keys() {
+    const std::string text = crypto::generate_jwk(crypto::KeyType::p256, crypto::Algorithm::es256, "k1");
+    key = *crypto::parse_jwk(text);
+    auto set = std::make_shared<crypto::KeySet>();
+    set->keys.push_back(key);
+    keys = set;
+  }
+  std::string sign(std::string_view claims, std::string_view type = "at+jwt") const {
+    const std::string header = cat(R"({"alg":"ES256","kid":"k1","typ":")", type, "\"}");
+    return *crypto::sign_jws(header, claims, *key);
+  }
+  std::shared_ptr<const crypto::Key> key;
+  std::shared_ptr<const crypto::KeySet> keys;
+};
+
+const Keys& keys() {
+  static const Keys one;
+  return one;
+}
+
+std::shared_ptr<const policy::Policy> policy_of(std::string text) {
+  const policy::Source source{"policy.yaml", std::move(text)};
+  Diagnostics diagnostics;
+  auto policy = policy::Policy::load({&source, 1}, diagnostics);
+  EXPECT_TRUE(policy) << diagnostics.render_text();
+  return policy;
+}
+
+// One location, one request, one decision.
+struct Case {
+  Case() {
+    location.service = "orders";
+    location.authorize = Authorize::off;
+  }
+
+  Decided run(std::string_view method_and_target, std::string_view fields = "") {
+    text = cat(method_and_target, " HTTP/1.1\r\nHost: x\r\n", fields, "\r\n");
+    parser = std::make_unique<http::RequestParser>();
+    EXPECT_EQ(parser->parse(text), http::ParseStatus::complete) << parser->refusal().reason;
+    const http::Canonicalized path = http::canonicalize({parser->head().raw_path}, true, arena);
+    EXPECT_TRUE(path.valid);
+    facts = {};
+    return decide({location, parser->head(), path.path, path.ambiguities, variables, arena, {1000, now_s * 1000},
+                   nullptr, &replay, false},
+                  facts);
+  }
+
+  void require_jwt() {
+    location.jwt.enabled = true;
+    location.jwt.realm = route::Template::literal("shop");
+    location.jwt.keys = keys().keys;
+  }
+
+  void require_transaction() {
+    location.transaction.mode = identity::TransactionMode::require;
+    location.transaction.trust_domain = "shop.internal";
+    location.transaction.keys = keys().keys;
+    location.transaction.bind_request = true;
+    location.transaction.single_use = true;
+    location.refuse_ambiguous_paths = true;
+  }
+
+  std::string minted(std::string_view method, std::string_view path) const {
+    identity::TransactionOptions options;
+    options.trust_domain = "shop.internal";
+    options.signing_key = keys().key;
+    options.workload = "gateway";
+    auth::Principal principal;
+    principal.method = auth::AuthMethod::jwt;
+    principal.client = "client1";
+    identity::MintInput input;
+    input.request = {"orders", method, path};
+    input.principal = &principal;
+    input.now = {1000, now_s * 1000};
+    return identity::mint(input, options)->token;
+  }
+
+  LocationConfig location;
+  NoVariables variables;
+  Arena arena;
+  std::string text;
+  std::unique_ptr<http::RequestParser> parser;
+  identity::ReplayStore replay;
+  DecisionFacts facts;
+};
+
+std::string bearer(const std::string& token) { return cat("Authorization: Bearer ", token, "\r\n"); }
+
+std::string client1_token() { return keys().sign(cat(R"({"client_id":"client1","exp":)", now_s + 60, "}")); }
+
+TEST(Decide, permits_where_nothing_is_asked) {
+  Case one;
+  EXPECT_TRUE(one.run("GET /").permit);
+}
+
+TEST(Decide, a_location_whose_policy_was_forgotten_refuses) {
+  Case one;
+  one.location.authorize = Authorize{};  // The zero value.
+  EXPECT_EQ(one.run("GET /").refusal.status, 401);
+}
+
+TEST(Decide, asks_for_a_token_and_takes_a_good_one) {
+  Case one;
+  one.require_jwt();
+  const Decided without = one.run("GET /");
+  EXPECT_EQ(without.refusal.status, 401);
+  EXPECT_EQ(without.refusal.challenge, "Bearer realm=\"shop\"");
+  EXPECT_TRUE(one.run("GET /", bearer(client1_token())).permit);
+  EXPECT_EQ(one.facts.principal->client, "client1");
+}
+
+TEST(Decide, refuses_tokens_that_are_not_exactly_right) {
+  Case one;
+  one.require_jwt();
+  const std::string good = client1_token();
+  const std::string expired = keys().sign(cat(R"({"client_id":"client1","exp":)", now_s, "}"));
+  const std::string early = keys().sign(cat(R"({"client_id":"client1","nbf":)", now_s + 1, "}"));
+  const std::string transaction = keys().sign(cat(R"({"client_id":"client1","exp":)", now_s + 60, "}"), "txntoken+jwt");
+  for (const std::string& fields :
+       {bearer(expired), bearer(early), bearer(transaction), bearer(good + "x"), bearer(good.substr(1)),
+        bearer(good) + bearer(good), bearer(good + ", " + good), std::string("Authorization: Bearer\r\n")}) {
+    const Decided decided = one.run("GET /", fields);
+    EXPECT_FALSE(decided.permit) << fields;
+    EXPECT_EQ(decided.refusal.status, 401) << fields;
+  }
+}
+
+TEST(Decide, answers_503_where_the_key_set_cannot_be_used) {
+  Case one;
+  one.require_jwt();
+  one.location.jwt.keys = nullptr;
+  EXPECT_EQ(one.run("GET /", bearer(client1_token())).refusal.status, 503);
+}
+
+TEST(Decide, requirements_must_be_non_empty_and_not_zero) {
+  Case one;
+  one.require_jwt();
+  std::string error;
+  struct Names final : route::VariableNames {
+    std::optional<std::uint32_t> map_index(std::string_view) const override { return 0; }
+  } names;
+  auth::JwtRequire require;
+  require.values.push_back(*route::Template::compile("$anything", names, error));
+  require.status = 403;
+  one.location.jwt.require.push_back(require);
+  for (const std::string_view value : {"", "0"}) {
+    one.variables.value = value;
+    EXPECT_EQ(one.run("GET /", bearer(client1_token())).refusal.status, 403) << value;
+  }
+  one.variables.value = "1";
+  EXPECT_TRUE(one.run("GET /", bearer(client1_token())).permit);
+  one.location.jwt.require[0].status = 401;
+  one.variables.value = "0";
+  EXPECT_EQ(one.run("GET /", bearer(client1_token())).refusal.status, 401);
+}
+
+TEST(Decide, the_policy_decides_on_what_the_service_receives) {
+  Case one;
+  one.require_jwt();
+  one.location.authorize = Authorize::required;
+  one.location.path_replacement = PathReplacement{"/1.0/orders/", "/"};
+  one.location.policy = policy_of("policies:\n  - { id: read, identity: client1, permissions: GET, on: /7 }\n");
+  EXPECT_TRUE(one.run("GET /1.0/orders/7", bearer(client1_token())).permit);
+  EXPECT_EQ(one.facts.decision.rule, "read");
+  EXPECT_EQ(one.facts.service_path, "/7");
+  EXPECT_EQ(one.run("DELETE /1.0/orders/7", bearer(client1_token())).refusal.status, 403);
+  EXPECT_EQ(one.run("GET /1.0/orders/8", bearer(client1_token())).refusal.status, 403);
+}
+
+TEST(Decide, nobody_is_asked_to_sign_in_before_being_denied) {
+  Case one;
+  one.location.authorize = Authorize::required;
+  one.location.policy = policy_of("policies:\n  - { id: open, allow: anonymous, permissions: GET, on: /open }\n");
+  EXPECT_TRUE(one.run("GET /open").permit);
+  EXPECT_EQ(one.run("GET /closed").refusal.status, 401);
+}
+
+TEST(Decide, shadow_never_refuses_but_tells) {
+  Case one;
+  one.location.authorize = Authorize::shadow;
+  one.location.policy = policy_of("policies:\n  - { id: none, allow: client:x, on: /x }\n");
+  EXPECT_TRUE(one.run("GET /y").permit);
+  EXPECT_EQ(one.facts.decision.verdict, policy::Verdict::deny);
+}
+
+TEST(Decide, refuses_ambiguous_paths_where_a_policy_decides) {
+  Case one;
+  for (const char* target : {"GET /a%2fb", "GET /a;x", "GET /a//b", "GET /a%5cb", "GET /a%252eb", "GET /..;/a",
+                             "GET /a/%2e%2e/b"}) {
+    one.location.refuse_ambiguous_paths = true;
+    EXPECT_EQ(one.run(target).refusal.status, 400) << target;
+    one.location.refuse_ambiguous_paths = false;
+    EXPECT_TRUE(one.run(target).permit) << target;
+  }
+}
+
+TEST(Decide, a_guard_takes_only_the_token_of_this_request_and_only_once) {
+  Case one;
+  one.require_transaction();
+  const auto field = [](const std::string& token) { return cat("Txn-Token: ", token, "\r\n"); };
+  const std::string token = one.minted("GET", "/7");
+  EXPECT_EQ(one.run("GET /7").refusal.status, 401);
+  EXPECT_EQ(one.run("GET /8", field(token)).refusal.status, 401);
+  EXPECT_EQ(one.run("PUT /7", field(token)).refusal.status, 401);
+  EXPECT_EQ(one.run("GET /7", field(token) + field(token)).refusal.status, 401);
+  EXPECT_EQ(one.run("GET /7", field(client1_token())).refusal.status, 401);
+  EXPECT_EQ(one.run("GET /7", bearer(token)).refusal.status, 401);
+  EXPECT_TRUE(one.run("GET /7", field(token)).permit);
+  EXPECT_EQ(one.run("GET /7", field(token)).refusal.status, 401);
+}
+
+TEST(Decide, a_refused_request_does_not_use_up_its_token) {
+  Case one;
+  one.require_transaction();
+  one.location.authorize = Authorize::required;
+  one.location.policy = policy_of("policies:\n  - { id: none, allow: client:x, on: /x }\n");
+  const std::string field = cat("Txn-Token: ", one.minted("GET", "/7"), "\r\n");
+  EXPECT_EQ(one.run("GET /7", field).refusal.status, 403);
+  one.location.policy = policy_of("policies:\n  - { id: some, allow: client:client1, on: /7 }\n");
+  EXPECT_TRUE(one.run("GET /7", field).permit);
+}
+
+TEST(Decide, a_single_use_token_needs_a_memory) {
+  Case one;
+  one.require_transaction();
+  const std::string field = cat("Txn-Token: ", one.minted("GET", "/7"), "\r\n");
+  one.text = cat("GET /7 HTTP/1.1\r\nHost: x\r\n", field, "\r\n");
+  http::RequestParser parser;
+  ASSERT_EQ(parser.parse(one.text), http::ParseStatus::complete);
+  const Decided decided = decide({one.location, parser.head(), {"/7"}, 0, one.variables, one.arena,
+                                  {1000, now_s * 1000}, nullptr, nullptr, false},
+                                 one.facts);
+  EXPECT_EQ(decided.refusal.status, 503);
+}
+
+TEST(Decide, limits_the_verified_identity_and_nobody_else) {
+  Case one;
+  one.require_jwt();
+  struct Names final : route::VariableNames {
+    std::optional<std::uint32_t> map_index(std::string_view) const override { return 0; }
+  } names;
+  std::string error;
+  limit::Limit limit;
+  limit.zone = std::make_shared<limit::Zone>("per_client", 1 << 20, 1000,
+                                             *route::Template::compile("$client_id", names, error));
+  limit.after_auth = true;
+  one.location.identity_limits.push_back(limit);
+  one.location.limit_status = 429;
+  one.variables.value = "client1";
+  EXPECT_EQ(one.run("GET /").refusal.status, 401);  // No token: not charged.
+  EXPECT_TRUE(one.run("GET /", bearer(client1_token())).permit);
+  EXPECT_EQ(one.run("GET /", bearer(client1_token())).refusal.status, 429);
+}
+
+}  // namespace
+}  // namespace keepgate::pipeline
