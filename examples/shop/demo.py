@@ -108,10 +108,8 @@ class Walk:
         """Runs what it shows."""
         for index, line in enumerate(command.split("\n")):
             say("  " + paint("36", ("$ " if index == 0 else "  ") + line))
-        result = subprocess.run(
-            ["/bin/sh", "-c", command], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
-        )
-        return result.returncode, result.stdout, result.stderr
+        result = subprocess.run(["/bin/sh", "-c", command], capture_output=True, timeout=60, stdin=subprocess.DEVNULL)
+        return result.returncode, result.stdout.decode(errors="replace"), result.stderr.decode(errors="replace")
 
     def request(self, command, show=("WWW-Authenticate", "Retry-After")):
         code, out, error = self.run(command)

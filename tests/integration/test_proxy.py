@@ -2,6 +2,7 @@
 import hashlib
 import os
 import socket
+import subprocess
 import threading
 import time
 
@@ -752,11 +753,9 @@ def test_head_of_our_own_answers_has_no_body(own):
 
 
 def test_curl_agrees(own):
-    import subprocess
-
-    result = subprocess.run(["curl", "-sS", "-i", own.url("/text?name=curl")], capture_output=True, text=True, timeout=20)
+    result = subprocess.run(["curl", "-sS", "-i", own.url("/text?name=curl")], capture_output=True, timeout=20)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith("HTTP/1.1 200 OK\r\n") and result.stdout.endswith("hello curl\n")
+    assert result.stdout.startswith(b"HTTP/1.1 200 OK\r\n") and result.stdout.endswith(b"hello curl\n")
 
 
 def resident_kib(gate):
