@@ -19,6 +19,10 @@
 #include "route/server_names.h"
 #include "tls/context.h"
 
+namespace keepgate::upstream {
+struct Group;
+}
+
 namespace keepgate::pipeline {
 
 struct ServerConfig {
@@ -49,6 +53,7 @@ struct Snapshot {
   std::vector<route::Map> maps;
   std::vector<std::shared_ptr<limit::Zone>> limit_zones;  // Kept over a reload where name, size, rate and key agree.
   std::shared_ptr<identity::ReplayStore> replay;          // Kept over reloads.
+  std::vector<std::shared_ptr<const upstream::Group>> groups;  // The same object over reloads while nothing changed.
   std::size_t token_cache_entries = 10'000;
   bool strict = false;
   std::string hash;  // SHA-256 of all configuration text, hex: $config in logs and status.

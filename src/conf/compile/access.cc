@@ -1,0 +1,221 @@
+// Who may pass: tokens, identity, transaction tokens, policy; and what is open or unsafe about a location.
+#include <algorithm>
+#include <atomic>
+
+#include "base/bytes.h"
+#include "conf/codes.h"
+#include "conf/compile/compiler.h"
+
+namespace keepgate::conf {
+
+namespace {
+
+using identity::TransactionMode;
+using pipeline::Authorize;
+
+bool same_claims(const auth::IdentityClaims& a, const auth::IdentityClaims& b) {
+  return a.client == b.client && a.user == b.user && a.roles == b.roles && a.scopes == b.scopes;
+}
+
+bool asks_for_credential(const pipeline::LocationConfig& location) {
+  return location.jwt.enabled || location.identity_variable || location.transaction.mode == TransactionMode::require;
+}
+
+// A `return` that refuses opens nothing, wherever it stands.
+bool only_refuses(const pipeline::LocationConfig& location) {
+  return location.return_action && location.return_action->status >= 400;
+}
+
+}  // namespace
+
+bool Compiler::Level::is_internal() const {
+  return location && (location->internal || location->match == route::LocationMatch::named);
+}
+
+std::string Compiler::Level::described() const {
+  return location ? cat("location '", printable(location->written), "'") : std::string("server");
+}
+
+// The cache of verified tokens answers for one verifier only: a number never stands for two of them, over reloads too.
+std::uint64_t Compiler::verifier_id(const auth::JwtOptions& jwt) {
+  static std::atomic<std::uint64_t> last{0};
+  for (const Verifier& known : verifiers_) {
+    if (known.keys == jwt.keys && known.leeway_s == jwt.leeway_s && same_claims(known.claims, jwt.claims)) {
+      return known.id;
+    }
+  }
+  return verifiers_.emplace_back(Verifier{jwt.keys, jwt.leeway_s, jwt.claims, ++last}).id;
+}
+
+void Compiler::compile_jwt(Location& out, const Level& level) {
+  const LevelOptions& options = level.options;
+  if (options.identity_claims) {
+    const IdentityClaimsModel& claims = *options.identity_claims;
+    if (claims.client) out.jwt.claims.client = *claims.client;
+    if (claims.user) out.jwt.claims.user = *claims.user;
+    if (claims.roles) out.jwt.claims.roles = *claims.roles;
+    if (claims.scopes) out.jwt.claims.scopes = *claims.scopes;
+  }
+  if (options.jwt_requires && !options.auth_jwt) {
+    error(code::missing_keys, "'auth_jwt_require' without 'auth_jwt' would never be checked",
+          options.jwt_requires->front().values.front().at, "say auth_jwt REALM; or auth_jwt off;");
+  }
+  if (!options.auth_jwt || options.auth_jwt->off) return;
+  out.jwt.enabled = true;
+  out.jwt.realm = text(options.auth_jwt->realm);
+  if (options.auth_jwt->token) out.jwt.token = variable(*options.auth_jwt->token);
+  out.jwt.leeway_s = options.jwt_leeway_s.value_or(0);
+  if (options.jwt_key_files) {
+    out.jwt.keys = key_set(*options.jwt_key_files, false);
+  } else if (level.location || level.server.locations.empty()) {
+    warning(code::missing_keys, cat("auth_jwt without auth_jwt_key_file: ", level.described(), " answers 503"),
+            options.auth_jwt->at, "auth_jwt_key_file FILE;");
+  }
+  out.jwt.verifier_id = verifier_id(out.jwt);
+  for (const JwtRequireModel& model : options.jwt_requires.value_or(std::vector<JwtRequireModel>{})) {
+    auth::JwtRequire require;
+    require.status = model.status;
+    for (const Word& value : model.values) require.values.push_back(text(value));
+    out.jwt.require.push_back(std::move(require));
+  }
+}
+
+void Compiler::compile_identity(Location& out, const Level& level) {
+  const auto& setting = level.options.auth_identity;
+  if (!setting || setting->off) return;
+  out.identity_variable = variable(setting->path);
+  if (!out.identity_variable || (level.location == nullptr && !level.server.locations.empty())) return;
+  const bool jwt_verified = out.jwt.enabled;
+  const Word& word = setting->path;
+  if (out.identity_variable->variable != route::Variable::map_) {
+    const std::string source = find_unverified(text(word), jwt_verified);
+    if (source.empty()) return;
+    return unsafe(code::unverified_identity, cat("the identity is ", source, ", which a client may choose freely"),
+                  word.at, "take it from a map over a secret: map $http_apikey $name { ~^…$ client1; }");
+  }
+  // A map over a secret is a check; what its values copy from the request is none.
+  std::set<std::uint32_t> seen;
+  std::vector<std::uint32_t> open = {out.identity_variable->index};
+  while (!open.empty()) {
+    const std::uint32_t index = open.back();
+    open.pop_back();
+    if (!seen.insert(index).second) continue;
+    const MapFacts& facts = map_facts_[index];
+    for (const route::VariableRef& value : facts.values) {
+      const std::string source = find_unverified(value, jwt_verified);
+      if (!source.empty()) {
+        unsafe(code::unverified_identity, cat("the identity may be ", source, ", which a client may choose freely"),
+               word.at);
+      }
+    }
+    if (facts.has_exact_letters && !find_unverified(out_->maps[index].source, jwt_verified).empty()) {
+      unsafe(code::case_blind_keys,
+             "keys of this map compare without case: an API key has fewer different values than it seems",
+             facts.exact_at, "write each key as a regex, which compares case: \"~^KEY$\"");
+    }
+    for (const route::VariableRef& source : facts.source) {
+      if (source.variable == route::Variable::map_) open.push_back(source.index);
+    }
+  }
+}
+
+void Compiler::compile_transaction(Location& out, const Level& level) {
+  const LevelOptions& options = level.options;
+  if (!options.transaction || options.transaction->setting == TransactionSetting::off) return;
+  const TransactionModel& model = *options.transaction;
+  const bool issues = model.setting == TransactionSetting::issue;
+  out.transaction.mode = issues ? TransactionMode::issue : TransactionMode::require;
+  out.transaction.ttl_s = model.ttl_s;
+  out.transaction.bind_request = model.bind_request;
+  out.transaction.single_use = model.single_use;
+  out.transaction.from = model.from;
+  out.transaction.workload = workload_of(level.server);
+  if (!model_.trust_domain) {
+    error(code::incomplete_transaction, "'transaction_token' needs 'trust_domain'", model.at,
+          "trust_domain NAME; in http");
+  } else {
+    out.transaction.trust_domain = model_.trust_domain->text;
+  }
+  // The server's own level answers nothing that needs a key; its locations may name theirs.
+  const bool is_used = level.location != nullptr;
+  if (issues && options.transaction_key) out.transaction.signing_key = signing_key(*options.transaction_key);
+  if (!issues && options.transaction_key_files) out.transaction.keys = key_set(*options.transaction_key_files, true);
+  if (is_used && issues && !options.transaction_key) {
+    error(code::incomplete_transaction, "'transaction_token issue' needs 'transaction_token_key'", model.at,
+          "transaction_token_key FILE; with a private JWK");
+  }
+  if (is_used && !issues && !options.transaction_key_files) {
+    error(code::incomplete_transaction, "'transaction_token require' needs 'transaction_token_key_file'", model.at,
+          "transaction_token_key_file FILE; with the gateway's public JWK Set");
+  }
+  for (const auto& [name, word] : model.claims) {
+    route::Template value = text(word);
+    const std::string source = find_unverified(value, out.jwt.enabled);
+    if (!source.empty() && is_used) {
+      unsafe(code::unverified_claim, cat("claim '", name, "' comes from ", source, ", which is not verified"), word.at);
+    }
+    out.transaction.claims.emplace_back(name, std::move(value));
+  }
+  if (out.transaction.single_use && !out_->replay) out_->replay = std::make_shared<identity::ReplayStore>();
+}
+
+void Compiler::compile_authorize(Location& out, const Level& level) {
+  const LevelOptions& options = level.options;
+  if (options.policies) out.policy = policy(*options.policies);
+  if (options.authorize) {
+    switch (options.authorize->value) {
+      case AuthorizeSetting::on:
+        out.authorize = Authorize::required;
+        break;
+      case AuthorizeSetting::shadow:
+        out.authorize = Authorize::shadow;
+        break;
+      case AuthorizeSetting::off:
+        out.authorize = Authorize::off;
+        break;
+    }
+  } else {
+    out.authorize = options.policies || strict_ ? Authorize::required : Authorize::off;
+  }
+  const bool decides = options.policies && out.authorize != Authorize::off;
+  out.keepgate_features = strict_ || decides || out.transaction.mode != TransactionMode::off;
+  out.refuse_ambiguous_paths = decides || out.transaction.mode == TransactionMode::require;
+}
+
+void Compiler::check_access(const Location& out, const Level& level) {
+  const LevelOptions& options = level.options;
+  if (out.transaction.mode == TransactionMode::require && out.jwt.enabled) {
+    error(code::two_credentials, cat(level.described(), " asks for a transaction token and for a client's token"),
+          options.transaction->at, "a guard believes the transaction token alone: say `auth_jwt off` there");
+  }
+  if (out.transaction.mode == TransactionMode::require && out.identity_variable) {
+    error(code::two_credentials, cat(level.described(), " asks for a transaction token and takes `auth_identity`"),
+          options.transaction->at, "say `auth_identity off` there");
+  }
+  const bool serves = out.return_action || (level.location && level.location->proxy_pass);
+  if (!serves || only_refuses(out)) return;
+  const bool explicitly_off = options.authorize && options.authorize->value == AuthorizeSetting::off;
+  const bool internal_return = level.is_internal() && out.return_action;
+  if (out.return_action && asks_for_credential(out) && !internal_return) {
+    unsafe(code::return_before_auth,
+           cat("'return' in ", level.described(), " answers before any credential is looked at"),
+           level.location ? level.location->return_action->at : level.server.return_action->at,
+           "say `authorize off` if the answer is for everybody");
+  }
+  if (strict_ && !asks_for_credential(out) && !explicitly_off && !internal_return) {
+    error(code::open_location, cat(level.described(), " is open"), level.at,
+          "say `authorize off`, or ask for a credential: auth_jwt, auth_identity or transaction_token require");
+  }
+  if (out.return_action) return;
+  if (out.authorize == Authorize::required && !options.policies) {
+    warning(code::refuses_everybody, cat("no policy is in effect for ", level.described(), ": it refuses everybody"),
+            level.at, "policy FILE; or authorize off;");
+  }
+  if (out.transaction.mode == TransactionMode::issue && !asks_for_credential(out)) {
+    warning(code::incomplete_transaction,
+            cat(level.described(), " issues transaction tokens but asks for no credential: there is nobody to name"),
+            options.transaction->at, "say auth_jwt, or transaction_token off");
+  }
+}
+
+}  // namespace keepgate::conf

@@ -1,0 +1,119 @@
+// The order of the steps, files, the digest of the configuration.
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/bytes.h"
+#include "conf/codes.h"
+#include "conf/compile/compiler.h"
+#include "crypto/digest.h"
+#include "logs/log_file.h"
+
+namespace keepgate::conf {
+
+namespace {
+
+bool exists(const std::string& path) {
+  struct stat facts{};
+  return ::stat(path.c_str(), &facts) == 0;
+}
+
+bool is_standard_stream(std::string_view path) { return path == "stderr" || path == "stdout"; }
+
+}  // namespace
+
+Compiler::Compiler(const LoadOptions& options, const Folders& folders, const Sources& sources, Diagnostics& diagnostics,
+                   Model& model)
+    : options_(options),
+      folders_(folders),
+      sources_(sources),
+      diagnostics_(diagnostics),
+      model_(model),
+      strict_(model.main.strict.value_or(false)),
+      out_(std::make_shared<pipeline::Snapshot>()) {}
+
+void Compiler::error(std::string_view code, std::string message, const Position& at, std::string help) {
+  diagnostics_.error(code, std::move(message), sources_.place(at), std::move(help));
+}
+
+void Compiler::warning(std::string_view code, std::string message, const Position& at, std::string help) {
+  diagnostics_.warning(code, std::move(message), sources_.place(at), std::move(help));
+}
+
+void Compiler::unsafe(std::string_view code, std::string message, const Position& at, std::string help) {
+  strict_ ? error(code, std::move(message), at, std::move(help))
+          : warning(code, std::move(message), at, std::move(help));
+}
+
+std::string Compiler::configuration_path(const std::string& path) const {
+  std::string usual = join_path(folders_.configuration, path);
+  if (path.starts_with('/') || folders_.prefix == folders_.configuration || exists(usual)) return usual;
+  std::string other = join_path(folders_.prefix, path);
+  return exists(other) ? other : usual;
+}
+
+std::string Compiler::prefix_path(const std::string& path) const {
+  return is_standard_stream(path) ? path : join_path(folders_.prefix, path);
+}
+
+bool Compiler::read_text(const std::string& path, std::size_t bytes_max, std::string& text, std::string& why) {
+  return read_file(path, bytes_max, text, why);
+}
+
+std::shared_ptr<const pipeline::Snapshot> Compiler::compile() {
+  compile_process();
+  compile_maps();
+  compile_formats();
+  compile_zones();
+  compile_upstreams();
+  for (const auto& server : model_.servers) compile_server(*server);
+  compile_listeners();
+  finish_hash();
+  // Last: nothing is written or created for a configuration that is refused.
+  if (!diagnostics_.has_errors() && !options_.check_only) open_logs();
+  if (diagnostics_.has_errors()) return nullptr;
+  return std::move(out_);
+}
+
+void Compiler::compile_process() {
+  const MainModel& main = model_.main;
+  out_->strict = strict_;
+  out_->worker_count = main.worker_processes.value_or(1);
+  out_->worker_connections = main.worker_connections.value_or(512);
+  out_->daemon = main.daemon.value_or(true);
+  if (main.pid) out_->pid_file = prefix_path(*main.pid);
+  if (main.error_log) out_->error_log_path = prefix_path(*main.error_log);
+  out_->error_log_level = main.error_log_level;
+  if (model_.token_cache_entries) out_->token_cache_entries = static_cast<std::size_t>(*model_.token_cache_entries);
+  if (options_.previous) out_->replay = options_.previous->replay;
+}
+
+void Compiler::open_logs() {
+  for (const PendingLog& log : pending_logs_) {
+    std::string why;
+    std::shared_ptr<logs::LogFile> file = logs::LogFile::open(log.path, why);
+    if (!file) {
+      error(code::unusable_log, cat("cannot open '", printable(log.path, 400), "': ", why), log.at);
+      continue;
+    }
+    Location& location = out_->locations[log.location];
+    if (log.format) {
+      location.access_logs.push_back({std::move(file), log.format});
+    } else {
+      location.decision_log = std::move(file);
+    }
+  }
+}
+
+void Compiler::finish_hash() {
+  std::string all;
+  for (std::uint32_t i = 0; i < sources_.count(); ++i) {
+    const std::string_view file = sources_.text(i);
+    append(all, sources_.name(i), '\n', file.size(), '\n', file);
+    out_->configuration_files.push_back(sources_.name(i));
+  }
+  out_->hash = crypto::sha256_hex(cat(all, hashed_));
+}
+
+}  // namespace keepgate::conf

@@ -1,0 +1,216 @@
+// From the Model to the Snapshot: what the directives mean together, and what is wrong or unsafe about them.
+//
+// One class, one file per subject: names.cc (variables, maps), upstreams.cc, keys.cc (keys, policies, logs), access.cc,
+// limits.cc, proxy.cc, levels.cc, locations.cc, listeners.cc, compile.cc (order of the steps).
+// Thread rule: one owner, one use. Lifetime: borrows all it is given; what it makes belongs to the Snapshot.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "conf/load.h"
+#include "conf/model.h"
+#include "pipeline/snapshot.h"
+#include "upstream/group.h"
+
+namespace keepgate::conf {
+
+// Where relative paths start.
+struct Folders {
+  std::string configuration;  // Of the main file: includes, keys, certificates, policies, as in nginx.
+  std::string prefix;         // -p, or the same: logs, the pid file, sockets; and what is not in the other.
+};
+
+class MapNames final : public route::VariableNames {
+ public:
+  std::optional<std::uint32_t> map_index(std::string_view name) const override;
+  void add(const std::string& name, std::uint32_t index) { indexes_.emplace(name, index); }
+
+ private:
+  std::map<std::string, std::uint32_t, std::less<>> indexes_;
+};
+
+class Compiler {
+ public:
+  Compiler(const LoadOptions& options, const Folders& folders, const Sources& sources, Diagnostics& diagnostics,
+           Model& model);
+  // nullptr with any error.
+  std::shared_ptr<const pipeline::Snapshot> compile();
+
+ private:
+  using Location = pipeline::LocationConfig;
+  using LocationNumber = std::uint32_t;
+
+  // Of the level being compiled.
+  struct Level {
+    const LevelOptions& options;
+    const ServerModel& server;
+    const LocationModel* location;  // nullptr: the server's own level.
+    const Position& at;
+    bool is_internal() const;
+    std::string described() const;
+  };
+
+  // What one map depends on, for the checks.
+  struct MapFacts {
+    std::vector<route::VariableRef> source, values;
+    bool has_exact_letters = false;  // Exact keys in which case would matter.
+    Position exact_at;
+  };
+
+  struct Target {  // Of a proxy_pass.
+    bool tls = false;
+    bool is_unix = false;
+    std::string host;  // Without brackets' port; of a socket its path.
+    std::optional<std::uint16_t> port;
+    std::string uri;
+    std::string authority;  // As written.
+  };
+
+  struct Listener {
+    pipeline::ListenerConfig config;
+    std::vector<std::uint32_t> servers;
+    std::vector<bool> says_ssl;
+    std::optional<std::uint32_t> default_server;
+    Position at;
+    bool has_options = false;
+  };
+
+  struct PendingLog {
+    LocationNumber location = 0;
+    std::string path;
+    std::shared_ptr<const logs::AccessFormat> format;  // nullptr: a decision log.
+    Position at;
+  };
+
+  // Complaints.
+  void error(std::string_view code, std::string message, const Position& at, std::string help = {});
+  void warning(std::string_view code, std::string message, const Position& at, std::string help = {});
+  void unsafe(std::string_view code, std::string message, const Position& at, std::string help = {});
+
+  // compile.cc
+  void compile_process();
+  void open_logs();
+  void finish_hash();
+  std::string configuration_path(const std::string& path) const;
+  std::string prefix_path(const std::string& path) const;
+  bool read_text(const std::string& path, std::size_t bytes_max, std::string& text, std::string& why);
+
+  // names.cc
+  void compile_maps();
+  void compile_map(const MapModel& model, route::Map& map, MapFacts& facts);
+  void add_map_entry(const MapModel& model, const MapEntryModel& entry, route::Map& map, MapFacts& facts);
+  void check_map_cycles();
+  bool map_reaches_itself(std::uint32_t index, std::vector<std::uint8_t>& state);
+  route::Template text(const Word& word);
+  std::optional<route::VariableRef> variable(const Word& word);
+  // The first variable, also behind maps, for which `matches` holds; "" if none.
+  using Matches = std::function<bool(route::Variable)>;
+  std::string find_variable(const route::Template& value, const Matches& matches) const;
+  std::string find_variable(const route::VariableRef& reference, const Matches& matches,
+                            std::set<std::uint32_t>& seen) const;
+  std::string find_unverified(const route::Template& value, bool jwt_verified) const;
+  std::string find_unverified(const route::VariableRef& reference, bool jwt_verified) const;
+
+  // limits.cc
+  void compile_zones();
+  std::shared_ptr<limit::Zone> kept_zone(const ZoneModel& model, const route::Template& key) const;
+  void compile_limits(Location& out, const Level& level);
+
+  // upstreams.cc
+  void compile_upstreams();
+  std::vector<net::Address> addresses_of(const Word& word, std::string_view host, std::uint16_t port);
+  bool add_servers(upstream::Group& group, const UpstreamServerModel& model);
+  std::shared_ptr<const upstream::Group> keep(upstream::Group group);
+  std::optional<Target> parse_target(const Word& word);
+  std::shared_ptr<const upstream::Group> group_of(const Target& target, const Word& word);
+
+  // proxy.cc
+  void compile_proxy(Location& out, const Level& level);
+  void set_path_replacement(Location& out, const Level& level, const Target& target);
+  std::shared_ptr<const tls::ClientContext> client_tls(const LevelOptions& options, const Word& at);
+  void check_identity_header(const Level& level, const ProxyHeaderModel& header, const route::Template& value,
+                             bool jwt_verified);
+
+  // keys.cc
+  std::shared_ptr<const crypto::KeySet> key_set(const std::vector<Word>& files, bool errors);
+  std::shared_ptr<const crypto::Key> signing_key(const Word& file);
+  std::shared_ptr<const policy::Policy> policy(const std::vector<Word>& files);
+  void check_exposure(const std::string& path, const Word& word);
+
+  // access.cc
+  void compile_jwt(Location& out, const Level& level);
+  void compile_identity(Location& out, const Level& level);
+  void compile_transaction(Location& out, const Level& level);
+  void compile_authorize(Location& out, const Level& level);
+  void check_access(const Location& out, const Level& level);
+  std::uint64_t verifier_id(const auth::JwtOptions& jwt);
+
+  // levels.cc
+  void compile_level(Location& out, const Level& level);
+  void compile_core(Location& out, const Level& level);
+  void compile_error_pages(Location& out, const Level& level);
+  void compile_logs(const Location& out, const Level& level);
+  std::optional<pipeline::ReturnAction> return_action(const std::optional<ReturnModel>& model);
+  std::shared_ptr<const logs::AccessFormat> log_format(const std::optional<Word>& name);
+  std::string workload_of(const ServerModel& server) const;
+
+  // locations.cc
+  void compile_formats();
+  void compile_server(ServerModel& model);
+  void compile_locations(std::vector<std::unique_ptr<LocationModel>>& models, const LevelOptions& outer,
+                         const ServerModel& server, std::vector<route::LocationRule>& rules);
+  void build_tree(const ServerModel& model, std::vector<route::LocationRule> rules, pipeline::ServerConfig& server);
+  void set_redirects(const std::vector<std::unique_ptr<LocationModel>>& models, pipeline::ServerConfig& server);
+  void check_error_pages(const ServerModel& model, const pipeline::ServerConfig& server);
+  void set_server_options(const ServerModel& model, pipeline::ServerConfig& server);
+
+  // listeners.cc
+  void compile_listeners();
+  void add_listen(std::uint32_t server, const ListenModel& model);
+  std::vector<net::Address> listen_addresses(const Word& word);
+  void add_to_listener(Listener& listener, std::uint32_t server, const ListenModel& model, bool first);
+  void finish_listener(Listener& listener);
+  void add_names(Listener& listener);
+  void compile_tls(const Listener& listener);
+
+  const LoadOptions& options_;
+  const Folders& folders_;
+  const Sources& sources_;
+  Diagnostics& diagnostics_;
+  Model& model_;
+  bool strict_ = false;
+  std::shared_ptr<pipeline::Snapshot> out_;
+
+  MapNames names_;
+  std::vector<MapFacts> map_facts_;
+  std::map<std::string, std::size_t, std::less<>> zones_;  // → model_.zones, out_->limit_zones.
+  std::set<std::string> zones_warned_;
+  std::map<std::string, std::shared_ptr<const logs::AccessFormat>, std::less<>> formats_;
+  std::map<std::string, std::shared_ptr<const upstream::Group>> groups_;  // By lower-case name or address.
+  std::set<std::string> upstream_blocks_;                                 // Which of them are blocks.
+  std::map<std::string, std::shared_ptr<const crypto::KeySet>> key_sets_;
+  std::map<std::string, std::shared_ptr<const crypto::Key>> signing_keys_;
+  std::map<std::string, std::shared_ptr<const policy::Policy>> policies_;
+  std::map<std::string, std::shared_ptr<const tls::ClientContext>> client_contexts_;
+  struct Verifier {
+    std::shared_ptr<const crypto::KeySet> keys;
+    std::int64_t leeway_s;
+    auth::IdentityClaims claims;
+    std::uint64_t id;
+  };
+  std::vector<Verifier> verifiers_;
+  std::vector<PendingLog> pending_logs_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::map<std::string, Listener*> listener_by_address_;
+  std::string hashed_;  // Texts whose digest names the snapshot, each behind its name and length.
+  std::set<std::string> exposure_checked_, policies_read_;
+};
+
+}  // namespace keepgate::conf

@@ -1,0 +1,108 @@
+// One level as a LocationConfig: the values, with nginx's defaults.
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "conf/codes.h"
+#include "conf/compile/compiler.h"
+#include "logs/access_format.h"
+
+namespace keepgate::conf {
+
+std::optional<pipeline::ReturnAction> Compiler::return_action(const std::optional<ReturnModel>& model) {
+  if (!model) return std::nullopt;
+  pipeline::ReturnAction action;
+  action.status = model->status;
+  action.has_text = model->text.has_value();
+  if (model->text) action.text = text(*model->text);
+  return action;
+}
+
+std::string Compiler::workload_of(const ServerModel& server) const {
+  if (server.options.service) return server.options.service->text;
+  if (!server.names.empty() && !server.names[0].text.empty()) return server.names[0].text;
+  return "gateway";
+}
+
+void Compiler::compile_level(Location& out, const Level& level) {
+  const SourcePlace place = sources_.place(level.at);
+  out.source_file = place.file;
+  out.source_line = place.line;
+  out.strict = strict_;
+  compile_core(out, level);
+  compile_error_pages(out, level);
+  compile_limits(out, level);
+  compile_jwt(out, level);
+  compile_identity(out, level);
+  compile_transaction(out, level);
+  compile_authorize(out, level);
+  if (level.location && level.location->proxy_pass) compile_proxy(out, level);
+  compile_logs(out, level);
+  check_access(out, level);
+}
+
+void Compiler::compile_core(Location& out, const Level& level) {
+  const LevelOptions& options = level.options;
+  if (options.service) out.service = options.service->text;
+  if (options.default_type) out.default_type = *options.default_type;
+  if (options.client_max_body_size) out.client_body_bytes_max = *options.client_max_body_size;
+  if (options.client_body_timeout_ms) out.client_body_timeout_ms = *options.client_body_timeout_ms;
+  if (options.send_timeout_ms) out.send_timeout_ms = *options.send_timeout_ms;
+  if (options.keepalive_timeout_ms) out.keepalive_timeout_ms = *options.keepalive_timeout_ms;
+  if (options.keepalive_requests) out.keepalive_requests = *options.keepalive_requests;
+  for (const AddHeaderModel& model : options.add_headers.value_or(std::vector<AddHeaderModel>{})) {
+    out.add_headers.push_back({model.name, text(model.value), model.always});
+  }
+}
+
+void Compiler::compile_error_pages(Location& out, const Level& level) {
+  for (const ErrorPageModel& model : level.options.error_pages.value_or(std::vector<ErrorPageModel>{})) {
+    pipeline::ErrorPage page;
+    page.status = model.status;
+    page.target = text(model.target);
+    page.named = model.target.text.starts_with('@');
+    page.take_status_of_target = model.take_status_of_target;
+    page.new_status = model.new_status;
+    out.error_pages.push_back(std::move(page));
+  }
+}
+
+void Compiler::compile_formats() {
+  const auto add = [this](const std::string& name, std::string_view escape, const Word& line) {
+    auto format = std::make_shared<logs::AccessFormat>();
+    format->name = name;
+    format->escape = escape == "json"   ? logs::Escape::json
+                     : escape == "none" ? logs::Escape::none
+                                        : logs::Escape::standard;
+    format->line = text(line);
+    formats_.emplace(name, std::move(format));
+  };
+  add("combined", "", Word{std::string(logs::combined_format), {}, true});
+  for (const LogFormatModel& model : model_.formats) {
+    add(model.name.text, model.escape, Word{model.text, model.at, true});
+  }
+}
+
+std::shared_ptr<const logs::AccessFormat> Compiler::log_format(const std::optional<Word>& name) {
+  const auto found = formats_.find(name ? std::string_view(name->text) : "combined");
+  if (found != formats_.end()) return found->second;
+  error(code::unknown_name, cat("unknown log format '", printable(name->text), "'"), name->at,
+        cat("log_format ", printable(name->text, 40), " '…'; in http"));
+  return nullptr;
+}
+
+// Which files; they are opened when everything else is known to be good.
+void Compiler::compile_logs(const Location& out, const Level& level) {
+  const LevelOptions& options = level.options;
+  if (options.access_logs && !options.access_logs->off) {
+    for (const AccessLogModel& model : options.access_logs->files) {
+      auto format = log_format(model.format);
+      if (format) pending_logs_.push_back({out.index, prefix_path(model.path.text), std::move(format), model.path.at});
+    }
+  }
+  if (options.decision_log && !options.decision_log->off) {
+    const Word& path = options.decision_log->path;
+    pending_logs_.push_back({out.index, prefix_path(path.text), nullptr, path.at});
+  }
+}
+
+}  // namespace keepgate::conf

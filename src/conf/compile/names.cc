@@ -1,0 +1,170 @@
+// Variables, strings with variables, maps; and what a string depends on.
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "conf/codes.h"
+#include "conf/compile/compiler.h"
+#include "route/host_table.h"
+
+namespace keepgate::conf {
+
+namespace {
+
+using route::Template;
+using route::Variable;
+using route::VariableRef;
+
+void append_references(const Template& value, std::vector<VariableRef>& out) {
+  for (const Template::Part& part : value.parts()) {
+    if (part.is_variable()) out.push_back(part.reference);
+  }
+}
+
+bool has_letter(std::string_view text) { return std::ranges::any_of(text, is_alpha); }
+
+const route::VariableRow* row_of(Variable variable) {
+  const auto rows = route::variable_table();
+  const auto found = std::ranges::find(rows, variable, &route::VariableRow::variable);
+  return found == rows.end() ? nullptr : &*found;
+}
+
+bool is_jwt(Variable variable) {
+  return variable == Variable::jwt_claim_ || variable == Variable::jwt_header_ || variable == Variable::jwt_payload;
+}
+
+}  // namespace
+
+std::optional<std::uint32_t> MapNames::map_index(std::string_view name) const {
+  const auto found = indexes_.find(name);
+  return found == indexes_.end() ? std::nullopt : std::optional(found->second);
+}
+
+Template Compiler::text(const Word& word) {
+  std::string why;
+  std::optional<Template> value = Template::compile(word.text, names_, why);
+  if (!value) error(code::bad_variable, std::move(why), word.at);
+  return value ? *std::move(value) : Template();
+}
+
+std::optional<VariableRef> Compiler::variable(const Word& word) {
+  const Template value = text(word);
+  if (value.parts().size() == 1 && value.parts()[0].is_variable()) return value.parts()[0].reference;
+  if (!value.empty()) error(code::bad_variable, cat("'", printable(word.text), "' is not one variable"), word.at);
+  return std::nullopt;
+}
+
+void Compiler::compile_maps() {
+  for (std::size_t i = 0; i < model_.maps.size(); ++i) {
+    names_.add(model_.maps[i].name, static_cast<std::uint32_t>(i));
+  }
+  map_facts_.resize(model_.maps.size());
+  for (std::size_t i = 0; i < model_.maps.size(); ++i) {
+    out_->maps.emplace_back();
+    compile_map(model_.maps[i], out_->maps.back(), map_facts_[i]);
+  }
+  check_map_cycles();
+}
+
+void Compiler::compile_map(const MapModel& model, route::Map& map, MapFacts& facts) {
+  map.name = model.name;
+  map.hostnames = model.hostnames;
+  map.source = text(model.source);
+  append_references(map.source, facts.source);
+  if (model.default_value) {
+    Template value = text(*model.default_value);
+    append_references(value, facts.values);
+    map.set_default(std::move(value));
+  }
+  for (const MapEntryModel& entry : model.entries) add_map_entry(model, entry, map, facts);
+}
+
+void Compiler::add_map_entry(const MapModel& model, const MapEntryModel& entry, route::Map& map, MapFacts& facts) {
+  const std::string& key = entry.key.text;
+  Template value = text(entry.value);
+  append_references(value, facts.values);
+  if (key.starts_with('~')) {
+    const bool ignore_case = key.starts_with("~*");
+    std::string why;
+    auto regex = route::Regex::compile(std::string_view(key).substr(ignore_case ? 2 : 1), ignore_case, why);
+    if (!regex) return error(code::bad_regex, std::move(why), entry.key.at);
+    return map.add_regex(*std::move(regex), std::move(value));
+  }
+  bool added = false;
+  if (model.hostnames && (key.starts_with('.') || key.starts_with("*."))) {
+    added = map.add_suffix(key, std::move(value));
+  } else if (model.hostnames && key.ends_with(".*")) {
+    added = map.add_prefix(key, std::move(value));
+  } else {
+    added = map.add_exact(key, std::move(value));
+    if (has_letter(key) && !std::exchange(facts.has_exact_letters, true)) facts.exact_at = entry.key.at;
+  }
+  if (!added) error(code::duplicate, cat("conflicting parameter '", printable(key), "' in 'map'"), entry.key.at);
+}
+
+void Compiler::check_map_cycles() {
+  std::vector<std::uint8_t> state(map_facts_.size(), 0);  // 0: not seen, 1: on the way, 2: good.
+  for (std::uint32_t i = 0; i < map_facts_.size(); ++i) {
+    if (!map_reaches_itself(i, state)) continue;
+    error(code::variable_cycle, cat("the variable '$", model_.maps[i].name, "' depends on itself"),
+          model_.maps[i].variable.at);
+    return;
+  }
+}
+
+bool Compiler::map_reaches_itself(std::uint32_t index, std::vector<std::uint8_t>& state) {
+  if (state[index] != 0) return state[index] == 1;
+  state[index] = 1;
+  for (const auto* references : {&map_facts_[index].source, &map_facts_[index].values}) {
+    for (const VariableRef& reference : *references) {
+      if (reference.variable == Variable::map_ && map_reaches_itself(reference.index, state)) return true;
+    }
+  }
+  state[index] = 2;
+  return false;
+}
+
+std::string Compiler::find_variable(const VariableRef& reference, const Matches& matches,
+                                    std::set<std::uint32_t>& seen) const {
+  if (reference.variable != Variable::map_) {
+    if (!matches(reference.variable)) return {};
+    const route::VariableRow* row = row_of(reference.variable);
+    return cat("$", row ? row->name : "?", reference.argument);
+  }
+  if (!seen.insert(reference.index).second) return {};
+  for (const auto* references : {&map_facts_[reference.index].source, &map_facts_[reference.index].values}) {
+    for (const VariableRef& inner : *references) {
+      if (std::string found = find_variable(inner, matches, seen); !found.empty()) return found;
+    }
+  }
+  return {};
+}
+
+std::string Compiler::find_variable(const Template& value, const Matches& matches) const {
+  std::set<std::uint32_t> seen;
+  for (const Template::Part& part : value.parts()) {
+    if (!part.is_variable()) continue;
+    if (std::string found = find_variable(part.reference, matches, seen); !found.empty()) return found;
+  }
+  return {};
+}
+
+namespace {
+
+bool is_unverified(Variable variable, bool jwt_verified) {
+  if (is_jwt(variable)) return !jwt_verified;
+  const route::VariableRow* row = row_of(variable);
+  return !row || !row->verified;
+}
+
+}  // namespace
+
+std::string Compiler::find_unverified(const Template& value, bool jwt_verified) const {
+  return find_variable(value, [jwt_verified](Variable one) { return is_unverified(one, jwt_verified); });
+}
+
+std::string Compiler::find_unverified(const VariableRef& reference, bool jwt_verified) const {
+  std::set<std::uint32_t> seen;
+  return find_variable(reference, [jwt_verified](Variable one) { return is_unverified(one, jwt_verified); }, seen);
+}
+
+}  // namespace keepgate::conf

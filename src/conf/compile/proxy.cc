@@ -1,0 +1,126 @@
+// proxy_pass and what belongs to it.
+#include "proxy/proxy_content.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "conf/codes.h"
+#include "conf/compile/compiler.h"
+#include "http/status.h"
+
+namespace keepgate::conf {
+
+namespace {
+
+// Names compare as the airlock does: letters and digits without case, everything else alike.
+std::string folded(std::string_view name) {
+  std::string out;
+  for (const char c : name) out.push_back(is_alpha(c) || is_digit(c) ? to_lower(c) : '-');
+  return out;
+}
+
+}  // namespace
+
+std::shared_ptr<const tls::ClientContext> Compiler::client_tls(const LevelOptions& options, const Word& at) {
+  tls::ClientOptions client;
+  client.verify = options.proxy_ssl_verify && options.proxy_ssl_verify->value;
+  client.verify_depth = static_cast<int>(options.proxy_ssl_verify_depth.value_or(1));
+  client.send_server_name = options.proxy_ssl_server_name.value_or(false);
+  if (options.proxy_ssl_protocols) client.protocols = *options.proxy_ssl_protocols;
+  if (options.proxy_ssl_trusted_certificate) {
+    client.trusted_certificate = configuration_path(options.proxy_ssl_trusted_certificate->text);
+  }
+  if (options.proxy_ssl_certificate) client.certificate = configuration_path(options.proxy_ssl_certificate->text);
+  if (options.proxy_ssl_certificate_key) {
+    client.certificate_key = configuration_path(options.proxy_ssl_certificate_key->text);
+    check_exposure(client.certificate_key, *options.proxy_ssl_certificate_key);
+  }
+  if (client.certificate.empty() != client.certificate_key.empty()) {
+    error(code::missing_certificate, "'proxy_ssl_certificate' and 'proxy_ssl_certificate_key' belong together", at.at);
+    return nullptr;
+  }
+  if (!client.verify) {
+    const Position& place = options.proxy_ssl_verify ? options.proxy_ssl_verify->at : at.at;
+    unsafe(code::unverified_upstream, "the upstream's certificate is not verified: anybody between can read and answer",
+           place, "proxy_ssl_verify on; and proxy_ssl_trusted_certificate FILE;");
+  }
+  std::string key = cat(client.verify ? 1 : 0, '\n', client.trusted_certificate, '\n', client.verify_depth, '\n',
+                        client.send_server_name ? 1 : 0, '\n', client.certificate, '\n', client.certificate_key);
+  for (const std::string& protocol : client.protocols) append(key, '\n', protocol);
+  if (const auto found = client_contexts_.find(key); found != client_contexts_.end()) return found->second;
+  auto context = tls::ClientContext::build(client, sources_.place(at.at), diagnostics_);
+  return client_contexts_.emplace(std::move(key), std::move(context)).first->second;
+}
+
+void Compiler::set_path_replacement(Location& out, const Level& level, const Target& target) {
+  using route::LocationMatch;
+  const LocationModel& location = *level.location;
+  const bool fixed = location.match == LocationMatch::prefix || location.match == LocationMatch::prefix_no_regex ||
+                     location.match == LocationMatch::exact;
+  if (!fixed) {
+    return error(code::bad_value,
+                 "'proxy_pass' cannot have a URI part in a location given by a regular expression or a name",
+                 location.proxy_pass->at, cat("write it without '", printable(target.uri, 60), "'"));
+  }
+  out.path_replacement = pipeline::PathReplacement{location.pattern, target.uri};
+  if (location.pattern.ends_with('/') == target.uri.ends_with('/') || location.match == LocationMatch::exact) return;
+  warning(code::bad_value,
+          cat("the matched '", printable(location.pattern), "' becomes '", printable(target.uri),
+              "': one ends in '/' and the other does not"),
+          location.proxy_pass->at, "what follows is glued on as it is; a path like '/api../' may escape");
+}
+
+// A field that tells a service who calls must come from something verified.
+void Compiler::check_identity_header(const Level& level, const ProxyHeaderModel& header, const route::Template& value,
+                                     bool jwt_verified) {
+  if (!level.options.identity_headers) return;
+  const bool listed = std::ranges::any_of(*level.options.identity_headers,
+                                          [&](const Word& name) { return folded(name.text) == folded(header.name); });
+  if (!listed) return;
+  const std::string source = find_unverified(value, jwt_verified);
+  if (source.empty()) return;
+  unsafe(code::unverified_header,
+         cat("identity header '", header.name, "' is set from ", source, ", which is not verified"), header.value.at,
+         "use $identity_client, $identity_user or $identity_roles");
+}
+
+void Compiler::compile_proxy(Location& out, const Level& level) {
+  const Word& word = *level.location->proxy_pass;
+  const LevelOptions& options = level.options;
+  const std::optional<Target> target = parse_target(word);
+  if (!target) return;
+  proxy::ProxyOptions proxy;
+  proxy.group = group_of(*target, word);
+  proxy.has_uri = !target->uri.empty();
+  if (proxy.has_uri) set_path_replacement(out, level, *target);
+  const std::uint16_t default_port = target->tls ? 443 : 80;
+  proxy.port = target->port.value_or(default_port);
+  proxy.host = target->is_unix ? "localhost" : proxy.port == default_port ? target->host : target->authority;
+  for (const ProxyHeaderModel& header : options.proxy_set_headers.value_or(std::vector<ProxyHeaderModel>{})) {
+    route::Template value = text(header.value);
+    check_identity_header(level, header, value, out.jwt.enabled);
+    proxy.set_headers.emplace_back(header.name, std::move(value));
+  }
+  proxy.hide_headers = options.proxy_hide_headers.value_or(std::vector<std::string>{});
+  proxy.pass_headers = options.proxy_pass_headers.value_or(std::vector<std::string>{});
+  proxy.pass_request_headers = options.proxy_pass_request_headers.value_or(true);
+  proxy.connect_timeout_ms = options.proxy_connect_timeout_ms.value_or(60'000);
+  proxy.send_timeout_ms = options.proxy_send_timeout_ms.value_or(60'000);
+  proxy.read_timeout_ms = options.proxy_read_timeout_ms.value_or(60'000);
+  proxy.intercept_errors = options.proxy_intercept_errors.value_or(false);
+  if (target->tls) {
+    proxy.tls = client_tls(options, word);
+    proxy.tls_name = options.proxy_ssl_name ? options.proxy_ssl_name->text
+                     : target->is_unix      ? "localhost"
+                                            : target->host;
+    if (options.proxy_ssl_name && proxy.tls_name.find('$') != std::string::npos) {
+      error(code::not_built, "'proxy_ssl_name' with variables is not built yet", options.proxy_ssl_name->at);
+    }
+    if (!proxy.tls) return;
+  }
+  if (!proxy.group) return;
+  if (out.service.empty()) out.service = proxy.group->name;
+  out.content = proxy::make_proxy_content(std::move(proxy));
+}
+
+}  // namespace keepgate::conf

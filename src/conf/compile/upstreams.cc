@@ -1,0 +1,167 @@
+// upstream { }, and the targets of proxy_pass.
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "conf/codes.h"
+#include "conf/compile/compiler.h"
+
+namespace keepgate::conf {
+
+namespace {
+
+struct HostPort {
+  std::string_view host;
+  std::optional<std::uint16_t> port;
+  bool valid = false;
+};
+
+// "host", "host:80", "1.2.3.4:80", "[::1]:80".
+HostPort split_host(std::string_view text) {
+  HostPort out;
+  std::size_t colon = text.rfind(':');
+  if (text.starts_with('[')) {
+    const std::size_t bracket = text.find(']');
+    if (bracket == std::string_view::npos) return out;
+    if (bracket + 1 < text.size() && text[bracket + 1] != ':') return out;
+    colon = bracket + 1 < text.size() ? bracket + 1 : std::string_view::npos;
+  } else if (colon != std::string_view::npos && text.find(':') != colon) {
+    return out;  // An IPv6 address wants brackets.
+  }
+  out.host = text.substr(0, colon);
+  if (colon != std::string_view::npos) {
+    out.port = parse_unsigned<std::uint16_t>(text.substr(colon + 1));
+    if (!out.port || *out.port == 0) return out;
+  }
+  out.valid = !out.host.empty() && out.host.find_first_of(" \t\r\n@/?#\\") == std::string_view::npos;
+  return out;
+}
+
+}  // namespace
+
+// While a configuration is only checked no name is looked up: the address then stands for "known when it runs".
+std::vector<net::Address> Compiler::addresses_of(const Word& word, std::string_view host, std::uint16_t port) {
+  if (const auto address = net::Address::ip(host, port)) return {*address};
+  if (options_.check_only) {
+    return {*net::Address::ip(equals_ignoring_case(host, "localhost") ? "127.0.0.1" : "0.0.0.0", port)};
+  }
+  std::string why;
+  std::vector<net::Address> found = net::Address::resolve(host, port, why);
+  if (found.empty())
+    error(code::unknown_host, cat("host not found in upstream '", printable(host), "': ", why), word.at);
+  return found;
+}
+
+bool Compiler::add_servers(upstream::Group& group, const UpstreamServerModel& model) {
+  const std::string_view written = model.address.text;
+  std::vector<net::Address> addresses;
+  if (written.starts_with("unix:")) {
+    const auto address = net::Address::unix_path(prefix_path(std::string(written.substr(5))));
+    if (written.size() > 5 && address) addresses = {*address};
+    if (addresses.empty())
+      error(code::bad_value, cat("invalid socket path in '", printable(written), "'"), model.address.at);
+  } else if (const HostPort parts = split_host(written); parts.valid) {
+    addresses = addresses_of(model.address, parts.host, parts.port.value_or(80));
+  } else {
+    error(code::bad_value, cat("invalid address '", printable(written), "' in upstream"), model.address.at,
+          "HOST, HOST:PORT, [IPv6]:PORT or unix:PATH");
+  }
+  for (net::Address& address : addresses) {
+    group.servers.push_back({std::move(address), model.address.text, model.weight, model.fails_max,
+                             model.fail_timeout_ms, model.backup, model.down});
+  }
+  return !addresses.empty();
+}
+
+std::shared_ptr<const upstream::Group> Compiler::keep(upstream::Group group) {
+  if (options_.previous) {
+    for (const auto& old : options_.previous->groups) {
+      if (*old != group) continue;
+      out_->groups.push_back(old);
+      return old;
+    }
+  }
+  return out_->groups.emplace_back(std::make_shared<const upstream::Group>(std::move(group)));
+}
+
+void Compiler::compile_upstreams() {
+  for (const auto& model : model_.upstreams) {
+    upstream::Group group;
+    group.name = model->name.text;
+    if (model->keepalive) group.keepalive = *model->keepalive;
+    if (model->keepalive_requests) group.keepalive_requests = *model->keepalive_requests;
+    if (model->keepalive_timeout_ms) group.keepalive_timeout_ms = *model->keepalive_timeout_ms;
+    if (model->keepalive_time_ms) group.keepalive_time_ms = *model->keepalive_time_ms;
+    bool usable = !model->servers.empty();
+    for (const UpstreamServerModel& server : model->servers) usable = add_servers(group, server) && usable;
+    const bool only_backup = std::ranges::all_of(group.servers, &upstream::Server::backup);
+    if (usable && only_backup) {
+      error(code::missing_section, cat("no servers that are not backup in upstream '", printable(group.name), "'"),
+            model->name.at);
+    }
+    const std::string key = to_lower(group.name);
+    upstream_blocks_.insert(key);
+    if (usable) groups_.emplace(key, keep(std::move(group)));
+  }
+}
+
+std::optional<Compiler::Target> Compiler::parse_target(const Word& word) {
+  Target target;
+  std::string_view rest = word.text;
+  const auto skip = [&rest](std::string_view scheme) {
+    if (!equals_ignoring_case(rest.substr(0, scheme.size()), scheme)) return false;
+    rest.remove_prefix(scheme.size());
+    return true;
+  };
+  target.tls = skip("https://");
+  if (!target.tls && !skip("http://")) {
+    error(code::bad_value, cat("invalid URL prefix in '", printable(word.text), "'"), word.at, "http:// or https://");
+    return std::nullopt;
+  }
+  target.is_unix = rest.starts_with("unix:");
+  if (target.is_unix) rest.remove_prefix(5);
+  const std::size_t end = std::min(target.is_unix ? rest.find(':') : rest.find_first_of("/?"), rest.size());
+  target.authority = rest.substr(0, end);
+  target.uri = rest.substr(std::min(end + (target.is_unix ? 1 : 0), rest.size()));
+  if (target.is_unix && !target.uri.empty() && !target.uri.starts_with('/')) {
+    error(code::bad_value, "the URI behind a socket's path must begin with '/'", word.at, "http://unix:PATH:/uri/");
+    return std::nullopt;
+  }
+  if (target.uri.find_first_of("?#") != std::string::npos) {
+    error(code::not_built, "'proxy_pass' with a query is not built yet", word.at);
+    return std::nullopt;
+  }
+  const HostPort parts = target.is_unix ? HostPort{target.authority, std::nullopt, !target.authority.empty()}
+                                        : split_host(target.authority);
+  if (!parts.valid) {
+    error(code::bad_value, cat("invalid host or port in '", printable(word.text), "'"), word.at,
+          "http://HOST[:PORT][/URI] or http://unix:PATH[:/URI]");
+    return std::nullopt;
+  }
+  target.host = parts.host;
+  target.port = parts.port;
+  return target;
+}
+
+std::shared_ptr<const upstream::Group> Compiler::group_of(const Target& target, const Word& word) {
+  const std::string name = to_lower(target.host);
+  if (!target.is_unix && upstream_blocks_.contains(name)) {
+    if (target.port) {
+      error(code::bad_value, cat("upstream '", printable(target.host), "' may not have port ", *target.port), word.at);
+      return nullptr;
+    }
+    const auto found = groups_.find(name);
+    return found == groups_.end() ? nullptr : found->second;
+  }
+  const std::uint16_t port = target.port.value_or(target.tls ? 443 : 80);
+  UpstreamServerModel server;
+  server.address = word;
+  server.address.text = target.is_unix ? cat("unix:", target.host) : cat(target.host, ':', port);
+  const auto found = groups_.find(server.address.text);
+  if (found != groups_.end()) return found->second;
+  upstream::Group group;
+  group.name = target.is_unix ? server.address.text : target.authority;
+  if (!add_servers(group, server)) return nullptr;
+  return groups_.emplace(server.address.text, keep(std::move(group))).first->second;
+}
+
+}  // namespace keepgate::conf

@@ -1,0 +1,99 @@
+// nginx's tuning directives that change no answer: accepted without effect, so that a configuration need not be edited.
+// INVARIANT: nothing that protects, restricts or hides belongs here. Such a directive is built or refused.
+#include "conf/directives/row.h"
+
+namespace keepgate::conf {
+
+namespace {
+
+constexpr std::uint32_t levels = in_levels;
+constexpr std::uint32_t outer = in_http | in_server;
+constexpr std::string_view sized = "No effect: sizes itself.";
+constexpr std::string_view streamed = "No effect: bodies are streamed with bounded memory.";
+constexpr std::string_view no_files = "No effect: Keepgate serves no files.";
+
+constexpr DirectiveRow row(std::string_view name, std::uint32_t contexts, std::uint8_t least, std::uint8_t most,
+                           std::string_view summary) {
+  return {name, contexts, {least, most}, Support::ignored, nullptr, "", summary};
+}
+
+constexpr DirectiveRow rows[] = {
+    row("worker_rlimit_nofile", in_main, 1, 1, "No effect: set the limit where the program is started."),
+    row("worker_rlimit_core", in_main, 1, 1, "No effect: set the limit where the program is started."),
+    row("worker_priority", in_main, 1, 1, "No effect: set the priority where the program is started."),
+    row("worker_cpu_affinity", in_main, 1, many, "No effect: the kernel places workers."),
+    row("worker_shutdown_timeout", in_main, 1, 1, "No effect: draining has its own bound."),
+    row("working_directory", in_main, 1, 1, "No effect: paths are seen from the configuration's folder."),
+    row("lock_file", in_main, 1, 1, "No effect: there is no accept mutex."),
+    row("pcre_jit", in_main, 1, 1, "No effect: regexes are always compiled."),
+    row("thread_pool", in_main, 2, many, no_files),
+    row("timer_resolution", in_main, 1, 1, "No effect: timers are exact."),
+    row("env", in_main, 1, 1, "No effect: nothing reads the environment."),
+    row("multi_accept", in_events, 1, 1, "No effect: a worker accepts what is there."),
+    row("use", in_events, 1, 1, "No effect: epoll is used."),
+    row("accept_mutex", in_events, 1, 1, "No effect: every worker has its own listener."),
+    row("accept_mutex_delay", in_events, 1, 1, "No effect: every worker has its own listener."),
+    row("worker_aio_requests", in_events, 1, 1, no_files),
+    row("sendfile", levels | in_if, 1, 1, no_files),
+    row("sendfile_max_chunk", levels, 1, 1, no_files),
+    row("tcp_nopush", levels, 1, 1, "No effect: answers are written in whole pieces."),
+    row("tcp_nodelay", levels, 1, 1, "No effect: always on."),
+    row("aio", levels, 1, 1, no_files),
+    row("aio_write", levels, 1, 1, no_files),
+    row("directio", levels, 1, 1, no_files),
+    row("output_buffers", levels, 2, 2, no_files),
+    row("open_file_cache", levels, 1, 2, no_files),
+    row("open_file_cache_valid", levels, 1, 1, no_files),
+    row("open_file_cache_min_uses", levels, 1, 1, no_files),
+    row("open_file_cache_errors", levels, 1, 1, no_files),
+    row("types_hash_max_size", levels, 1, 1, sized),
+    row("types_hash_bucket_size", levels, 1, 1, sized),
+    row("variables_hash_max_size", in_http, 1, 1, sized),
+    row("variables_hash_bucket_size", in_http, 1, 1, sized),
+    row("server_names_hash_max_size", in_http, 1, 1, sized),
+    row("server_names_hash_bucket_size", in_http, 1, 1, sized),
+    row("proxy_headers_hash_max_size", levels, 1, 1, sized),
+    row("proxy_headers_hash_bucket_size", levels, 1, 1, sized),
+    row("connection_pool_size", outer, 1, 1, sized),
+    row("request_pool_size", outer, 1, 1, sized),
+    row("postpone_output", levels, 1, 1, sized),
+    row("server_tokens", levels, 1, 1, "No effect: answers never show a version."),
+    row("keepalive_disable", levels, 1, many, "No effect: it is about browsers of another time."),
+    row("keepalive_time", levels, 1, 1, "No effect: keepalive_requests and keepalive_timeout bound a connection."),
+    row("lingering_close", levels, 1, 1, "No effect: connections are closed with a bounded linger."),
+    row("lingering_time", levels, 1, 1, "No effect: connections are closed with a bounded linger."),
+    row("lingering_timeout", levels, 1, 1, "No effect: connections are closed with a bounded linger."),
+    row("reset_timedout_connection", levels, 1, 1, "No effect: timed-out connections are closed."),
+    row("log_not_found", levels, 1, 1, no_files),
+    row("log_subrequest", levels, 1, 1, "No effect: there are no subrequests."),
+    row("msie_padding", levels, 1, 1, "No effect: it is about browsers of another time."),
+    row("etag", levels, 1, 1, no_files),
+    row("if_modified_since", levels, 1, 1, no_files),
+    row("charset", levels | in_if, 1, 1, "No effect: Keepgate's own texts name their charset, others are passed on."),
+    row("index", levels, 1, many, no_files),
+    row("absolute_redirect", levels, 1, 1, "No effect: redirects are relative to the request's own host."),
+    row("port_in_redirect", levels, 1, 1, "No effect: redirects keep the port that the client used."),
+    row("server_name_in_redirect", levels, 1, 1, "No effect: redirects keep the host that the client used."),
+    row("client_body_buffer_size", levels, 1, 1, streamed),
+    row("client_body_in_single_buffer", levels, 1, 1, streamed),
+    row("client_body_in_file_only", levels, 1, 1, streamed),
+    row("client_body_temp_path", levels, 1, 4, streamed),
+    row("proxy_buffers", levels, 2, 2, streamed),
+    row("proxy_buffer_size", levels, 1, 1, streamed),
+    row("proxy_busy_buffers_size", levels, 1, 1, streamed),
+    row("proxy_temp_file_write_size", levels, 1, 1, streamed),
+    row("proxy_max_temp_file_size", levels, 1, 1, streamed),
+    row("proxy_temp_path", levels, 1, 4, streamed),
+    row("proxy_socket_keepalive", levels, 1, 1, "No effect: idle connections have their own bounds."),
+    row("proxy_ssl_session_reuse", levels, 1, 1, "No effect: the program decides."),
+    row("resolver", levels | in_upstream, 1, many, "No effect: names are looked up when the configuration is read."),
+    row("resolver_timeout", levels | in_upstream, 1, 1,
+        "No effect: names are looked up when the configuration is read."),
+    row("status_zone", in_server | in_location, 1, 1, "No effect: figures are kept by server and location."),
+};
+
+}  // namespace
+
+std::span<const DirectiveRow> ignored_rows() { return rows; }
+
+}  // namespace keepgate::conf

@@ -1,0 +1,124 @@
+// Directives of the main and events levels, and the blocks that the rest stands in.
+#include <sched.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "base/bytes.h"
+#include "conf/directives/row.h"
+
+namespace keepgate::conf {
+
+namespace {
+
+constexpr std::uint64_t workers_max = 512;
+
+unsigned usable_processors() {
+  cpu_set_t set;
+  if (::sched_getaffinity(0, sizeof set, &set) == 0) return static_cast<unsigned>(std::max(1, CPU_COUNT(&set)));
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+void set_worker_processes(Reader& reader, const Scope& scope, const Directive& directive) {
+  const Word& word = directive.arguments[0];
+  std::optional<std::uint64_t> count;
+  if (word.text == "auto") {
+    count = usable_processors();
+  } else {
+    count = reader.number(directive, word, word.text, 1, workers_max);
+  }
+  detail::set_once<&MainModel::worker_processes>(reader, scope, directive, count);
+}
+
+void read_events(Reader& reader, const Scope&, const Directive& directive) {
+  if (std::exchange(reader.model().main.has_events, true)) return reader.duplicate(directive);
+  Scope inner;
+  inner.context = in_events;
+  reader.read(directive.block, inner);
+}
+
+void read_http(Reader& reader, const Scope&, const Directive& directive) {
+  if (std::exchange(reader.model().main.has_http, true)) return reader.duplicate(directive);
+  Scope inner;
+  inner.context = in_http;
+  inner.level = &reader.model().http;
+  reader.read(directive.block, inner);
+}
+
+void remark_user(Reader& reader, const Scope&, const Directive& directive) {
+  if (::geteuid() == 0) {
+    reader.warning(code::no_effect, "'user' has no effect: Keepgate keeps the user that started it", directive.name.at,
+                   "start it as that user, for example by systemd's User= or DynamicUser=");
+  } else {
+    reader.warning(code::no_effect,
+                   "the 'user' directive makes sense only if the program runs with super-user privileges",
+                   directive.name.at);
+  }
+}
+
+void remark_module(Reader& reader, const Scope&, const Directive& directive) {
+  reader.warning(
+      code::no_effect,
+      cat("module '", printable(directive.arguments[0].text), "' is not loaded: Keepgate has no dynamic modules"),
+      directive.name.at, "directives of the module that are not built are refused one by one");
+}
+
+void check_connections(Reader& reader, const Scope& scope, const Directive& directive) {
+  set_number<&MainModel::worker_connections, 1, 1'000'000>(reader, scope, directive);
+}
+
+constexpr DirectiveRow rows[] = {
+    {"strict",
+     in_main,
+     {1, 1},
+     Support::built,
+     set_flag<&MainModel::strict>,
+     "off",
+     "Default deny: every location asks for an identity and a policy's consent unless it says `authorize off`, and "
+     "what would be a warning about safety is an error."},
+    {"events", in_main, {0, 0, true}, Support::built, read_events, "", "Settings of connection handling."},
+    {"http", in_main, {0, 0, true}, Support::built, read_http, "", "Everything about HTTP."},
+    {"worker_processes",
+     in_main,
+     {1, 1},
+     Support::built,
+     set_worker_processes,
+     "1",
+     "How many worker threads serve requests; auto: one for each processor."},
+    {"worker_connections",
+     in_events,
+     {1, 1},
+     Support::built,
+     check_connections,
+     "512",
+     "How many connections a worker holds at most, to clients and to upstreams."},
+    {"daemon", in_main, {1, 1}, Support::built, set_flag<&MainModel::daemon>, "on", "Whether to go to the background."},
+    {"master_process",
+     in_main,
+     {1, 1},
+     Support::built,
+     set_flag<&MainModel::master_process>,
+     "on",
+     "Accepted for compatibility: workers are threads of one process."},
+    {"pid", in_main, {1, 1}, Support::built, set_text<&MainModel::pid>, "", "The file that holds the process id."},
+    {"user",
+     in_main,
+     {1, 2},
+     Support::ignored,
+     remark_user,
+     "",
+     "No effect, with a warning: Keepgate never changes its user; start it as the user it should run as."},
+    {"load_module",
+     in_main,
+     {1, 1},
+     Support::ignored,
+     remark_module,
+     "",
+     "No effect, with a warning: there are no dynamic modules."},
+};
+
+}  // namespace
+
+std::span<const DirectiveRow> main_rows() { return rows; }
+
+}  // namespace keepgate::conf

@@ -1,0 +1,27 @@
+// The list of all tables of directives, in the order of the reference page.
+#include "conf/directives/row.h"
+
+namespace keepgate::conf {
+
+std::span<const DirectiveTable> directive_tables() {
+  static const DirectiveTable tables[] = {
+      {"Main", main_rows()},
+      {"Servers and locations", server_rows()},
+      {"Core", http_core_rows()},
+      {"Upstreams", upstream_rows()},
+      {"Proxy", proxy_rows()},
+      {"Maps", map_rows()},
+      {"Limits", limit_rows()},
+      {"Logs", log_rows()},
+      {"TLS", ssl_rows()},
+      {"JSON Web Tokens", jwt_rows()},
+      {"Keepgate's own", keepgate_rows()},
+      {"Accepted without effect", ignored_rows()},
+      {"nginx's, not built", refused_nginx_rows()},
+      {"NGINX Plus's, not built", refused_plus_rows()},
+      {"Keepgate's own, not built", refused_own_rows()},
+  };
+  return tables;
+}
+
+}  // namespace keepgate::conf

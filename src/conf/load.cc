@@ -1,0 +1,38 @@
+#include "conf/load.h"
+
+#include "base/bytes.h"
+#include "conf/codes.h"
+#include "conf/compile/compiler.h"
+#include "conf/model.h"
+#include "conf/parser.h"
+#include "conf/reader.h"
+
+namespace keepgate::conf {
+
+std::shared_ptr<const pipeline::Snapshot> load(const LoadOptions& options, Diagnostics& diagnostics) {
+  Folders folders;
+  folders.configuration = folder_of(options.file);
+  folders.prefix = options.prefix.empty() ? folders.configuration : options.prefix;
+
+  Sources sources;
+  std::vector<Directive> tree;
+  {
+    const std::string fallback = folders.prefix == folders.configuration ? std::string() : folders.prefix;
+    Parser parser(sources, diagnostics, {folders.configuration, fallback});
+    if (!options.global_directives.empty()) parser.parse_text("command line", options.global_directives, tree);
+    parser.parse_file(options.file, tree);
+  }
+
+  Model model;
+  Reader reader(sources, diagnostics, model);
+  reader.read(tree, Scope{});
+  tree.clear();
+  if (!model.main.has_http && !diagnostics.has_errors()) {
+    diagnostics.error(code::missing_section, "no 'http' section in the configuration", {options.file, 0, 0, 1, {}});
+  }
+  // Also after errors: what the rest means may be wrong too, and all of it is told at once.
+  if (diagnostics.all().size() >= Parser::complaints_max) return nullptr;
+  return Compiler(options, folders, sources, diagnostics, model).compile();
+}
+
+}  // namespace keepgate::conf

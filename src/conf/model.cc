@@ -1,0 +1,48 @@
+#include "conf/model.h"
+
+namespace keepgate::conf {
+
+namespace {
+
+template <auto... Members>
+void take_unset(LevelOptions& inner, const LevelOptions& outer) {
+  const auto take = [](auto& own, const auto& inherited) {
+    if (!own) own = inherited;
+  };
+  (take(inner.*Members, outer.*Members), ...);
+}
+
+// `authorize off` opens a location: it asks for no credential but those that its own level names.
+void apply_authorize_off(LevelOptions& inner) {
+  if (!inner.authorize || inner.authorize->value != AuthorizeSetting::off) return;
+  if (!inner.auth_jwt) inner.auth_jwt = AuthJwtModel{true, {}, {}, inner.authorize->at};
+  if (!inner.auth_identity) inner.auth_identity = OptionalFile{true, {}};
+  if (!inner.transaction) inner.transaction = TransactionModel{};
+}
+
+}  // namespace
+
+void inherit(LevelOptions& inner, const LevelOptions& outer) {
+  using O = LevelOptions;
+  // Before inheriting: only what this level itself says counts.
+  apply_authorize_off(inner);
+  // A level that names its own certificates names their keys too.
+  take_unset<&O::client_header_timeout_ms, &O::client_header_buffer_size, &O::large_client_header_buffers,
+             &O::merge_slashes, &O::underscores_in_headers, &O::identity_headers, &O::ssl_certificates,
+             &O::ssl_certificate_keys, &O::ssl_protocols, &O::ssl_ciphers, &O::ssl_prefer_server_ciphers,
+             &O::ssl_session_timeout_s>(inner, outer);
+  take_unset<&O::default_type, &O::client_max_body_size, &O::client_body_timeout_ms, &O::send_timeout_ms,
+             &O::keepalive_timeout_ms, &O::keepalive_requests, &O::error_pages, &O::add_headers, &O::access_logs,
+             &O::decision_log>(inner, outer);
+  take_unset<&O::limits, &O::limit_status, &O::limit_log_level, &O::limit_dry_run, &O::limit_headers>(inner, outer);
+  take_unset<&O::auth_jwt, &O::jwt_key_files, &O::jwt_leeway_s, &O::jwt_requires, &O::auth_identity,
+             &O::identity_claims, &O::policies, &O::authorize, &O::service, &O::transaction, &O::transaction_key,
+             &O::transaction_key_files>(inner, outer);
+  take_unset<&O::proxy_set_headers, &O::proxy_hide_headers, &O::proxy_pass_headers, &O::proxy_pass_request_headers,
+             &O::proxy_intercept_errors, &O::proxy_connect_timeout_ms, &O::proxy_send_timeout_ms,
+             &O::proxy_read_timeout_ms, &O::proxy_ssl_verify, &O::proxy_ssl_server_name,
+             &O::proxy_ssl_trusted_certificate, &O::proxy_ssl_name, &O::proxy_ssl_certificate,
+             &O::proxy_ssl_certificate_key, &O::proxy_ssl_verify_depth, &O::proxy_ssl_protocols>(inner, outer);
+}
+
+}  // namespace keepgate::conf

@@ -1,0 +1,255 @@
+// The configuration as written, one struct per level: what the directives said, not yet what it means.
+//
+// A field without a value was not set at its level. Strings with variables stay text until all maps are known. Lists
+// follow nginx's rule: a level with any of the directive inherits none. Thread rule: one owner; plain values.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "conf/source.h"
+#include "route/location_tree.h"
+
+namespace keepgate::conf {
+
+template <typename T>
+struct Placed {
+  T value{};
+  Position at;
+};
+
+struct ReturnModel {
+  std::uint16_t status = 0;
+  std::optional<Word> text;
+  Position at;
+};
+
+struct ErrorPageModel {
+  std::uint16_t status = 0;
+  Word target;
+  bool take_status_of_target = false;
+  std::uint16_t new_status = 0;
+};
+
+struct AddHeaderModel {
+  std::string name;
+  Word value;
+  bool always = false;
+};
+
+struct AccessLogModel {
+  Word path;
+  std::optional<Word> format;
+};
+struct AccessLogsModel {
+  bool off = false;  // Wins over files named at the same level, as in nginx.
+  std::vector<AccessLogModel> files;
+};
+
+struct LimitModel {
+  Word zone;
+  std::uint64_t burst = 0;
+  std::uint64_t delay = 0;
+  bool nodelay = false;
+  bool after_auth = false;
+};
+
+struct AuthJwtModel {
+  bool off = false;
+  Word realm;
+  std::optional<Word> token;  // "$cookie_x"
+  Position at;
+};
+
+struct JwtRequireModel {
+  std::vector<Word> values;
+  std::uint16_t status = 401;
+};
+
+struct IdentityClaimsModel {
+  std::optional<std::vector<std::string>> client, user, roles, scopes;
+};
+
+enum class AuthorizeSetting : std::uint8_t { on = 0, shadow, off };
+
+enum class TransactionSetting : std::uint8_t { off = 0, issue, require };
+struct TransactionModel {
+  TransactionSetting setting = TransactionSetting::off;
+  std::int64_t ttl_s = 30;
+  std::vector<std::pair<std::string, Word>> claims;
+  bool bind_request = false;
+  bool single_use = false;
+  std::vector<std::string> from;
+  Position at;
+};
+
+struct OptionalFile {
+  bool off = false;
+  Word path;
+};
+
+struct ProxyHeaderModel {
+  std::string name;
+  Word value;
+};
+
+// Directives that http, server and location levels may hold and that are inherited. model.cc lists them all.
+struct LevelOptions {
+  // Of a server: taken from its own level.
+  std::optional<std::int64_t> client_header_timeout_ms;
+  std::optional<std::uint64_t> client_header_buffer_size;
+  std::optional<std::pair<std::uint64_t, std::uint64_t>> large_client_header_buffers;  // Number, size.
+  std::optional<bool> merge_slashes, underscores_in_headers;
+  std::optional<std::vector<Word>> identity_headers;
+  std::optional<std::vector<Word>> ssl_certificates, ssl_certificate_keys;
+  std::optional<std::vector<std::string>> ssl_protocols;
+  std::optional<std::string> ssl_ciphers;
+  std::optional<bool> ssl_prefer_server_ciphers;
+  std::optional<std::int64_t> ssl_session_timeout_s;
+
+  // Core.
+  std::optional<std::string> default_type;
+  std::optional<std::uint64_t> client_max_body_size;
+  std::optional<std::int64_t> client_body_timeout_ms, send_timeout_ms, keepalive_timeout_ms;
+  std::optional<std::uint32_t> keepalive_requests;
+  std::optional<std::vector<ErrorPageModel>> error_pages;
+  std::optional<std::vector<AddHeaderModel>> add_headers;
+  std::optional<AccessLogsModel> access_logs;
+  std::optional<OptionalFile> decision_log;
+
+  // Limits.
+  std::optional<std::vector<LimitModel>> limits;
+  std::optional<std::uint16_t> limit_status;
+  std::optional<LogLevel> limit_log_level;
+  std::optional<bool> limit_dry_run, limit_headers;
+
+  // Access.
+  std::optional<AuthJwtModel> auth_jwt;
+  std::optional<std::vector<Word>> jwt_key_files;
+  std::optional<std::int64_t> jwt_leeway_s;
+  std::optional<std::vector<JwtRequireModel>> jwt_requires;
+  std::optional<OptionalFile> auth_identity;  // `path` is "$variable".
+  std::optional<IdentityClaimsModel> identity_claims;
+  std::optional<std::vector<Word>> policies;
+  std::optional<Placed<AuthorizeSetting>> authorize;
+  std::optional<Word> service;
+  std::optional<TransactionModel> transaction;
+  std::optional<Word> transaction_key;
+  std::optional<std::vector<Word>> transaction_key_files;
+
+  // Proxy.
+  std::optional<std::vector<ProxyHeaderModel>> proxy_set_headers;
+  std::optional<std::vector<std::string>> proxy_hide_headers, proxy_pass_headers;
+  std::optional<bool> proxy_pass_request_headers, proxy_intercept_errors;
+  std::optional<std::int64_t> proxy_connect_timeout_ms, proxy_send_timeout_ms, proxy_read_timeout_ms;
+  std::optional<Placed<bool>> proxy_ssl_verify;
+  std::optional<bool> proxy_ssl_server_name;
+  std::optional<Word> proxy_ssl_trusted_certificate, proxy_ssl_name, proxy_ssl_certificate, proxy_ssl_certificate_key;
+  std::optional<std::uint32_t> proxy_ssl_verify_depth;
+  std::optional<std::vector<std::string>> proxy_ssl_protocols;
+};
+
+// Gives `inner` whatever it has not set itself, by nginx's rules, and applies what `authorize off` cancels: credentials
+// that an outer level asks for are not asked for where this level says `authorize off` and names none of its own.
+void inherit(LevelOptions& inner, const LevelOptions& outer);
+
+struct LocationModel {
+  Position at;
+  std::string written;  // "^~ /1.0/"
+  route::LocationMatch match = route::LocationMatch::prefix;
+  std::string pattern;
+  LevelOptions options;
+  bool internal = false;
+  std::optional<ReturnModel> return_action;
+  std::optional<Word> proxy_pass;
+  std::vector<std::unique_ptr<LocationModel>> nested;
+  std::uint32_t index = 0;  // In Snapshot::locations; set when compiled.
+};
+
+struct ListenModel {
+  Word address;
+  bool default_server = false;
+  bool ssl = false;
+  bool has_socket_options = false;  // Of these nginx wants them in one place per address.
+  std::optional<int> backlog;
+  std::optional<bool> ipv6_only;
+};
+
+struct ServerModel {
+  Position at;
+  LevelOptions options;
+  std::vector<ListenModel> listens;
+  std::vector<Word> names;
+  std::optional<ReturnModel> return_action;
+  std::vector<std::unique_ptr<LocationModel>> locations;
+};
+
+struct UpstreamServerModel {
+  Word address;
+  unsigned weight = 1;
+  unsigned fails_max = 1;
+  std::int64_t fail_timeout_ms = 10'000;
+  bool backup = false;
+  bool down = false;
+};
+
+struct UpstreamModel {
+  Word name;
+  std::vector<UpstreamServerModel> servers;
+  std::optional<std::uint32_t> keepalive, keepalive_requests;
+  std::optional<std::int64_t> keepalive_timeout_ms, keepalive_time_ms;
+};
+
+struct MapEntryModel {
+  Word key, value;
+};
+struct MapModel {
+  Word source;
+  Word variable;     // As written.
+  std::string name;  // Lower case, without '$'.
+  bool hostnames = false;
+  std::optional<Word> default_value;
+  std::vector<MapEntryModel> entries;
+};
+
+struct ZoneModel {
+  Word key;
+  Word name;
+  std::uint64_t size_bytes = 0;
+  std::uint64_t rate_milli = 1000;
+};
+
+struct LogFormatModel {
+  Word name;
+  std::string escape;
+  std::string text;
+  Position at;
+};
+
+struct MainModel {
+  std::optional<bool> strict, daemon, master_process;
+  std::optional<unsigned> worker_processes;
+  std::optional<std::uint32_t> worker_connections;
+  std::optional<std::string> pid, error_log;
+  LogLevel error_log_level = LogLevel::error;
+  bool has_events = false, has_http = false;
+};
+
+struct Model {
+  MainModel main;
+  LevelOptions http;
+  std::optional<Word> trust_domain;
+  std::optional<std::uint64_t> token_cache_entries;
+  std::vector<std::unique_ptr<UpstreamModel>> upstreams;
+  std::vector<std::unique_ptr<ServerModel>> servers;
+  std::vector<MapModel> maps;
+  std::vector<ZoneModel> zones;
+  std::vector<LogFormatModel> formats;
+};
+
+}  // namespace keepgate::conf
