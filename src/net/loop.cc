@@ -137,7 +137,8 @@ void Loop::cancel(Watch& watch) {
 
 void Loop::cancel_all() {
   for (Watch* watch = watches_.next; watch != &watches_; watch = watch->next) cancel(*watch);
-  for (Waiter* sleeper : sleepers_) cancel_waiter(sleeper);
+  // Taken off the list at once: a second cancel_all() before they resume must not resume them twice.
+  for (Waiter* sleeper : std::exchange(sleepers_, {})) cancel_waiter(sleeper);
 }
 
 void SleepUntil::await_suspend(std::coroutine_handle<> handle) {

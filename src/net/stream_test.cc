@@ -88,6 +88,26 @@ TEST(Stream, a_cancelled_wait_ends_and_so_do_later_ones) {
   });
 }
 
+TEST(Loop, cancelling_everything_twice_resumes_each_wait_once) {
+  Loop loop;
+  Pair pair(loop);
+  int resumed = 0;
+  run_in_loop(loop, [&]() -> Task<void> {
+    [](Loop& its_loop, int& count) -> Detached {
+      co_await SleepUntil(its_loop, no_deadline);
+      ++count;
+    }(loop, resumed);
+    [](Pair& its_pair, int& count) -> Detached {
+      co_await its_pair.ours.wait_readable(no_deadline);
+      ++count;
+    }(pair, resumed);
+    loop.cancel_all();
+    loop.cancel_all();
+    co_await SleepUntil(loop, loop.now().monotonic_ms);
+  });
+  EXPECT_EQ(resumed, 2);
+}
+
 TEST(Stream, a_wait_for_one_peer_ends_when_the_watched_one_hangs_up) {
   Loop loop;
   Pair upstream(loop), client(loop);
