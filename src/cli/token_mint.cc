@@ -1,0 +1,179 @@
+// `keepgate token mint`: a signed token from a private JWK, a file of claims and options.
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "cli/arguments.h"
+#include "cli/command.h"
+#include "cli/files.h"
+#include "cli/output.h"
+#include "cli/token.h"
+#include "crypto/json.h"
+#include "crypto/jws.h"
+#include "crypto/random.h"
+
+namespace keepgate::cli {
+
+namespace {
+
+using crypto::Json;
+
+struct MintOptions {
+  std::string key_file, claims_file, out = "-", expires_in = "1h", issued_ago = "0";
+  std::string type = "JWT";
+  std::optional<std::string> subject, client, issuer;
+  std::vector<std::string> roles, scopes, audiences, headers;
+};
+
+void set_member(Json::Object& object, std::string_view name, Json value) {
+  for (Json::Member& member : object) {
+    if (member.first == name) {
+      member.second = std::move(value);
+      return;
+    }
+  }
+  object.emplace_back(std::string(name), std::move(value));
+}
+
+bool has_member(const Json::Object& object, std::string_view name) {
+  for (const Json::Member& member : object) {
+    if (member.first == name) return true;
+  }
+  return false;
+}
+
+Json array_of(const std::vector<std::string>& texts) {
+  Json::Array out;
+  for (const std::string& text : texts) out.emplace_back(text);
+  return Json(std::move(out));
+}
+
+std::string joined(const std::vector<std::string>& texts) {
+  std::string out;
+  for (const std::string& text : texts) append(out, out.empty() ? "" : " ", text);
+  return out;
+}
+
+std::unexpected<Error> refuse(std::string why) {
+  return fail(ErrorKind::refused, Blame::configuration, "mint", std::move(why));
+}
+
+std::unexpected<Error> bad_usage(std::string why) {
+  return fail(ErrorKind::malformed, Blame::client, "usage", std::move(why));
+}
+
+Result<Json::Object> read_claims(const std::string& path) {
+  if (path.empty()) return Json::Object();
+  const Result<std::string> text = read_text(path);
+  if (!text) return std::unexpected(text.error());
+  const Result<Json> json = crypto::parse_json(*text);
+  if (!json) return refuse(cat(path, ": ", json.error().detail));
+  if (!json->object()) return refuse(cat(path, ": the claims are not a JSON object"));
+  return *json->object();
+}
+
+// Options win over the file; times and `jti` are added where the file has none.
+Result<Json::Object> make_claims(const MintOptions& options) {
+  Result<Json::Object> claims = read_claims(options.claims_file);
+  if (!claims) return claims;
+  const std::optional<std::int64_t> ago = parse_duration(options.issued_ago);
+  if (!ago) return bad_usage(cat("--issued-ago ", options.issued_ago, ": a time like 90s, 1h30m or 14d"));
+  const bool expires = options.expires_in != "never";
+  const std::optional<std::int64_t> lifetime = expires ? parse_duration(options.expires_in) : 0;
+  if (!lifetime)
+    return bad_usage(cat("--expires-in ", options.expires_in, ": a time like 90s, 1h30m or 14d, or never"));
+  if (options.issuer) set_member(*claims, "iss", Json(*options.issuer));
+  if (options.subject) set_member(*claims, "sub", Json(*options.subject));
+  if (options.client) set_member(*claims, "client_id", Json(*options.client));
+  if (options.audiences.size() == 1) set_member(*claims, "aud", Json(options.audiences[0]));
+  if (options.audiences.size() > 1) set_member(*claims, "aud", array_of(options.audiences));
+  if (!options.roles.empty()) set_member(*claims, "roles", array_of(options.roles));
+  if (!options.scopes.empty()) set_member(*claims, "scope", Json(joined(options.scopes)));
+  const std::int64_t now = Now::read().wall_s();
+  if (!has_member(*claims, "iat")) set_member(*claims, "iat", Json(now - *ago));
+  if (expires && !has_member(*claims, "exp")) set_member(*claims, "exp", Json(now + *lifetime));
+  if (!has_member(*claims, "jti")) set_member(*claims, "jti", Json(crypto::random_id()));
+  return claims;
+}
+
+Result<Json::Object> make_header(const MintOptions& options, const crypto::Key& key) {
+  Json::Object header;
+  header.emplace_back("alg", Json(std::string(crypto::name_of(key.algorithm()))));
+  if (!options.type.empty()) header.emplace_back("typ", Json(options.type));
+  if (!key.id().empty()) header.emplace_back("kid", Json(key.id()));
+  for (const std::string& one : options.headers) {
+    const std::size_t equals = one.find('=');
+    if (equals == 0 || equals == std::string::npos)
+      return bad_usage(cat("--header ", one, ": it has to be NAME=VALUE"));
+    const std::string name = one.substr(0, equals);
+    if (name == "alg") return bad_usage("--header alg: the key has exactly one algorithm");
+    set_member(header, name, Json(one.substr(equals + 1)));
+  }
+  return header;
+}
+
+Result<std::shared_ptr<const crypto::Key>> read_key(const std::string& path) {
+  Result<std::string> text = read_text(path);
+  if (!text) return std::unexpected(text.error());
+  Result<std::shared_ptr<const crypto::Key>> key = crypto::parse_jwk(*text);
+  wipe(*text);
+  if (!key) return refuse(cat(path, ": ", key.error().detail));
+  if (!(*key)->is_private()) return refuse(cat(path, ": this is a public key; signing needs the private JWK"));
+  return key;
+}
+
+Result<std::string> mint(const MintOptions& options) {
+  if (options.key_file == "-" && options.claims_file == "-") return bad_usage("key and claims both on standard input");
+  const auto key = read_key(options.key_file);
+  if (!key) return std::unexpected(key.error());
+  Result<Json::Object> claims = make_claims(options);
+  if (!claims) return std::unexpected(claims.error());
+  Result<Json::Object> header = make_header(options, **key);
+  if (!header) return std::unexpected(header.error());
+  Result<std::string> token =
+      crypto::sign_jws(Json(std::move(*header)).write(), Json(std::move(*claims)).write(), **key);
+  if (token && token->size() > crypto::token_bytes_max)
+    say("warning: this token is longer than Keepgate accepts (16 KiB)");
+  return token;
+}
+
+}  // namespace
+
+int run_token_mint(int argc, char** argv) {
+  MintOptions options;
+  Arguments arguments(
+      "token mint",
+      "Signs a token with a private JWK and prints it. `iat`, `exp` and `jti` are added where the claims have none.",
+      {{"keepgate token mint --key issuer.jwk --client web --sub alice --role admin >token", ""},
+       {"keepgate token mint --key issuer.jwk --sub client1 --aud shop --expires-in 30d --out token", ""},
+       {"echo '{\"sub\":\"a\",\"department\":7}' | keepgate token mint --key issuer.jwk --claims -", ""},
+       {"keepgate token mint --key issuer.jwk --sub a --issued-ago 2h --expires-in -1h",
+        "an expired one, for a test"}});
+  arguments.option("--key", "FILE", options.key_file, "private JWK; - for standard input", Need::required);
+  arguments.option("--claims", "FILE", options.claims_file, "JSON object of claims; - for standard input");
+  arguments.option("--sub", "NAME", options.subject, "claim sub: the customer, or the caller itself");
+  arguments.option("--client", "NAME", options.client, "claim client_id: the requester");
+  arguments.options("--role", "NAME", options.roles, "claim roles");
+  arguments.options("--scope", "SCOPE", options.scopes, "claim scope");
+  arguments.options("--aud", "NAME", options.audiences, "claim aud");
+  arguments.option("--iss", "URL", options.issuer, "claim iss");
+  arguments.option("--expires-in", "TIME", options.expires_in,
+                   "claim exp, counted from now: 1h, 14d, -1h, never (default: 1h)");
+  arguments.option("--issued-ago", "TIME", options.issued_ago, "claim iat lies so far back (default: 0)");
+  arguments.option("--typ", "TYPE", options.type, "header typ (default: JWT); \"\" for none");
+  arguments.options("--header", "NAME=VALUE", options.headers, "more header members, as strings");
+  arguments.option("--out", "FILE", options.out, "write there, mode 0600, replacing an older token");
+  if (const auto code = arguments.parse(argc, argv)) return *code;
+
+  const Result<std::string> token = mint(options);
+  if (!token) {
+    if (token.error().code == "usage") return arguments.usage_error(token.error().detail);
+    complain("token mint", token.error().detail);
+    return exit_failure;
+  }
+  if (Result<void> done = write_file(options.out, cat(*token, "\n"), 0600, Existing::replace); !done) {
+    complain("token mint", done.error().detail);
+    return exit_failure;
+  }
+  return exit_ok;
+}
+
+}  // namespace keepgate::cli
