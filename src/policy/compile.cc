@@ -11,7 +11,7 @@ namespace keepgate::policy {
 namespace {
 
 // Up to so many patterns, trying each costs less than walking the trie.
-constexpr std::size_t patterns_tried_max = 12;
+constexpr std::size_t patterns_tried_max = 24;
 
 CompiledRules::Class class_of(const Rule& rule) {
   if (rule.mode == Mode::enforce) {
@@ -79,7 +79,9 @@ void CompiledRules::lay_out_rows() {
   for (std::size_t at = 0; at < class_count; ++at) {
     class_begin_[at] = static_cast<std::uint32_t>(rows_.size());
     for (const Rule& rule : book_.rules) {
-      if (class_of(rule) == at) rows_.push_back({&rule, method_bits(rule)});
+      if (class_of(rule) != at) continue;
+      const auto patterns = static_cast<std::uint32_t>(1 + rule.paths.size() + rule.services.size());
+      rows_.push_back({&rule, method_bits(rule), patterns, !rule.scopes.empty() || !rule.on_behalf_of.empty()});
     }
     rows_.resize((rows_.size() + 63) / 64 * 64);
   }
@@ -163,13 +165,29 @@ bool CompiledRules::customer_matches(const Rule& rule, const auth::Principal& pr
   });
 }
 
+// Of rows whose identities match, those whose scopes and customers match too.
+void CompiledRules::keep_matching(std::vector<std::uint32_t>& rows, const auth::Principal& who) const {
+  std::vector<std::string> scopes = who.scopes, customer_keys, customer_roles;
+  std::sort(scopes.begin(), scopes.end());
+  add_keys(customer_keys, NameKind::user, who.user);
+  if (!who.user.empty()) customer_roles = roles_of(std::move(customer_keys), who.roles);
+  std::erase_if(rows, [&](std::uint32_t row) {
+    if (!rows_[row].asks_for_more) return false;
+    const Rule& rule = *rows_[row].rule;
+    const bool has_scopes = std::all_of(rule.scopes.begin(), rule.scopes.end(),
+                                        [&](const std::string& scope) { return holds(scopes, scope); });
+    return !has_scopes || !customer_matches(rule, who, customer_roles);
+  });
+}
+
 std::shared_ptr<const CompiledRules::PrincipalRows> CompiledRules::rows_of(const auth::Principal* principal) const {
   static const auth::Principal anonymous;
   const bool identified = principal && principal->identified();
   // Roles and scopes without any name prove nothing: such a caller is anonymous in every respect.
   const auth::Principal& who = identified ? *principal : anonymous;
-  std::vector<std::uint32_t> rows = identified ? rows_for_anybody_ : rows_for_anonymous_;
-  std::vector<std::string> customer_roles, scopes = who.scopes;
+  auto out = std::make_shared<PrincipalRows>();
+  std::vector<std::uint32_t>& rows = out->rows;
+  rows = identified ? rows_for_anybody_ : rows_for_anonymous_;
   if (identified) {
     std::vector<std::string> keys = keys_of(who);
     for (const std::string& role : roles_of(keys, who.roles)) keys.push_back(key_of(NameKind::role, role));
@@ -177,28 +195,19 @@ std::shared_ptr<const CompiledRules::PrincipalRows> CompiledRules::rows_of(const
       const auto found = rows_by_name_.find(key);
       if (found != rows_by_name_.end()) rows.insert(rows.end(), found->second.begin(), found->second.end());
     }
-    std::vector<std::string> customer;
-    add_keys(customer, NameKind::user, who.user);
-    if (!who.user.empty()) customer_roles = roles_of(std::move(customer), who.roles);
   }
-  std::sort(scopes.begin(), scopes.end());
-  std::sort(rows.begin(), rows.end());
+  if (!std::is_sorted(rows.begin(), rows.end())) std::sort(rows.begin(), rows.end());
   rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  keep_matching(rows, who);
 
-  auto out = std::make_shared<PrincipalRows>();
   std::size_t patterns = 0;
-  for (const std::uint32_t row : rows) {
-    const Rule& rule = *rows_[row].rule;
-    const bool has_scopes = std::all_of(rule.scopes.begin(), rule.scopes.end(),
-                                        [&](const std::string& scope) { return holds(scopes, scope); });
-    if (!has_scopes || !customer_matches(rule, who, customer_roles)) continue;
-    out->rows.push_back(row);
-    patterns += 1 + rule.paths.size() + rule.services.size();
-  }
-  if (patterns > 2 * patterns_tried_max) {
+  for (const std::uint32_t row : rows) patterns += rows_[row].patterns;
+  if (patterns > patterns_tried_max) {
     out->words.resize(words());
-    for (const std::uint32_t row : out->rows) set_bit(out->words, row);
+    for (const std::uint32_t row : rows) set_bit(out->words, row);
+    rows.clear();  // The bitset says it shorter.
   }
+  rows.shrink_to_fit();
   return out;
 }
 

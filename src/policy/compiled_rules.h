@@ -31,10 +31,10 @@ class CompiledRules {
   CompiledRules(const CompiledRules&) = delete;
   CompiledRules& operator=(const CompiledRules&) = delete;
 
-  // The rows that a principal can match at all, ascending.
+  // The rows that a principal can match at all, ascending, in one of two forms.
   struct PrincipalRows {
-    std::vector<std::uint32_t> rows;
-    std::vector<std::uint64_t> words;  // The same as a bitset; empty when there are few: then each is tried.
+    std::vector<std::uint32_t> rows;   // When there are few: each is tried.
+    std::vector<std::uint64_t> words;  // When there are many, as a bitset; else empty.
   };
   // nullptr or not identified: the anonymous caller. Allocates; the result is what the principal's slot keeps.
   std::shared_ptr<const PrincipalRows> rows_of(const auth::Principal* principal) const;
@@ -52,6 +52,8 @@ class CompiledRules {
   struct Row {
     const Rule* rule = nullptr;  // nullptr: padding between the classes.
     std::uint64_t methods = 0;
+    std::uint32_t patterns = 0;  // What trying it costs.
+    bool asks_for_more = false;  // Scopes or a customer, beside an identity.
   };
   // Rows that share an end in the trie: a list when there are few, a bitset when that is shorter.
   struct RowSet {
@@ -86,6 +88,7 @@ class CompiledRules {
   std::size_t method_index(std::string_view method) const;
   std::uint64_t method_bits(const Rule& rule);
   std::vector<std::string> roles_of(std::vector<std::string> keys, const std::vector<std::string>& token_roles) const;
+  void keep_matching(std::vector<std::uint32_t>& rows, const auth::Principal& who) const;
   bool customer_matches(const Rule& rule, const auth::Principal& principal,
                         const std::vector<std::string>& customer_roles) const;
   std::size_t words() const { return rows_.size() / 64; }

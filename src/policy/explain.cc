@@ -98,9 +98,10 @@ Explanation Policy::explain(const Request& request) const {
     if (lack.distance() <= near_max) lacks.push_back(lack);
   }
   const auto decided = [&](const Lack& lack) { return lack.rule->id == out.decision.rule; };
-  std::stable_sort(lacks.begin(), lacks.end(), [&](const Lack& a, const Lack& b) {
+  std::sort(lacks.begin(), lacks.end(), [&](const Lack& a, const Lack& b) {
     if (decided(a) != decided(b)) return decided(a);
-    return a.distance() < b.distance();
+    if (a.distance() != b.distance()) return a.distance() < b.distance();
+    return a.rule < b.rule;  // As written.
   });
   if (out.decision.verdict == Verdict::deny) out.nearest = nearest_of(lacks, request, out.decision);
   if (lacks.size() > steps_max) lacks.resize(steps_max);

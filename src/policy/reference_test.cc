@@ -101,7 +101,8 @@ std::string random_policy(Dice& dice) {
   std::string out = "roles:\n";
   for (std::size_t role = 0; role < std::size(roles); ++role) {
     if (dice.one_in(3)) continue;
-    append(out, "  ", roles[role], ": [", dice.one_in(2) ? "client:" : "user:", dice.pick(names));
+    append(out, "  ", roles[role], dice.one_in(2) ? ": [client:" : ": [user:");
+    out += dice.pick(names);
     if (role + 1 < std::size(roles) && dice.one_in(2)) append(out, ", role:", roles[role + 1]);
     if (dice.one_in(8)) out += ", \"service:*\"";
     out += "]\n";
