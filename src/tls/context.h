@@ -2,11 +2,18 @@
 //
 // Built when the configuration is read; a file that cannot be used is a Diagnostic, never a surprise at the first
 // connection. Thread rule: immutable after build, shared by all workers. Lifetime: a layer keeps its context alive.
+//
+// Of layers: no renegotiation, no compression, no early data, no resumption from one context into another. An end of
+// the connection without close_notify is Io::failed, never Io::closed (truncation). Bytes are read and written only
+// after the handshake. After want_write, or a write that took less than was offered, the next write must offer the
+// rest, as net::write_all does. SIGPIPE is never raised. ALPN: http/1.1.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/diagnostics.h"
@@ -16,10 +23,10 @@ namespace keepgate::tls {
 
 struct ServerOptions {
   std::vector<std::pair<std::string, std::string>> certificates;  // Pairs of certificate (chain) and key file, PEM.
-  std::vector<std::string> protocols = {"TLSv1.2", "TLSv1.3"};    // nginx ssl_protocols.
+  std::vector<std::string> protocols = {"TLSv1.2", "TLSv1.3"};    // nginx ssl_protocols. Older ones: a warning, off.
   std::string ciphers = "HIGH:!aNULL:!MD5";                       // nginx ssl_ciphers (TLS 1.2).
   bool prefer_server_ciphers = false;
-  std::int64_t session_timeout_s = 300;
+  std::int64_t session_timeout_s = 300;  // How long a ticket is good for; 0: no resumption.
 };
 
 class ServerContext {
@@ -32,7 +39,6 @@ class ServerContext {
  private:
   ServerContext() = default;
   friend class ServerLayer;
-  friend class Selector;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
@@ -64,7 +70,7 @@ struct ClientOptions {
   std::string trusted_certificate;  // proxy_ssl_trusted_certificate, PEM file; "": the system's.
   int verify_depth = 1;
   std::vector<std::string> protocols = {"TLSv1.2", "TLSv1.3"};
-  bool send_server_name = false;    // proxy_ssl_server_name
+  bool send_server_name = false;             // proxy_ssl_server_name
   std::string certificate, certificate_key;  // proxy_ssl_certificate(_key): for mTLS to the upstream; may be "".
 };
 
@@ -81,7 +87,9 @@ class ClientContext {
   std::unique_ptr<Impl> impl_;
 };
 
-// `name`: what the certificate must be for (proxy_ssl_name), a DNS name or an IP address, and the SNI if asked.
+// `name`: what the certificate must be for (proxy_ssl_name), a DNS name or an IP address, and the SNI if asked. Only
+// subjectAltName counts (RFC 9525 section 2: the common name identifies nobody). A name that is neither fails the
+// handshake wherever it would be used.
 std::unique_ptr<net::StreamLayer> make_client_layer(int descriptor, std::shared_ptr<const ClientContext> context,
                                                     const std::string& name);
 
