@@ -10,6 +10,7 @@ import pytest
 from harness.gate import binary, run_cli
 from harness.jose import claims, header_of, payload_of
 
+PRIVATE = {"d", "p", "q", "dp", "dq", "qi"}
 ALGORITHMS = ["ES256", "ES384", "ES512", "EdDSA", "RS256", "RS512", "PS256", "HS256", "HS512"]
 
 
@@ -45,7 +46,7 @@ def test_a_key_is_private_and_jose_takes_it(tmp_path, jose, algorithm):
     jwk = json.loads(path.read_text())
     assert (jwk["alg"], jwk["kid"]) == (algorithm, "k1")
     token = mint(path, "--client", "client1", "--sub", "alice", "--expires-in", "1h")
-    checked = jose.verify(token, jwk, algorithm)
+    checked = jose.verify(token, {name: value for name, value in jwk.items() if name not in PRIVATE}, algorithm)
     assert checked["header"]["alg"] == algorithm and checked["header"]["kid"] == "k1"
     made = json.loads(checked["payload"])
     assert (made["client_id"], made["sub"]) == ("client1", "alice")
@@ -80,7 +81,7 @@ def test_the_public_half_has_nothing_private(tmp_path):
     document = json.loads(public(tmp_path, *keys).read_text())
     assert [key["kid"] for key in document["keys"]] == ["k-ES256", "k-EdDSA", "k-RS256"]
     for key in document["keys"]:
-        assert not {"d", "p", "q", "dp", "dq", "qi", "k"} & set(key)
+        assert not (PRIVATE | {"k"}) & set(key)
 
 
 def test_a_shared_secret_has_no_public_half(tmp_path):

@@ -97,7 +97,7 @@ PROXY = "server { listen 127.0.0.1:@gate@; location / { proxy_pass http://@origi
 def test_quit_finishes_what_is_under_way(keepgate, origin):
     started, go_on = threading.Event(), threading.Event()
     gate = keepgate(PROXY, values={"origin": slow_origin(origin, started, go_on).address})
-    with gate.connect() as client, gate.connect() as idle:
+    with gate.connect() as client:
         client.send(request_bytes("GET", "/"))
         assert started.wait(10)
         gate.kill(signal.SIGQUIT)
@@ -106,7 +106,17 @@ def test_quit_finishes_what_is_under_way(keepgate, origin):
         go_on.set()
         answer = client.read_response()
         assert (answer.status, answer.body, answer.complete) == (200, b"firstlast.", True)
-        assert idle.closed_by_peer()
+        assert client.closed_by_peer()
+        assert gate.process.wait(10) == 0
+
+
+def test_quit_closes_connections_that_wait_for_a_request(keepgate):
+    gate = keepgate(SAYS % "one")
+    with gate.connect() as fresh, gate.connect() as used:
+        assert used.request("GET", "/").text == "one"
+        gate.kill(signal.SIGQUIT)
+        assert used.closed_by_peer()
+        assert fresh.closed_by_peer(), "it has sent nothing: nobody is hurt"
         assert gate.process.wait(10) == 0
 
 

@@ -107,9 +107,10 @@ def ask(pair, tokens, who, method, path, fields=()):
 
 CASES = [
     ("client1", "GET", "/orders/7", 200), ("client1", "PUT", "/orders/7", 200), ("client1", "GET", "/orders/a/b/c", 200),
-    ("client1", "GET", "/edge/7", 200),
+    ("client1", "GET", "/edge/7", 200), ("client1", "HEAD", "/orders/7", 200),  # GET is also HEAD.
+    ("stocker", "HEAD", "/orders/7", 403),
     ("client1", "DELETE", "/orders/7", 403), ("client1", "POST", "/orders/7", 403), ("client1", "PATCH", "/orders/7", 403),
-    ("client1", "HEAD", "/orders/7", 403), ("client1", "GET", "/stock/7", 403), ("client1", "DELETE", "/edge/7", 403),
+    ("client1", "OPTIONS", "/orders/7", 403), ("client1", "GET", "/stock/7", 403), ("client1", "DELETE", "/edge/7", 403),
     ("user named as the client", "GET", "/orders/7", 403), ("prefix", "GET", "/orders/7", 403), ("longer", "GET", "/orders/7", 403),
     ("other case", "GET", "/orders/7", 403), ("kind in the name", "GET", "/orders/7", 403), ("star", "PUT", "/orders/7", 403),
     ("root", "DELETE", "/orders/7", 200), ("alice", "DELETE", "/orders/7", 200), ("bob", "DELETE", "/orders/7", 403),

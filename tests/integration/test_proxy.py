@@ -352,7 +352,7 @@ server {
     location /with/ { proxy_pass http://@origin@/new/; }
     location /bare/ { proxy_pass http://@origin@; }
     location /root/ { proxy_pass http://@origin@/; }
-    location = /exact { proxy_pass http://@origin@/other?fixed=1; }
+    location = /exact { proxy_pass http://@origin@/other; }
     location ^~ /strong/ { proxy_pass http://@origin@/s/; }
     location ~ \\.json$ { proxy_pass http://@origin@; }
     location / { return 404; }
@@ -370,6 +370,7 @@ server {
         ("/bare/a?x=1", "/bare/a?x=1"),
         ("/bare/a%20b", "/bare/a%20b"),
         ("/root/a/b", "/a/b"),
+        ("/exact?x=1", "/other?x=1"),
         ("/strong/x.json", "/s/x.json"),
         ("/any/x.json", "/any/x.json"),
     ],

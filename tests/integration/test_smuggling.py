@@ -28,11 +28,8 @@ def send_raw(gate, data):
             answer = client.read_response()
         except (AssertionError, ValueError, OSError):
             return None, client.read_to_end() if not client.ended else b""
-        try:
-            rest = b"" if not client.closed_by_peer() else b"closed"
-        except OSError:
-            rest = b"closed"
-        return answer, rest
+        closed = answer.status != 200 and client.closed_by_peer()
+        return answer, b"closed" if closed else b""
 
 
 def assert_refused(pair, data, statuses=(400, 501)):

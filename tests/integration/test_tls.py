@@ -176,7 +176,7 @@ def test_an_address_is_verified_as_an_address(keepgate, origin, authority):
 
 
 def test_a_clear_text_upstream_is_502_for_https(keepgate, origin, authority):
-    backend = origin()
+    backend = origin(on_connect=lambda connection: connection.socket.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
     gate = keepgate(UPSTREAM % "proxy_ssl_verify off;", values={"origin": backend.address, "ca": authority.file})
     assert gate.get("/x").status == 502
     assert not backend.requests

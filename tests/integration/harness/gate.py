@@ -21,7 +21,8 @@ def binary():
 def run_cli(*arguments, stdin="", cwd=None, env=None, timeout=30):
     """One command to its end. Text in, text out."""
     result = subprocess.run(
-        [binary(), *map(str, arguments)], input=stdin, capture_output=True, text=True, cwd=cwd, timeout=timeout, env=env
+        [binary(), *map(str, arguments)], input=stdin, capture_output=True, encoding="utf-8", errors="replace", cwd=cwd,
+        timeout=timeout, env=env,
     )
     assert not SANITIZER.search(result.stderr), result.stderr
     assert result.returncode >= 0, f"died of signal {-result.returncode}: {result.stderr}"
