@@ -251,24 +251,9 @@ TEST(SocketBio, a_short_read_ends_the_call_without_asking_again) {
 // Through streams and a loop: no wait is lost and none spins.
 class StreamTest : public LayerTest {
  protected:
-  // Lets the other coroutines of this turn go first.
-  struct Yield {
-    net::Loop& loop;
-    bool await_ready() const { return false; }
-    void await_suspend(std::coroutine_handle<> handle) const { loop.defer(handle); }
-    void await_resume() const {}
-  };
-  static net::Task<bool> shake_hands(net::Stream& stream) {
-    IoResult result;
-    for (int turn = 0; turn < 1000; ++turn) {
-      result = stream.layer()->handshake();
-      if (result.status != Io::want_read && result.status != Io::want_write) break;
-      co_await Yield{stream.loop()};
-    }
-    co_return result.status == Io::ok;
-  }
   static net::Detached serve(net::Stream& stream, std::string& received, Io& end) {
-    if (!co_await shake_hands(stream)) co_return;
+    const Result<void> ready = co_await net::handshake(stream, net::no_deadline);
+    if (!ready) co_return;
     std::string buffer(5000, '\0');
     while (true) {
       const IoResult result = stream.read(buffer.data(), buffer.size());
@@ -288,7 +273,8 @@ class StreamTest : public LayerTest {
   }
   static net::Detached ask(net::Stream& stream, std::string question, std::string& answer, Io& end) {
     net::Loop& loop = stream.loop();
-    if (co_await shake_hands(stream)) {
+    const Result<void> ready = co_await net::handshake(stream, net::no_deadline);
+    if (ready) {
       iovec piece{question.data(), question.size()};
       const Result<void> written = co_await net::write_all(stream, &piece, 1, 10'000);
       if (written) stream.shutdown_write();
