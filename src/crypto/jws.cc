@@ -49,6 +49,10 @@ Result<void> read_header(Jws& jws) {
     if (id->string() == nullptr) return bad_token("kid is not a string");
     jws.key_id = *id->string();
   }
+  for (const std::string_view name : {"typ", "cty"}) {  // RFC 7515 §4.1.9, §4.1.10.
+    const Json* member = jws.header.find(name);
+    if (member != nullptr && member->string() == nullptr) return bad_token(cat(name, " is not a string"));
+  }
   return {};
 }
 

@@ -201,6 +201,8 @@ TEST(Jws, refuses_headers_that_it_does_not_accept) {
     EXPECT_EQ(jws.error().code, "bad_token");
   }
   EXPECT_TRUE(parse_jws(forged(R"({"alg":"RS256","typ":"JWT","cty":"x","x5t":"y","other":1})", payload, "signature")));
+  EXPECT_FALSE(parse_jws(forged(R"({"alg":"RS256","typ":"JWT","cty":5})", payload, "signature")));
+  EXPECT_FALSE(parse_jws(forged(R"({"alg":"RS256","typ":["JWT"]})", payload, "signature")));
 }
 
 TEST(Jws, refuses_what_is_not_three_strict_parts) {

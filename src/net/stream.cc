@@ -51,13 +51,17 @@ void Stream::reset_on_close() {
   ::setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
 
+// What a layer waits for is not there: without this a wait would return at once and its loop spin.
+IoResult Stream::noted(IoResult result) {
+  if (result.status == Io::want_read) watch_->readable = watch_->hangup;
+  if (result.status == Io::want_write) watch_->writable = false;
+  return result;
+}
+
+IoResult Stream::handshake_step() { return noted(layer_->handshake()); }
+
 IoResult Stream::read(char* out, std::size_t bytes_max) {
-  if (layer_) {
-    const IoResult result = layer_->read(out, bytes_max);
-    if (result.status == Io::want_read) watch_->readable = watch_->hangup;
-    if (result.status == Io::want_write) watch_->writable = false;
-    return result;
-  }
+  if (layer_) return noted(layer_->read(out, bytes_max));
   if (!watch_->readable) return {Io::want_read};
   const ssize_t got = ::recv(descriptor_, out, bytes_max, 0);
   if (got > 0) {
@@ -74,12 +78,7 @@ IoResult Stream::read(char* out, std::size_t bytes_max) {
 }
 
 IoResult Stream::write(const iovec* pieces, int count) {
-  if (layer_) {
-    const IoResult result = layer_->write(pieces, count);
-    if (result.status == Io::want_read) watch_->readable = watch_->hangup;
-    if (result.status == Io::want_write) watch_->writable = false;
-    return result;
-  }
+  if (layer_) return noted(layer_->write(pieces, count));
   ssize_t sent = 0;
   if (count == 1) {
     sent = ::send(descriptor_, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL);
@@ -180,7 +179,7 @@ Task<Result<void>> write_all(Stream& stream, iovec* pieces, int count, std::int6
 
 Task<Result<void>> handshake(Stream& stream, std::int64_t deadline_ms) {
   while (true) {
-    const IoResult result = stream.layer()->handshake();
+    const IoResult result = stream.handshake_step();
     if (result.status == Io::ok) co_return Result<void>{};
     if (result.status != Io::want_read && result.status != Io::want_write) {
       co_return std::unexpected(io_error(stream, result));

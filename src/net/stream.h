@@ -64,6 +64,9 @@ class Stream {
     return write(&piece, 1);
   }
 
+  // One step of the layer's handshake.
+  IoResult handshake_step();
+
   // Something may be there to read (or the peer is gone) without waiting.
   bool maybe_readable() const { return watch_->readable || (layer_ && layer_->has_pending()); }
   bool hung_up() const { return watch_->hangup; }  // The peer sends no more; it may still read.
@@ -86,6 +89,8 @@ class Stream {
   Wait wait_hangup(std::int64_t deadline_ms);
 
  private:
+  IoResult noted(IoResult result);
+
   Loop* loop_ = nullptr;
   Watch* watch_ = nullptr;
   int descriptor_ = -1;

@@ -61,6 +61,13 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
   append(out, name, ": ", value, "\r\n");
 }
 
+// What a refusal asks of the client goes out whatever page an error_page puts in the place of ours.
+void append_refusal_fields(Exchange& x, std::uint16_t status, std::string& out) {
+  const Refusal& refusal = x.refusal;
+  if (status == 401 && !refusal.challenge.empty()) append_field(out, "WWW-Authenticate", refusal.challenge);
+  if (refusal.status == status && refusal.retry_after_s != 0) append(out, "Retry-After: ", refusal.retry_after_s, "\r\n");
+}
+
 }  // namespace
 
 bool may_keep_alive(const Exchange& x) {
@@ -111,6 +118,7 @@ net::Task<void> respond(Exchange& x, LocalAnswer answer) {
   }
   if (!answer.location.empty()) append_field(head, "Location", answer.location);
   append(head, answer.extra_fields, connection_line(x));
+  append_refusal_fields(x, answer.status, head);
   append_added_headers(x, answer.status, head);
   head += "\r\n";
 
@@ -130,8 +138,6 @@ net::Task<void> respond_refusal(Exchange& x, const Refusal& refusal) {
   const std::uint16_t status = wire_status(refusal.status);
   if (refusal.close || x.body.broken()) x.keep_alive = false;
   std::string fields;
-  if (!refusal.challenge.empty()) append_field(fields, "WWW-Authenticate", refusal.challenge);
-  if (refusal.retry_after_s != 0) append(fields, "Retry-After: ", refusal.retry_after_s, "\r\n");
   if (x.decided && x.location().keepgate_features) append(fields, "Decision-Id: ", x.decision_id(), "\r\n");
   const bool json = wants_problem_json(x);
   const std::string body = json ? problem_json(x, status, refusal.code) : http::error_page_html(status);

@@ -20,6 +20,7 @@ namespace {
 constexpr std::int64_t handshake_timeout_ms = 60'000;
 constexpr std::int64_t linger_timeout_ms = 5'000;  // nginx lingering_timeout
 constexpr std::int64_t linger_ms_max = 30'000;     // nginx lingering_time
+constexpr std::uint64_t linger_bytes_max = 2 << 20;
 constexpr std::uint64_t drain_bytes_max = 64 * 1024;
 constexpr unsigned redirects_max = 10;
 constexpr std::int64_t accept_pause_ms = 500;
@@ -176,9 +177,13 @@ net::Task<void> linger(Connection& c) {
   c.stream.shutdown_write();
   const std::int64_t end = c.worker.loop.now().monotonic_ms + linger_ms_max;
   Buffer sink = c.worker.buffers.take(BufferPool::head_bytes);
-  while (c.worker.loop.now().monotonic_ms < end) {
+  std::uint64_t thrown_away = 0;
+  while (c.worker.loop.now().monotonic_ms < end && thrown_away < linger_bytes_max) {
     const net::IoResult got = c.stream.read(sink.data(), sink.capacity());
-    if (got.status == net::Io::ok) continue;
+    if (got.status == net::Io::ok) {
+      thrown_away += got.bytes;
+      continue;
+    }
     if (got.status != net::Io::want_read) co_return;
     const net::Wake wake = co_await c.stream.wait_readable(c.worker.loop.now().monotonic_ms + linger_timeout_ms);
     if (wake != net::Wake::ready) co_return;
@@ -283,8 +288,8 @@ net::Detached serve_connection(std::unique_ptr<Connection> connection) {
       const LocationConfig& level = c.snapshot->locations[server.own_location];
       const std::int64_t patience_ms =
           c.request_count == 0 ? server.client_header_timeout_ms : level.keepalive_timeout_ms;
-      c.idle = c.request_count > 0;
-      if (c.idle && c.worker.draining) break;
+      c.idle = true;
+      if (c.worker.draining) break;
       const net::Wake wake = co_await c.stream.wait_readable(c.worker.loop.now().monotonic_ms + patience_ms);
       c.idle = false;
       if (wake != net::Wake::ready) break;
