@@ -20,15 +20,17 @@ void append_lines(std::string& out, std::string_view title, const std::vector<Li
   if (lines.empty()) return;
   std::size_t width = 0;
   for (const Line& line : lines) {
-    if (line.left.size() <= column_max) width = std::max(width, line.left.size());
+    const std::size_t size = display_width(line.left);
+    if (size <= column_max) width = std::max(width, size);
   }
   append(out, "\n", title, ":\n");
   for (const Line& line : lines) {
     append(out, "  ", line.left);
-    if (line.left.size() > width) {
+    const std::size_t size = display_width(line.left);
+    if (size > width) {
       append(out, "\n  ", std::string(width, ' '));
     } else {
-      out.append(width - line.left.size(), ' ');
+      out.append(width - size, ' ');
     }
     append(out, "  ", line.right, "\n");
   }

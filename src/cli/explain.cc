@@ -31,10 +31,12 @@ Rows location_rows(const Place& place) {
   const std::string& name = place.server->name;
   rows.push_back({"server", cat(listening, name.empty() ? "" : cat(" (", name, ')'))});
   if (!place.location) return rows;
-  rows.push_back({"location", cat(place.location->pattern, "  ", source_of(*place.location))});
+  const bool own_level = place.location->index == place.server->own_location;
+  rows.push_back({"location", cat(own_level ? "none matches: the server's own level" : place.location->pattern, "  ",
+                                  source_of(*place.location))});
   for (const route::LocationStep& step : place.steps) {
-    const pipeline::LocationConfig& other = place.snapshot->locations[step.location];
-    rows.push_back({"", cat(step.won ? "chosen: " : "not ", other.pattern, step.won ? "" : ":", " ", step.why)});
+    const std::string& pattern = place.snapshot->locations[step.location].pattern;
+    rows.push_back({"", cat(step.won ? "chosen: " : "not ", pattern, " (", step.why, ')')});
   }
   return rows;
 }
@@ -48,7 +50,8 @@ Rows check_rows(const Place& place, const Judgement& judgement) {
     const std::string_view mark = check.refuses ? "refused: " : "";
     rows.push_back({check.name, cat(painted(check.refuses ? Colour::red : Colour::none, mark), check.detail)});
   }
-  if (place.location && !place.early && place.location->transaction.mode == identity::TransactionMode::issue) {
+  if (place.location && judgement.allowed && !place.early &&
+      place.location->transaction.mode == identity::TransactionMode::issue) {
     rows.push_back(
         {"mints", cat("a transaction token for ", place.service, ", ", place.location->transaction.ttl_s, " s")});
   }
@@ -62,8 +65,11 @@ Rows policy_rows(const Judgement& judgement) {
   std::size_t shown = 0;
   for (const policy::Explanation::Step& step : judgement.explanation->steps) {
     if (++shown > steps_max) break;
-    rows.push_back({step.decided ? "decided" : "",
-                    cat(step.forbids ? "deny " : "allow ", step.rule, " (", step.place, "): ", step.why)});
+    const std::string name = step.rule == step.place ? step.place : cat(step.rule, " (", step.place, ')');
+    rows.push_back({step.decided ? "decided"
+                    : shown == 1 ? "rules"
+                                 : "",
+                    cat(step.forbids ? "deny " : "allow ", name, ": ", step.why)});
   }
   if (!judgement.explanation->nearest.empty()) rows.push_back({"nearest", judgement.explanation->nearest});
   if (!judgement.explanation->decision.shadow_rule.empty()) {
@@ -81,7 +87,7 @@ std::string as_table(const Question& question, const Place& place, const Judgeme
   out.push_back('\n');
   Rows rows = location_rows(place);
   if (!place.ambiguities.empty()) rows.push_back({"path", cat("it has ", place.ambiguities)});
-  if (!place.service_path.empty()) {
+  if (!place.early && !place.service_path.empty()) {
     const std::string_view service = place.service.empty() ? std::string_view("(no service name)") : place.service;
     rows.push_back({"asks for", cat(question.method, ' ', printable(place.service_path), " of ", service)});
   }
@@ -178,8 +184,8 @@ int run_explain(int argc, char** argv) {
   if (const auto code = arguments.parse(argc, argv)) return *code;
   if (const std::string wrong = read_question(question); !wrong.empty()) return arguments.usage_error(wrong);
 
-  const std::optional<Place> place = find_place(question.where, question.method, question.path);
-  if (!place) return exit_failure;
+  const std::expected<Place, int> place = find_place(question.where, question.method, question.path);
+  if (!place) return place.error();
   say_choice(question.where, *place);
   const Judgement judgement = judge(*place, question.asker);
   const bool json = question.where.output == "json";

@@ -28,6 +28,7 @@ class Judge {
     } else if (authenticate(*place_.location) && meets_requirements(*place_.location) && authorize(*place_.location)) {
       reach_content(*place_.location);
     }
+    if (!out_.allowed) out_.conditions.clear();  // A refusal holds whatever they are.
     return std::move(out_);
   }
 
@@ -62,7 +63,6 @@ void Judge::answer_early(const EarlyAnswer& early) {
   out_.status = early.status;
   out_.allowed = early.status < first_error;
   out_.why = early.why;
-  note("answer", cat(early.status, ": ", early.why), !out_.allowed);
 }
 
 // What the identity would lose on the way: a map names clients only, a client's token names no workload.
@@ -154,7 +154,9 @@ bool Judge::ask_policy(bool enforced) {
     if (step.decided) out_.rule_place = step.place;
   }
   const bool allowed = decision.verdict == policy::Verdict::allow;
-  const std::string where = out_.rule_place.empty() ? std::string() : cat(" (", out_.rule_place, ")");
+  // A rule without an id is called by its place.
+  const bool named = !out_.rule_place.empty() && out_.rule_place != out_.rule;
+  const std::string where = named ? cat(" (", out_.rule_place, ")") : std::string();
   const std::string why =
       out_.rule.empty() ? "no rule allows it" : cat("rule ", out_.rule, where, allowed ? " allows it" : " denies it");
   if (!allowed && !enforced) {

@@ -1,6 +1,7 @@
 #include "cli/lookup.h"
 
 #include "base/bytes.h"
+#include "cli/command.h"
 #include "cli/files.h"
 #include "cli/output.h"
 #include "conf/load.h"
@@ -106,11 +107,11 @@ void check_ambiguities(Place& place, std::uint16_t ambiguities) {
                  cat("the path has ", http::describe_ambiguities(odd), ", which two programs may read differently")};
 }
 
-std::optional<Place> find_in_configuration(const Where& where, std::string_view raw_path, Place place) {
+std::expected<Place, int> find_in_configuration(const Where& where, std::string_view raw_path, Place place) {
   place.snapshot = load_configuration(where);
-  if (!place.snapshot) return std::nullopt;
+  if (!place.snapshot) return std::unexpected(exit_failure);
   place.server = choose_server(*place.snapshot, where);
-  if (!place.server) return std::nullopt;
+  if (!place.server) return std::unexpected(exit_not_found);
   place.addresses = addresses_of(*place.snapshot, *place.server);
   place.host = where.host.empty() ? place.server->name : where.host;
   const http::Method method = http::method_of(place.method);
@@ -133,9 +134,9 @@ std::optional<Place> find_in_configuration(const Where& where, std::string_view 
   return place;
 }
 
-std::optional<Place> find_in_policy(const Where& where, std::string_view raw_path, Place place) {
+std::expected<Place, int> find_in_policy(const Where& where, std::string_view raw_path, Place place) {
   place.policy = load_policy(where.policies);
-  if (!place.policy) return std::nullopt;
+  if (!place.policy) return std::unexpected(exit_failure);
   Arena arena;
   const http::Canonicalized canonical = http::canonicalize({raw_path}, true, arena);
   if (!canonical.valid) {
@@ -221,7 +222,7 @@ std::shared_ptr<const policy::Policy> load_policy(const std::vector<std::string>
   return policy;
 }
 
-std::optional<Place> find_place(const Where& where, std::string_view method, std::string_view path) {
+std::expected<Place, int> find_place(const Where& where, std::string_view method, std::string_view path) {
   Place place;
   place.method = method;
   const std::string_view raw_path = path.substr(0, path.find('?'));

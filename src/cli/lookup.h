@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <string>
@@ -65,8 +66,9 @@ struct Place {
   std::optional<EarlyAnswer> early;
 };
 
-// `path` as a client sends it (with -c) or as the service sees it. Nothing, after saying why, if files cannot be read.
-std::optional<Place> find_place(const Where& where, std::string_view method, std::string_view path);
+// `path` as a client sends it (with -c) or as the service sees it. Else the exit code, after saying why: files cannot
+// be read, or there is no such server.
+std::expected<Place, int> find_place(const Where& where, std::string_view method, std::string_view path);
 
 // On standard error: which of several servers was taken, when nothing chose among them.
 void say_choice(const Where& where, const Place& place);

@@ -16,19 +16,6 @@ namespace {
 
 using crypto::Json;
 
-// Characters, not bytes: a continuation byte of UTF-8 takes no column.
-std::size_t width_of(std::string_view text) {
-  std::size_t width = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\x1b') {  // A colour of ours: up to the 'm'.
-      i = std::min(text.find('m', i), text.size());
-      continue;
-    }
-    if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) ++width;
-  }
-  return width;
-}
-
 void append_pretty(std::string& out, const Json& value, std::size_t depth) {
   const Json::Object* members = value.object();
   const Json::Array* elements = value.array();
@@ -79,17 +66,30 @@ std::string pretty(const Json& value) {
   return out;
 }
 
+// Characters, not bytes: a continuation byte of UTF-8 takes no column.
+std::size_t display_width(std::string_view text) {
+  std::size_t width = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\x1b') {  // A colour of ours: up to the 'm'.
+      i = std::min(text.find('m', i), text.size());
+      continue;
+    }
+    if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) ++width;
+  }
+  return width;
+}
+
 std::string table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     if (row.size() > widths.size()) widths.resize(row.size());
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], display_width(row[i]));
   }
   std::string out;
   for (const auto& row : rows) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
-      append(line, row[i], std::string(widths[i] - width_of(row[i]) + 2, ' '));
+      append(line, row[i], std::string(widths[i] - display_width(row[i]) + 2, ' '));
     }
     line.erase(line.find_last_not_of(' ') + 1);
     append(out, line, "\n");

@@ -21,6 +21,9 @@ void complain(std::string_view verb, std::string_view message);  // "keepgate to
 // Indented by two spaces, with a newline at the end.
 std::string pretty(const crypto::Json& value);
 
+// Columns that a text takes on a terminal: characters, without our colours.
+std::size_t display_width(std::string_view text);
+
 // Columns two spaces apart, as wide as they have to be; the last one free. A row may be short.
 std::string table(const std::vector<std::vector<std::string>>& rows);
 

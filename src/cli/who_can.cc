@@ -38,20 +38,39 @@ Answer without_policy(const LocationConfig& location, std::string_view reason) {
   return out;
 }
 
+bool is_workload(const Grant& grant) {
+  return grant.identity.starts_with("service:") || grant.identity.starts_with("spiffe:");
+}
+
+// Can a credential of this kind make somebody who fits the grant? What it asks beside is then a condition of it.
+bool can_be_proven(Grant& grant, Proof proof) {
+  const bool is_anonymous = grant.identity == anonymous;
+  switch (proof) {
+    case Proof::none:
+      return is_anonymous;
+    case Proof::variable: {  // A map names a client, without customer and scopes.
+      const bool asks_more =
+          grant.condition.starts_with("on behalf of ") || grant.condition.starts_with("with scopes ");
+      return !is_workload(grant) && !grant.identity.starts_with("user:") && !asks_more;
+    }
+    case Proof::jwt:
+      if (is_anonymous)
+        append(grant.condition, grant.condition.empty() ? "" : "; ", "with a valid token that names nobody");
+      return !is_workload(grant);
+    case Proof::transaction_token:
+      return !is_anonymous;
+  }
+  return false;
+}
+
 // The policy's answer, less what no credential of the location can prove.
 Answer by_policy(const Place& place) {
   Answer out;
-  const Proof proof = place.location ? proof_at(*place.location) : Proof::variable;
+  const std::string requirements = place.location ? describe_requirements(*place.location) : std::string();
   for (Grant& grant : place.policy->who_can(place.service, place.method, place.service_path)) {
-    const bool is_anonymous = grant.identity == anonymous;
-    if (place.location && is_anonymous && demanded(proof)) continue;
-    if (place.location && !is_anonymous && proof == Proof::none) continue;
-    if (is_anonymous && grant.condition.empty()) out.open = true;
-    if (place.location) {
-      if (std::string more = describe_requirements(*place.location); !more.empty()) {
-        append(grant.condition, grant.condition.empty() ? "" : "; ", more);
-      }
-    }
+    if (place.location && !can_be_proven(grant, proof_at(*place.location))) continue;
+    if (!requirements.empty()) append(grant.condition, grant.condition.empty() ? "" : "; ", requirements);
+    if (grant.identity == anonymous && grant.condition.empty()) out.open = true;
     out.grants.push_back(std::move(grant));
   }
   if (out.open) out.summary = "open to anybody: the policy lets anonymous callers in";
@@ -84,7 +103,7 @@ Answer answer_at(const Place& place) {
 std::string header_of(const Place& place) {
   std::string out = cat(place.method, ' ', printable(place.path));
   if (place.location) append(out, "  location ", place.location->pattern, "  ", source_of(*place.location));
-  if (!place.service_path.empty() && (place.service_path != place.path || !place.service.empty())) {
+  if (!place.early && !place.service_path.empty() && (place.service_path != place.path || !place.service.empty())) {
     append(out, "\nasks for ", place.method, ' ', printable(place.service_path), " of ",
            place.service.empty() ? std::string_view("(no service name)") : place.service);
   }
@@ -157,10 +176,13 @@ int list_open(const Where& where) {
 }
 
 int answer_anonymous(const Place& place, Answer answer, const Where& where) {
-  std::erase_if(answer.grants, [&](const Grant& one) { return one.identity != anonymous && !answer.open; });
-  if (!answer.open && answer.grants.empty()) answer.summary = "not open: no anonymous caller passes";
+  const auto needs_credential = [&](const Grant& one) { return !one.condition.empty() || one.identity != anonymous; };
+  if (!answer.open) {
+    std::erase_if(answer.grants, needs_credential);
+    answer.summary = "not open: no caller passes without a credential";
+  }
   const int code = print(where.output == "json" ? as_json(place, answer) : as_table(place, answer));
-  return code != exit_ok || answer.open || !answer.grants.empty() ? code : int{exit_denied};
+  return code != exit_ok || answer.open ? code : int{exit_denied};
 }
 
 }  // namespace
@@ -183,8 +205,8 @@ int run_who_can(int argc, char** argv) {
   if (method.empty() || path.empty()) return arguments.usage_error("METHOD and PATH are missing");
   if (const std::string wrong = check_method(method); !wrong.empty()) return arguments.usage_error(wrong);
 
-  const std::optional<Place> place = find_place(where, method, path);
-  if (!place) return exit_failure;
+  const std::expected<Place, int> place = find_place(where, method, path);
+  if (!place) return place.error();
   say_choice(where, *place);
   Answer answer = answer_at(*place);
   if (only_anonymous) return answer_anonymous(*place, std::move(answer), where);
