@@ -195,9 +195,9 @@ class SetReader {
     if (id) append(label_, " (kid '", printable(*id, 60), "')");
     Result<std::shared_ptr<const Key>> key = KeyReader::read(jwk, KeyReader::Part::public_only);
     if (!key && key.error().kind == ErrorKind::unsupported) {
-      return warn("KG302", cat(label_, " is passed over: ", key.error().detail));
+      return warn("KG202", cat(label_, " is passed over: ", key.error().detail));
     }
-    if (!key) return refuse("KG301", cat(label_, " is broken: ", key.error().detail));
+    if (!key) return refuse("KG201", cat(label_, " is broken: ", key.error().detail));
     check_neighbours(**key, jwk);
     keys_.push_back(std::move(*key));
   }
@@ -208,15 +208,15 @@ class SetReader {
   void check_neighbours(const Key& key, const Json& jwk) {
     for (const auto& other : keys_) {
       if (!key.id().empty() && other->id() == key.id() && other->algorithm() == key.algorithm()) {
-        refuse("KG303", cat(label_, " has the kid and algorithm of another key"));
+        refuse("KG203", cat(label_, " has the kid and algorithm of another key"));
       }
     }
     if (has_private_members(jwk)) {
-      warn("KG304", cat(label_, " is a private key in a set that only verifies"), "publish the public half only");
+      warn("KG204", cat(label_, " is a private key in a set that only verifies"), "publish the public half only");
     }
     const Hash hash = row_of(key.algorithm()).hash;
     if (!key.secret().empty() && key.secret().size() < digest_bytes(hash)) {
-      warn("KG305", cat(label_, " is a secret of ", key.secret().size(), " bytes; ", name_of(key.algorithm()),
+      warn("KG205", cat(label_, " is a secret of ", key.secret().size(), " bytes; ", name_of(key.algorithm()),
                         " asks for ", digest_bytes(hash)));
     }
   }
@@ -237,16 +237,16 @@ std::shared_ptr<const KeySet> KeySet::parse(std::string_view json, const SourceP
   const std::size_t errors_before = diagnostics.error_count();
   const Result<Json> document = parse_json(json, set_limits);
   if (!document) {
-    diagnostics.error("KG300", cat("a key set that is not JSON: ", document.error().detail), place);
+    diagnostics.error("KG200", cat("a key set that is not JSON: ", document.error().detail), place);
     return nullptr;
   }
   const Json* members = document->find("keys");
   if (members == nullptr || members->array() == nullptr) {
-    diagnostics.error("KG300", "a key set without an array 'keys'", place, R"(write {"keys": [ … ]}, RFC 7517 §5)");
+    diagnostics.error("KG200", "a key set without an array 'keys'", place, R"(write {"keys": [ … ]}, RFC 7517 §5)");
     return nullptr;
   }
   if (members->array()->size() > key_set_keys_max) {
-    diagnostics.error("KG300", cat("a key set of more than ", key_set_keys_max, " keys"), place);
+    diagnostics.error("KG200", cat("a key set of more than ", key_set_keys_max, " keys"), place);
     return nullptr;
   }
   SetReader reader(place, diagnostics);
@@ -256,7 +256,7 @@ std::shared_ptr<const KeySet> KeySet::parse(std::string_view json, const SourceP
   set->keys = reader.take();
   if (diagnostics.error_count() > errors_before) return nullptr;
   if (set->keys.empty()) {
-    diagnostics.error("KG300", "a key set without any usable signature key", place);
+    diagnostics.error("KG200", "a key set without any usable signature key", place);
     return nullptr;
   }
   return set;

@@ -218,7 +218,7 @@ TEST(KeySet, takes_only_the_public_part_of_a_private_key_and_warns) {
   ASSERT_TRUE(result.set);
   EXPECT_FALSE(result.set->keys[0]->is_private());
   ASSERT_EQ(result.diagnostics.all().size(), 1u);
-  EXPECT_EQ(result.diagnostics.all()[0].code, "KG304");
+  EXPECT_EQ(result.diagnostics.all()[0].code, "KG204");
   EXPECT_EQ(result.diagnostics.render_text().find(ec_d), std::string::npos);
 }
 

@@ -23,7 +23,7 @@ TEST(Authorize, lets_the_simplest_form_do_what_it_says) {
   const auto policy = load(simplest);
   EXPECT_TRUE(allows(*policy, {"client1", "GET", "/orders/7"}));
   EXPECT_TRUE(allows(*policy, {"client1", "PUT", "/orders/"}));
-  EXPECT_TRUE(allows(*policy, {"client1", "HEAD", "/orders/7"}));
+  EXPECT_FALSE(allows(*policy, {"client1", "HEAD", "/orders/7"}));
   EXPECT_TRUE(allows(*policy, {"client1", "GET", "/orders/7", "any-service"}));
   EXPECT_TRUE(allows(*policy, {"client1 on behalf of user:alice", "GET", "/orders/7"}));
 }
@@ -62,14 +62,15 @@ TEST(Authorize, reads_each_way_to_write_permissions) {
   }
 }
 
-TEST(Authorize, lets_get_be_head_too_to_allow_and_to_deny) {
+TEST(Authorize, takes_methods_as_written_but_denies_head_with_get) {
   const auto policy = load(R"(policies:
   - { allow: [a, b], permissions: GET, on: /x }
   - { allow: c, permissions: HEAD, on: /x }
   - { allow: "*", permissions: "*", on: /y }
   - { deny: b, permissions: GET, on: /y }
 )");
-  EXPECT_TRUE(allows(*policy, {"a", "HEAD", "/x"}));
+  EXPECT_TRUE(allows(*policy, {"a", "GET", "/x"}));
+  EXPECT_FALSE(allows(*policy, {"a", "HEAD", "/x"}));
   EXPECT_TRUE(allows(*policy, {"c", "HEAD", "/x"}));
   EXPECT_FALSE(allows(*policy, {"c", "GET", "/x"}));
   EXPECT_FALSE(allows(*policy, {"b", "HEAD", "/y"}));

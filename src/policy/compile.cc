@@ -94,7 +94,8 @@ void CompiledRules::lay_out_rows() {
   }
 }
 
-// A rule without methods has every bit. GET is also HEAD: a HEAD answer tells nothing that a GET answer does not.
+// A rule without methods has every bit. What is granted is what is written; what is forbidden to GET is forbidden to
+// HEAD, whose answer tells part of the same.
 std::uint64_t CompiledRules::method_bits(const Rule& rule) {
   if (rule.methods.empty()) return ~std::uint64_t{0};
   std::uint64_t bits = 0;
@@ -105,7 +106,7 @@ std::uint64_t CompiledRules::method_bits(const Rule& rule) {
   };
   for (const std::string& method : rule.methods) {
     add(method);
-    if (method == "GET") add("HEAD");
+    if (method == "GET" && rule.effect == Effect::forbid) add("HEAD");
   }
   return bits;
 }

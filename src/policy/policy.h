@@ -8,7 +8,7 @@
 //   policy's `roles:` count alike. on_behalf_of asks in addition for a customer; a role there is the customer's own.
 // - "*" is anybody identified. `deny: "*"` denies the anonymous caller too; `allow: "*"` does not let them in.
 // - A principal without client, service and user is anonymous whatever roles and scopes it carries.
-// - GET in a rule is also HEAD, to allow and to deny. No methods, no paths or no service: any.
+// - Methods are exact, but a deny rule for GET denies HEAD too. No methods, no paths or no service: any.
 // - "/orders/" and "/orders/**" are what is below, "/orders/" itself among it, not "/orders". `*` is one segment.
 // - All scopes of a rule are needed; a deny rule cannot ask for scopes. `mode:` of a rule goes before the file's.
 // - Of several rules that decide alike, the first as written is the one named.

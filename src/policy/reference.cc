@@ -127,7 +127,7 @@ bool service_matches(const Rule& rule, std::string_view service) {
 
 bool method_matches(const Rule& rule, std::string_view method) {
   if (rule.methods.empty() || list_has(rule.methods, method)) return true;
-  return method == "HEAD" && list_has(rule.methods, "GET");
+  return rule.effect == Effect::forbid && method == "HEAD" && list_has(rule.methods, "GET");
 }
 
 bool path_matches(const Rule& rule, std::string_view path) {
