@@ -107,6 +107,12 @@ void check_ambiguities(Place& place, std::uint16_t ambiguities) {
                  cat("the path has ", http::describe_ambiguities(odd), ", which two programs may read differently")};
 }
 
+// As pipeline::prepare: `OPTIONS *` has no path.
+http::Canonicalized canonical_path(std::string_view raw_path, bool merge_slashes, Arena& arena) {
+  if (raw_path == "*") return {true, {raw_path}, 0, {}};
+  return http::canonicalize({raw_path}, merge_slashes, arena);
+}
+
 std::expected<Place, int> find_in_configuration(const Where& where, std::string_view raw_path, Place place) {
   place.snapshot = load_configuration(where);
   if (!place.snapshot) return std::unexpected(exit_failure);
@@ -120,7 +126,7 @@ std::expected<Place, int> find_in_configuration(const Where& where, std::string_
     return place;
   }
   Arena arena;
-  const http::Canonicalized canonical = http::canonicalize({raw_path}, place.server->merge_slashes, arena);
+  const http::Canonicalized canonical = canonical_path(raw_path, place.server->merge_slashes, arena);
   if (!canonical.valid) {
     place.early = {400, cat("the path is not acceptable: ", canonical.reason)};
     return place;
@@ -138,7 +144,7 @@ std::expected<Place, int> find_in_policy(const Where& where, std::string_view ra
   place.policy = load_policy(where.policies);
   if (!place.policy) return std::unexpected(exit_failure);
   Arena arena;
-  const http::Canonicalized canonical = http::canonicalize({raw_path}, true, arena);
+  const http::Canonicalized canonical = canonical_path(raw_path, true, arena);
   if (!canonical.valid) {
     place.early = {400, cat("the path is not acceptable: ", canonical.reason)};
     return place;
