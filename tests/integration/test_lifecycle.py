@@ -101,7 +101,7 @@ def test_quit_finishes_what_is_under_way(keepgate, origin):
         client.send(request_bytes("GET", "/"))
         assert started.wait(10)
         gate.kill(signal.SIGQUIT)
-        wait_until(lambda: not can_connect(gate.address()))
+        wait_until(lambda: not can_connect(gate.address()), 2, "new connections are refused, not left waiting in the backlog")
         assert gate.process.poll() is None
         go_on.set()
         answer = client.read_response()
