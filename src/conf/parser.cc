@@ -172,6 +172,7 @@ void Parser::Run::include(const std::vector<Word>& words, std::vector<Directive>
   }
   const Word& word = words[1];
   if (word.text.empty()) return error(code::include, "'include' needs a file name", word.at);
+  if (!options.follow_includes) return;
   if (!is_pattern(word.text)) return include_one(resolve(word.text), word, out, depth);
   std::optional<std::vector<std::string>> files = matching_files(join_path(options.folder, word.text));
   if (files && files->empty() && !options.fallback.empty())

@@ -21,8 +21,9 @@ struct Directive {
 };
 
 struct ParseOptions {
-  std::string folder;    // Where relative includes start: the folder of the main file, as in nginx.
-  std::string fallback;  // Where they are looked for else; "": nowhere.
+  std::string folder;           // Where relative includes start: the folder of the main file, as in nginx.
+  std::string fallback;         // Where they are looked for else; "": nowhere.
+  bool follow_includes = true;  // false: `include` is checked for form only; no file is touched.
 };
 
 class Parser {

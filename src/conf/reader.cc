@@ -1,6 +1,7 @@
 #include "conf/reader.h"
 
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -34,29 +35,35 @@ struct Lookup {
   const DirectiveRow* row = nullptr;  // For this context.
   bool known = false;                 // In any.
   std::uint32_t contexts = 0;         // All it may stand in.
+  const DirectiveRow* refused = nullptr;
 };
+
+using RowIndex = std::unordered_map<std::string_view, std::vector<const DirectiveRow*>>;
+
+const RowIndex& row_index() {
+  static const RowIndex index = [] {
+    RowIndex out;
+    for (const DirectiveTable& table : directive_tables()) {
+      for (const DirectiveRow& row : table.rows) out[row.name].push_back(&row);
+    }
+    return out;
+  }();
+  return index;
+}
 
 Lookup look_up(std::string_view name, std::uint32_t context) {
   Lookup result;
-  for (const DirectiveTable& table : directive_tables()) {
-    for (const DirectiveRow& row : table.rows) {
-      if (row.name != name) continue;
-      result.known = true;
-      result.contexts |= row.contexts;
-      if ((row.contexts & context) != 0) result.row = &row;
-    }
+  const auto found = row_index().find(name);
+  if (found == row_index().end()) return result;
+  result.known = true;
+  for (const DirectiveRow* row : found->second) {
+    result.contexts |= row->contexts;
+    if ((row->contexts & context) != 0) result.row = row;
+    if (row->support == Support::refused) result.refused = row;
   }
+  // What is refused is refused wherever it stands: that is the more useful answer.
+  if (!result.row) result.row = result.refused;
   return result;
-}
-
-// A row that is refused is refused wherever it stands: that is the more useful answer.
-const DirectiveRow* refused_row(std::string_view name) {
-  for (const DirectiveTable& table : directive_tables()) {
-    for (const DirectiveRow& row : table.rows) {
-      if (row.name == name && row.support == Support::refused) return &row;
-    }
-  }
-  return nullptr;
 }
 
 bool arity_fits(const Arity& arity, std::size_t count) {
@@ -86,13 +93,13 @@ void Reader::read_one(const Directive& directive, const Scope& scope) {
   const Lookup found = look_up(name, scope.context);
   if (!found.known) return unknown(directive);
   const DirectiveRow* row = found.row;
-  if (!row) row = refused_row(name);
   if (!row) {
     return error(code::wrong_context, cat("'", name, "' directive is not allowed here"), directive.name.at,
                  cat("it may stand in: ", describe_contexts(found.contexts)));
   }
   if (semicolon_is_missing(directive, scope)) return;
-  if (row->support == Support::refused) return not_built(directive.name, cat("directive '", name, "'"));
+  if (row->support == Support::refused && (!row->apply || directive.has_block))
+    return not_built(directive.name, cat("directive '", name, "'"));
   if (directive.has_block != row->arity.block) {
     return error(code::block, cat("directive '", name, row->arity.block ? "' has no opening '{'" : "' takes no block"),
                  directive.name.at);

@@ -4,11 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
 #include "base/bytes.h"
+#include "crypto/json.h"
 
 namespace keepgate::conf {
 
@@ -35,6 +37,10 @@ std::string shown_line(std::string_view line) {
   std::string out(line.substr(0, line_bytes_shown));
   for (char& c : out) {
     if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) c = '?';
+  }
+  if (crypto::is_utf8(out)) return out;
+  for (char& c : out) {
+    if ((static_cast<unsigned char>(c) & 0x80) != 0) c = '?';
   }
   return out;
 }

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "conf/codes.h"
 #include "conf/compile/compiler.h"
+#include "conf/parser.h"
 #include "crypto/digest.h"
 #include "logs/log_file.h"
 
@@ -33,11 +34,20 @@ Compiler::Compiler(const LoadOptions& options, const Folders& folders, const Sou
       strict_(model.main.strict.value_or(false)),
       out_(std::make_shared<pipeline::Snapshot>()) {}
 
+// What an outer level says is compiled once for each level that inherits it; a complaint about it is made once. There
+// are never more than a reader can use.
+bool Compiler::is_news(std::string_view code, std::string_view message, const Position& at) {
+  if (diagnostics_.all().size() >= Parser::complaints_max && diagnostics_.has_errors()) return false;
+  return complaints_.insert(cat(code, ' ', at.file, ' ', at.offset, ' ', message)).second;
+}
+
 void Compiler::error(std::string_view code, std::string message, const Position& at, std::string help) {
+  if (!is_news(code, message, at)) return;
   diagnostics_.error(code, std::move(message), sources_.place(at), std::move(help));
 }
 
 void Compiler::warning(std::string_view code, std::string message, const Position& at, std::string help) {
+  if (!is_news(code, message, at)) return;
   diagnostics_.warning(code, std::move(message), sources_.place(at), std::move(help));
 }
 
@@ -67,6 +77,8 @@ std::shared_ptr<const pipeline::Snapshot> Compiler::compile() {
   compile_formats();
   compile_zones();
   compile_upstreams();
+  // Also where no server inherits it: a policy that cannot be read is never passed over.
+  if (model_.http.policies) policy(*model_.http.policies);
   for (const auto& server : model_.servers) compile_server(*server);
   compile_listeners();
   finish_hash();

@@ -90,6 +90,7 @@ class Compiler {
   };
 
   // Complaints.
+  bool is_news(std::string_view code, std::string_view message, const Position& at);
   void error(std::string_view code, std::string message, const Position& at, std::string help = {});
   void warning(std::string_view code, std::string message, const Position& at, std::string help = {});
   void unsafe(std::string_view code, std::string message, const Position& at, std::string help = {});
@@ -210,7 +211,7 @@ class Compiler {
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::map<std::string, Listener*> listener_by_address_;
   std::string hashed_;  // Texts whose digest names the snapshot, each behind its name and length.
-  std::set<std::string> exposure_checked_, policies_read_;
+  std::set<std::string> exposure_checked_, policies_read_, complaints_;
 };
 
 }  // namespace keepgate::conf

@@ -48,7 +48,8 @@ std::vector<net::Address> Compiler::listen_addresses(const Word& word) {
     return bad("ADDRESS:PORT, PORT, [IPv6]:PORT or unix:PATH");
   }
   if (const auto address = net::Address::ip(host, port)) return {*address};
-  if (host.starts_with('[') || host.find_first_of("/ @$") != std::string_view::npos) return bad({});
+  const bool looks_numeric = host.find_first_not_of("0123456789.") == std::string_view::npos;
+  if (looks_numeric || host.starts_with('[') || host.find_first_of("/ @$") != std::string_view::npos) return bad({});
   if (options_.check_only && !equals_ignoring_case(host, "localhost")) return {};
   std::string why;
   std::vector<net::Address> found = net::Address::resolve(host, port, why);

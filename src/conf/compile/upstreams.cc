@@ -41,6 +41,10 @@ HostPort split_host(std::string_view text) {
 // While a configuration is only checked no name is looked up: the address then stands for "known when it runs".
 std::vector<net::Address> Compiler::addresses_of(const Word& word, std::string_view host, std::uint16_t port) {
   if (const auto address = net::Address::ip(host, port)) return {*address};
+  if (host.starts_with('[') || host.find_first_not_of("0123456789.") == std::string_view::npos) {
+    error(code::bad_value, cat("invalid address '", printable(host), "'"), word.at);
+    return {};
+  }
   if (options_.check_only) {
     return {*net::Address::ip(equals_ignoring_case(host, "localhost") ? "127.0.0.1" : "0.0.0.0", port)};
   }

@@ -27,7 +27,7 @@ std::optional<std::uint64_t> parse_rate(std::string_view text) {
   return *count * 1000ULL / scale;
 }
 
-bool read_zone(Reader& reader, const Directive& directive, const Word& word, std::string_view value, ZoneModel& zone) {
+bool read_zone(Reader& reader, const Word& word, std::string_view value, ZoneModel& zone) {
   const std::size_t colon = value.rfind(':');
   const auto size = colon == std::string_view::npos ? std::nullopt : parse_size(value.substr(colon + 1));
   if (!size || colon == 0) {
@@ -43,7 +43,6 @@ bool read_zone(Reader& reader, const Directive& directive, const Word& word, std
   }
   zone.name = {std::string(value.substr(0, colon)), word.at, word.quoted};
   zone.size_bytes = *size;
-  (void)directive;
   return true;
 }
 
@@ -53,7 +52,7 @@ void add_zone(Reader& reader, const Scope&, const Directive& directive) {
   for (std::size_t i = 1; i < directive.arguments.size(); ++i) {
     const Word& word = directive.arguments[i];
     if (const auto value = parameter(word, "zone=")) {
-      if (!read_zone(reader, directive, word, *value, zone)) return;
+      if (!read_zone(reader, word, *value, zone)) return;
     } else if (const auto rate = parameter(word, "rate=")) {
       const auto milli = parse_rate(*rate);
       if (!milli)

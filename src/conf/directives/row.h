@@ -37,7 +37,8 @@ struct DirectiveRow {
   std::uint32_t contexts = context_none;
   Arity arity;
   Support support = Support::refused;
-  Apply apply = nullptr;      // Only with `built`; `ignored` rows may have one, for a remark.
+  // What it does. `ignored` rows may have one for a remark, `refused` rows to let `off` pass and refuse the rest.
+  Apply apply = nullptr;
   std::string_view fallback;  // The default, as the reference page shows it; "" if there is none.
   std::string_view summary;   // One sentence.
 };

@@ -36,6 +36,14 @@ void set_protocols(Reader& reader, const Scope& scope, const Directive& directiv
   }
 }
 
+void remark_tickets(Reader& reader, const Scope&, const Directive& directive) {
+  const auto value = reader.flag(directive);
+  if (value && !*value) {
+    reader.warning(code::no_effect, "'ssl_session_tickets off' has no effect", directive.name.at,
+                   "tickets are sealed with keys that rotate; ssl_session_timeout 0 turns resumption off");
+  }
+}
+
 constexpr DirectiveRow rows[] = {
     {"ssl_certificate",
      in_http | in_server,
@@ -90,7 +98,7 @@ constexpr DirectiveRow rows[] = {
      in_http | in_server,
      {1, 1},
      Support::ignored,
-     nullptr,
+     remark_tickets,
      "on",
      "No effect: tickets are sealed with keys that only this program has and that rotate."},
     {"ssl_buffer_size",
