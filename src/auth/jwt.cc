@@ -98,8 +98,9 @@ Result<void> apply_subject(Principal& principal, std::string_view subject) {
 
 }  // namespace
 
-std::string claim_text(const Json& payload, std::string_view name) {
-  const Json* value = payload.find(name);
+namespace {
+
+std::string text_of(const Json* value) {
   std::string out;
   if (value == nullptr) return out;
   const Json::Array* elements = value->array();
@@ -115,6 +116,21 @@ std::string claim_text(const Json& payload, std::string_view name) {
     append_scalar(out, element);
   }
   return out;
+}
+
+}  // namespace
+
+std::string claim_text(const Json& payload, std::string_view name) { return text_of(payload.find(name)); }
+
+std::string claim_text_at(const Json& payload, std::string_view path, char separator) {
+  const Json* value = &payload;
+  while (value != nullptr) {
+    const std::size_t end = path.find(separator);
+    value = value->find(path.substr(0, end));
+    if (end == std::string_view::npos) break;
+    path.remove_prefix(end + 1);
+  }
+  return text_of(value);
 }
 
 Result<Principal> read_principal(const Json& payload, const IdentityClaims& claims, AuthMethod method) {

@@ -58,6 +58,8 @@ struct VerifiedToken {
 // Claims of a verified payload, as $jwt_claim_NAME shows them: strings raw, numbers and booleans as written, arrays of
 // scalars comma-joined, objects as JSON; "" if absent.
 std::string claim_text(const crypto::Json& payload, std::string_view name);
+// The same for a value deeper down (auth_jwt_claim_set): names of members from the top, `separator` between them.
+std::string claim_text_at(const crypto::Json& payload, std::string_view path, char separator);
 
 // Signature, then the payload's form, exp, nbf, iat and the identity it names. Valid while nbf − leeway ≤ now < exp +
 // leeway, to the millisecond. A transaction token (typ txntoken+jwt) is no credential of a client and refused.

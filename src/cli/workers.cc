@@ -52,14 +52,17 @@ class WorkerThread {
   // The rest runs on the worker's own thread.
   void listen(const net::Address& address, int descriptor) {
     net::Watch* watch = loop_->add(descriptor, address.is_unix());
-    if (!watch) return;
-    listening_.push_back({address, watch});
+    if (!watch) {
+      ::close(descriptor);
+      return;
+    }
+    listening_.push_back({address, watch, descriptor});
     pipeline::accept_connections(*worker_, watch, descriptor, address);
   }
   void close_listener(const net::Address& address) {
     std::erase_if(listening_, [&](const Listening& one) {
       if (!(one.address == address)) return false;
-      loop_->cancel(*one.watch);
+      close(one);
       return true;
     });
   }
@@ -79,7 +82,15 @@ class WorkerThread {
   struct Listening {
     net::Address address;
     net::Watch* watch;
+    int descriptor;
   };
+
+  // At once, so that nobody waits in a backlog that will not be served. The accepting coroutine ends later in this
+  // turn without touching the descriptor.
+  void close(const Listening& one) {
+    loop_->cancel(*one.watch);
+    ::close(one.descriptor);
+  }
 
   void run(std::promise<void>& ready) {
     net::Loop loop;
@@ -95,7 +106,7 @@ class WorkerThread {
   }
 
   void close_all_listeners() {
-    for (const Listening& one : listening_) loop_->cancel(*one.watch);
+    for (const Listening& one : listening_) close(one);
     listening_.clear();
   }
 
@@ -191,6 +202,7 @@ void Workers::start() {
       });
     }
   }
+  for (Listener& listener : listeners_) listener.descriptors.clear();  // They are the workers' now.
 }
 
 Result<void> Workers::reload(std::shared_ptr<const pipeline::Snapshot> snapshot) {
@@ -214,6 +226,7 @@ Result<void> Workers::reload(std::shared_ptr<const pipeline::Snapshot> snapshot)
         thread.listen(address, descriptor);
       });
     }
+    one.descriptors.clear();
     listeners_.push_back(std::move(one));
   }
   for (auto one = listeners_.begin(); one != listeners_.end();) {
@@ -222,11 +235,7 @@ Result<void> Workers::reload(std::shared_ptr<const pipeline::Snapshot> snapshot)
       continue;
     }
     for (unsigned i = 0; i < threads_.size(); ++i) {
-      // The worker closes its descriptor: nobody may reuse the number while the worker still watches it.
-      threads_[i]->tell([address = one->address, descriptor = one->descriptors[i]](WorkerThread& thread) {
-        thread.close_listener(address);
-        ::close(descriptor);
-      });
+      threads_[i]->tell([address = one->address](WorkerThread& thread) { thread.close_listener(address); });
     }
     if (one->address.is_unix()) ::unlink(one->address.text().c_str() + 5);
     one = listeners_.erase(one);

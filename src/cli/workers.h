@@ -40,7 +40,7 @@ class Workers {
  private:
   struct Listener {
     net::Address address;
-    std::vector<int> descriptors;  // One per worker.
+    std::vector<int> descriptors;  // One per worker, until the workers have taken them over.
   };
   Result<Listener> bind(const pipeline::ListenerConfig& config) const;
   static void close(Listener& listener);

@@ -61,7 +61,12 @@ IoResult Stream::noted(IoResult result) {
 IoResult Stream::handshake_step() { return noted(layer_->handshake()); }
 
 IoResult Stream::read(char* out, std::size_t bytes_max) {
-  if (layer_) return noted(layer_->read(out, bytes_max));
+  if (layer_) {
+    if (!maybe_readable()) return {Io::want_read};
+    const IoResult result = noted(layer_->read(out, bytes_max));
+    if (result.status == Io::ok && layer_->drained()) watch_->readable = watch_->hangup;
+    return result;
+  }
   if (!watch_->readable) return {Io::want_read};
   const ssize_t got = ::recv(descriptor_, out, bytes_max, 0);
   if (got > 0) {

@@ -36,6 +36,8 @@ class StreamLayer {
   virtual IoResult write(const iovec* pieces, int count) = 0;
   // Decrypted bytes that wait inside: readable although the descriptor is not.
   virtual bool has_pending() const = 0;
+  // The last read took all that the descriptor had: the next one may wait for an edge.
+  virtual bool drained() const { return false; }
   // Says goodbye (close_notify) as far as that needs no waiting.
   virtual void shutdown() = 0;
   // Why the last call failed, for the log.

@@ -92,10 +92,13 @@ const crypto::Json* Exchange::unverified(bool payload) {
 
 std::string_view Exchange::jwt_variable(const route::VariableRef& reference) {
   if (!location_->jwt.enabled && !facts.token) return {};
-  const bool payload = reference.variable != Variable::jwt_header_;
+  const bool payload = reference.variable != Variable::jwt_header_ && reference.variable != Variable::jwt_header_path_;
   const crypto::Json* json =
       facts.token ? (payload ? &facts.token->payload : &facts.token->header) : unverified(payload);
   if (reference.variable == Variable::jwt_payload) return keep(json->is_null() ? std::string() : json->write());
+  if (reference.variable == Variable::jwt_claim_path_ || reference.variable == Variable::jwt_header_path_) {
+    return keep(auth::claim_text_at(*json, reference.argument, route::path_separator));
+  }
   return keep(auth::claim_text(*json, reference.argument));
 }
 
@@ -251,6 +254,8 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
     case Variable::jwt_claim_:
     case Variable::jwt_header_:
     case Variable::jwt_payload:
+    case Variable::jwt_claim_path_:
+    case Variable::jwt_header_path_:
       return jwt_variable(reference);
     case Variable::client_id:
     case Variable::identity_client:

@@ -28,6 +28,15 @@ TEST(Authorize, lets_the_simplest_form_do_what_it_says) {
   EXPECT_TRUE(allows(*policy, {"client1 on behalf of user:alice", "GET", "/orders/7"}));
 }
 
+TEST(Authorize, reads_a_lone_star_as_it_is_written) {
+  const auto policy = load("policies:\n  - identity: client1\n    permissions: *   # all\n    on: /orders/\n");
+  EXPECT_TRUE(allows(*policy, {"client1", "DELETE", "/orders/7"}));
+  EXPECT_FALSE(allows(*policy, {"client2", "DELETE", "/orders/7"}));
+  Diagnostics diagnostics;
+  const Source alias{"p.yaml", "policies:\n  - identity: client1\n    permissions: *all\n    on: /orders/\n"};
+  EXPECT_FALSE(Policy::load({&alias, 1}, diagnostics));
+}
+
 TEST(Authorize, denies_when_one_fact_of_the_simplest_form_is_another) {
   const auto policy = load(simplest);
   for (const Ask& ask :

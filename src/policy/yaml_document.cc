@@ -35,6 +35,37 @@ class Parser {
   bool ready_;
 };
 
+// Is this line `key: *`, with or without a comment? To YAML a lone star is a broken alias, so quoting it takes no
+// meaning away from anything, and `permissions: *` is how people write it. Gives the place of the star, or npos.
+std::size_t lone_star(std::string_view line) {
+  const std::size_t colon = line.find(": ");
+  if (colon == std::string_view::npos) return colon;
+  const std::string_view key = line.substr(0, colon);
+  if (key.find_first_not_of(" -_abcdefghijklmnopqrstuvwxyz") != std::string_view::npos) return std::string_view::npos;
+  const std::size_t star = line.find_first_not_of(' ', colon + 1);
+  if (star == std::string_view::npos || line[star] != '*') return std::string_view::npos;
+  const std::size_t next = line.find_first_not_of(" \r", star + 1);
+  const bool ends = next == std::string_view::npos || (line[next] == '#' && next > star + 1);
+  return ends ? star : std::string_view::npos;
+}
+
+std::string with_quoted_stars(std::string_view text) {
+  std::string out;
+  out.reserve(text.size() + 16);
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size() - 1) + 1;
+    const std::string_view line = text.substr(0, end);
+    const std::size_t star = lone_star(line.ends_with('\n') ? line.substr(0, line.size() - 1) : line);
+    if (star == std::string_view::npos) {
+      out.append(line);
+    } else {
+      append(out, line.substr(0, star), "\"*\"", line.substr(star + 1));
+    }
+    text.remove_prefix(end);
+  }
+  return out;
+}
+
 struct Event {
   Event() = default;
   Event(const Event&) = delete;
@@ -54,7 +85,8 @@ class Builder {
 
   std::optional<YamlNode> build() {
     const std::size_t errors_before = diagnostics_.error_count();
-    Parser parser(file_.text());
+    const std::string text = with_quoted_stars(file_.text());
+    Parser parser(text);
     for (bool more = true; more;) {
       Event event;
       if (!parser.next(event.raw)) {

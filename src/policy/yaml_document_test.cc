@@ -35,7 +35,7 @@ TEST(YamlDocument, refuses_whatever_two_readers_could_read_differently) {
       {"a: *x\n", code::yaml_alias, 1, 4},
       {"a: [b, *x]\n", code::yaml_alias, 1, 8},
       {"*x : 1\n", code::yaml_alias, 1, 1},
-      {"a: *\n", code::yaml_alias, 1, 4},
+      {"{a: *}\n", code::yaml_alias, 1, 5},
       {"a: [*]\n", code::yaml_alias, 1, 5},
       {"a: !!str 1\n", code::yaml_tag, 1, 4},
       {"a: !x 1\n", code::yaml_tag, 1, 4},

@@ -230,12 +230,12 @@ TEST(YamlFrontEnd, shows_the_line_with_a_caret_and_help) {
             " 4 |     on: orders/\n"
             "   |         ^^^^^^^\n"
             "  help: did you mean '/orders/'?\n");
-  EXPECT_EQ(refusals("policies:\n  - deny: *\n").render_text(),
+  EXPECT_EQ(refusals("policies:\n  - { deny: * }\n").render_text(),
             "error[KG302]: a bare * is YAML's sign for an alias\n"
-            "  --> policy.yaml:2:11\n"
+            "  --> policy.yaml:2:13\n"
             "   |\n"
-            " 2 |   - deny: *\n"
-            "   |           ^\n"
+            " 2 |   - { deny: * }\n"
+            "   |             ^\n"
             "  help: write \"*\" in quotes\n");
   EXPECT_EQ(refusals("policies:\n  - allow: a\n    when: context.mtls\n").render_text().substr(0, 119),
             "error[KG390]: conditions (when) are not built yet\n"

@@ -148,6 +148,7 @@ std::optional<VariableRef> resolve_variable(std::string_view name, const Variabl
   std::optional<std::uint32_t> map = names.map_index(name);
   if (!map) map = names.map_index(lower);
   if (map) return VariableRef{Variable::map_, *map, {}};
+  if (auto path = names.jwt_path(lower)) return path;
   if (const VariableRow* row = family_row(lower)) return VariableRef{row->variable, 0, lower.substr(row->name.size())};
   return std::nullopt;
 }

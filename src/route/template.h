@@ -33,9 +33,18 @@ enum class Variable : std::uint16_t {
   client_id, decision_id, decision_rule, decision_verdict, identity_client, identity_method, identity_roles,
   identity_user, policy_hash, transaction_id,
   // Defined by the configuration.
-  map_,  // VariableRef::index is the index of the map in the snapshot.
+  map_,         // VariableRef::index is the index of the map in the snapshot.
+  jwt_claim_path_,   // auth_jwt_claim_set: VariableRef::argument is the path of names, separated by path_separator.
+  jwt_header_path_,  // auth_jwt_header_set, likewise.
 };
 // clang-format on
+
+inline constexpr char path_separator = '\x1f';
+
+constexpr bool reads_jwt(Variable variable) {
+  return variable == Variable::jwt_claim_ || variable == Variable::jwt_header_ || variable == Variable::jwt_payload ||
+         variable == Variable::jwt_claim_path_ || variable == Variable::jwt_header_path_;
+}
 
 struct VariableRef {
   Variable variable = Variable::none;
@@ -66,6 +75,8 @@ class VariableSource {
 class VariableNames {
  public:
   virtual std::optional<std::uint32_t> map_index(std::string_view name) const = 0;
+  // What auth_jwt_claim_set and auth_jwt_header_set define; nothing for other names.
+  virtual std::optional<VariableRef> jwt_path(std::string_view /*name*/) const { return std::nullopt; }
 
  protected:
   ~VariableNames() = default;

@@ -26,6 +26,7 @@ class Layer : public net::StreamLayer {
   net::IoResult read(char* out, std::size_t bytes_max) final;
   net::IoResult write(const iovec* pieces, int count) final;
   bool has_pending() const final;
+  bool drained() const final { return socket_.drained && !has_pending(); }
   void shutdown() final;
   std::string failure() const final { return failure_; }
   SessionFacts facts() const;
