@@ -149,7 +149,7 @@ TEST(Directives, http_level_refusals) {
       {"limit_req_zone $host zone=a:31k;", "KG020: zone 'a' is too small"},
       {"limit_req_zone $host zone=a:1g;", "KG020"},
       {"limit_req_zone $host zone=a:1m rate=0r/s;", "KG020: invalid rate"},
-      {"limit_req_zone $host zone=a:1m rate=1;", "KG020: invalid rate"},
+      {"limit_req_zone $host zone=a:1m rate=1r;", "KG020: invalid rate"},
       {"limit_req_zone $host zone=a:1m sync;", "KG018"},
       {"limit_req_zone $host zone=a:1m; limit_req_zone $uri zone=a:1m;", "KG024"},
       {"limit_req_zone $hots zone=a:1m;", "KG022"},
@@ -271,7 +271,8 @@ TEST(Directives, server_level_refusals) {
       {"proxy_ssl_protocols TLSv1;", "KG020"},
       {"proxy_pass http://127.0.0.1:1;", "KG014"},
       {"internal;", "KG014"},
-      {"types { a; }", "KG015"},
+      {"types { a { } }", "KG017"},
+      {"proxy_set_header X $nope;", "KG022"},
       {"send_timeout 1s; send_timeout 2s;", "KG016"},
   };
   for (const Refusal& one : cases) {

@@ -31,7 +31,8 @@ std::shared_ptr<const pipeline::Snapshot> load(const LoadOptions& options, Diagn
     diagnostics.error(code::missing_section, "no 'http' section in the configuration", {options.file, 0, 0, 1, {}});
   }
   // Also after errors: what the rest means may be wrong too, and all of it is told at once.
-  if (diagnostics.all().size() >= Parser::complaints_max) return nullptr;
+  const bool too_much = diagnostics.all().size() >= Parser::complaints_max || model.level_count > Model::levels_max;
+  if (too_much) return nullptr;
   return Compiler(options, folders, sources, diagnostics, model).compile();
 }
 

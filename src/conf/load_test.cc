@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "conf/model.h"
 #include "conf/test_support.h"
 #include "pipeline/content.h"
 #include "upstream/group.h"
@@ -279,6 +280,14 @@ TEST(Load, directives_of_the_command_line_come_first) {
   loaded = load_file(folder.path("k.conf"), options);
   EXPECT_EQ(loaded.snapshot, nullptr);
   EXPECT_EQ(loaded.diagnostics.all()[0].place.file, "command line");
+}
+
+TEST(Load, bounds_servers_and_locations) {
+  std::string text;
+  for (std::size_t i = 0; i <= Model::levels_max; ++i) text += "server{}";
+  const Loaded loaded = check_http(text);
+  EXPECT_EQ(loaded.snapshot, nullptr);
+  EXPECT_TRUE(loaded.says("error KG003: more than 100000 servers and locations")) << loaded.complaints();
 }
 
 TEST(Load, a_missing_file_is_an_error) {

@@ -241,6 +241,8 @@ struct MainModel {
 };
 
 struct Model {
+  static constexpr std::size_t levels_max = 100'000;  // Servers and locations together.
+  std::size_t level_count = 0;
   MainModel main;
   LevelOptions http;
   std::optional<Word> trust_domain;

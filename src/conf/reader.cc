@@ -148,6 +148,14 @@ void Reader::warning(std::string_view code, std::string message, const Position&
   diagnostics_.warning(code, std::move(message), sources_.place(at), std::move(help));
 }
 
+bool Reader::count_level(const Directive& directive) {
+  if (++model_.level_count <= Model::levels_max) return true;
+  if (model_.level_count == Model::levels_max + 1) {
+    error(code::too_much, cat("more than ", Model::levels_max, " servers and locations"), directive.name.at);
+  }
+  return false;
+}
+
 void Reader::invalid_value(const Directive& directive, const Word& word, std::string help) {
   error(code::bad_value, cat("invalid value '", printable(word.text), "' in '", directive.name.text, "' directive"),
         word.at, std::move(help));

@@ -49,6 +49,8 @@ class Reader {
 
   void read(std::span<const Directive> block, const Scope& scope);
   Model& model() { return model_; }
+  // Of one more server or location; the first over the bound is an error.
+  bool count_level(const Directive& directive);
 
   void error(std::string_view code, std::string message, const Position& at, std::string help = {});
   void warning(std::string_view code, std::string message, const Position& at, std::string help = {});

@@ -37,17 +37,17 @@ Compiler::Compiler(const LoadOptions& options, const Folders& folders, const Sou
 // What an outer level says is compiled once for each level that inherits it; a complaint about it is made once. There
 // are never more than a reader can use.
 bool Compiler::is_news(std::string_view code, std::string_view message, const Position& at) {
-  if (diagnostics_.all().size() >= Parser::complaints_max && diagnostics_.has_errors()) return false;
   return complaints_.insert(cat(code, ' ', at.file, ' ', at.offset, ' ', message)).second;
 }
 
 void Compiler::error(std::string_view code, std::string message, const Position& at, std::string help) {
-  if (!is_news(code, message, at)) return;
+  const bool enough = diagnostics_.has_errors() && diagnostics_.all().size() >= Parser::complaints_max;
+  if (enough || !is_news(code, message, at)) return;
   diagnostics_.error(code, std::move(message), sources_.place(at), std::move(help));
 }
 
 void Compiler::warning(std::string_view code, std::string message, const Position& at, std::string help) {
-  if (!is_news(code, message, at)) return;
+  if (diagnostics_.all().size() >= Parser::complaints_max || !is_news(code, message, at)) return;
   diagnostics_.warning(code, std::move(message), sources_.place(at), std::move(help));
 }
 

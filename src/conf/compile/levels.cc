@@ -24,9 +24,8 @@ std::string Compiler::workload_of(const ServerModel& server) const {
 }
 
 void Compiler::compile_level(Location& out, const Level& level) {
-  const SourcePlace place = sources_.place(level.at);
-  out.source_file = place.file;
-  out.source_line = place.line;
+  out.source_file = sources_.name(level.at.file);
+  out.source_line = level.at.line;
   out.strict = strict_;
   compile_core(out, level);
   compile_error_pages(out, level);
@@ -35,6 +34,10 @@ void Compiler::compile_level(Location& out, const Level& level) {
   compile_identity(out, level);
   compile_transaction(out, level);
   compile_authorize(out, level);
+  // Also where nothing is forwarded: a misspelt variable is told wherever it stands.
+  for (const ProxyHeaderModel& header : level.options.proxy_set_headers.value_or(std::vector<ProxyHeaderModel>{})) {
+    (void)text(header.value);
+  }
   if (level.location && level.location->proxy_pass) compile_proxy(out, level);
   compile_logs(out, level);
   check_access(out, level);

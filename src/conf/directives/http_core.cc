@@ -104,10 +104,6 @@ void set_return(Reader& reader, const Scope& scope, const Directive& directive) 
 void read_types(Reader& reader, const Scope&, const Directive& directive) {
   for (const Directive& entry : directive.block) {
     if (entry.has_block) reader.error(code::block, "'types' holds no blocks", entry.name.at);
-    if (entry.arguments.empty()) {
-      reader.error(code::argument_count, cat("invalid number of arguments for type '", printable(entry.name.text), "'"),
-                   entry.name.at, "types { text/html html htm; }");
-    }
   }
 }
 

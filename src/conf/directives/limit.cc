@@ -14,15 +14,12 @@ using O = LevelOptions;
 constexpr std::uint64_t zone_bytes_max = 64ULL << 30;
 constexpr std::uint64_t burst_max = 1'000'000'000;
 
-// "10r/s", "30r/m" → thousandths of a request per second, as nginx rounds them.
+// "10r/s", "30r/m", "10" → thousandths of a request per second, as nginx rounds them.
 std::optional<std::uint64_t> parse_rate(std::string_view text) {
   std::uint64_t scale = 1;
-  if (text.ends_with("r/m")) {
-    scale = 60;
-  } else if (!text.ends_with("r/s")) {
-    return std::nullopt;
-  }
-  const auto count = parse_unsigned<std::uint32_t>(text.substr(0, text.size() - 3));
+  if (text.ends_with("r/m")) scale = 60;
+  if (text.ends_with("r/m") || text.ends_with("r/s")) text.remove_suffix(3);
+  const auto count = parse_unsigned<std::uint32_t>(text);
   if (!count || *count == 0) return std::nullopt;
   return *count * 1000ULL / scale;
 }

@@ -11,6 +11,7 @@ namespace {
 using route::LocationMatch;
 
 void read_server(Reader& reader, const Scope&, const Directive& directive) {
+  if (!reader.count_level(directive)) return;
   auto& servers = reader.model().servers;
   ServerModel& server = *servers.emplace_back(std::make_unique<ServerModel>());
   server.at = directive.name.at;
@@ -64,6 +65,7 @@ bool read_pattern(Reader& reader, const Directive& directive, LocationModel& loc
 bool is_regex(LocationMatch match) { return match == LocationMatch::regex || match == LocationMatch::regex_no_case; }
 
 void read_location(Reader& reader, const Scope& scope, const Directive& directive) {
+  if (!reader.count_level(directive)) return;
   auto location = std::make_unique<LocationModel>();
   location->at = directive.name.at;
   if (!read_pattern(reader, directive, *location)) return;
