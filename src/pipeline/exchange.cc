@@ -48,8 +48,11 @@ void Exchange::set_location(const LocationConfig& location) { location_ = &locat
 
 std::string_view Exchange::decision_id() {
   if (decision_id_.empty()) {
-    const std::uint64_t words[2] = {worker().id_prefix(), worker().next_number()};
-    decision_id_ = arena.copy(to_hex({reinterpret_cast<const char*>(words), sizeof words}));
+    char bytes[16];
+    for (unsigned i = 0; i < 8; ++i) bytes[i] = static_cast<char>(worker().id_prefix() >> (56 - 8 * i));
+    const std::uint64_t number = worker().next_number();
+    for (unsigned i = 0; i < 8; ++i) bytes[8 + i] = static_cast<char>(number >> (56 - 8 * i));
+    decision_id_ = arena.copy(to_hex({bytes, sizeof bytes}));
   }
   return decision_id_;
 }
