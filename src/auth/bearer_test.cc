@@ -21,6 +21,19 @@ TEST(BearerToken, is_empty_without_a_credential_of_this_scheme) {
   }
 }
 
+TEST(BearerToken, knows_its_alphabet_at_every_place) {
+  const std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/";
+  for (std::size_t place = 0; place < 40; ++place) {
+    for (int byte = 0; byte < 256; ++byte) {
+      std::string token(41, 'a');
+      token[place] = static_cast<char>(byte);
+      const bool good = alphabet.find(static_cast<char>(byte)) != std::string_view::npos;
+      const bool still_no_token = place == 0 && byte == ' ';  // More white space before the token.
+      EXPECT_EQ(bearer_token("Bearer " + token).has_value(), good || still_no_token) << place << ' ' << byte;
+    }
+  }
+}
+
 TEST(BearerToken, refuses_lists_and_characters_outside_b68token) {
   const std::string rows[] = {"Bearer",
                               "Bearer ",
