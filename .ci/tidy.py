@@ -16,6 +16,8 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# Rooms that read untrusted bytes get the path-sensitive analyzer as well; elsewhere it would cost more than it finds.
+ANALYSED = {"crypto", "http", "tls", "auth", "policy", "identity"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
 
@@ -52,7 +54,9 @@ def key_of(entry, version):
 
 
 def check(entry, options):
-    command = [options.clang_tidy, "-p", str(options.build), "--quiet", entry["file"]]
+    room = pathlib.Path(entry["file"]).resolve().relative_to(ROOT / "src").parts[0]
+    checks = [] if room in ANALYSED else ["--checks=-clang-analyzer-*"]
+    command = [options.clang_tidy, "-p", str(options.build), "--quiet", *checks, entry["file"]]
     result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     return result.returncode, result.stdout, result.stderr
 
