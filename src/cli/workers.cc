@@ -89,11 +89,13 @@ class WorkerThread {
   // turn without touching the descriptor.
   void close(const Listening& one) {
     loop_->cancel(*one.watch);
+    loop_->forget(one.descriptor);  // A Unix listener is open in other workers too.
     ::close(one.descriptor);
   }
 
   void run(std::promise<void>& ready) {
-    net::Loop loop;
+    owned_loop_ = std::make_unique<net::Loop>();
+    net::Loop& loop = *owned_loop_;
     upstream::Pools pools(loop);
     pipeline::Worker worker(loop, published_, number_);
     worker.upstreams = &pools;
@@ -123,6 +125,7 @@ class WorkerThread {
   const Published<pipeline::Snapshot>& published_;
   unsigned number_;
   std::thread thread_;
+  std::unique_ptr<net::Loop> owned_loop_;  // Outlives its thread: another may be posting to it just now.
   net::Loop* loop_ = nullptr;
   pipeline::Worker* worker_ = nullptr;
   std::vector<Listening> listening_;
@@ -153,7 +156,11 @@ Result<Workers::Listener> Workers::bind(const pipeline::ListenerConfig& config) 
   for (unsigned i = 0; i < count_; ++i) {
     if (i > 0 && config.address.is_unix()) {
       const int copy = ::fcntl(out.descriptors[0], F_DUPFD_CLOEXEC, 0);
-      if (copy >= 0) out.descriptors.push_back(copy);
+      if (copy < 0) {
+        for (const int one : out.descriptors) ::close(one);
+        return fail(ErrorKind::io, Blame::us, "listen", cat("no descriptor for ", config.address.text()));
+      }
+      out.descriptors.push_back(copy);
       continue;
     }
     if (i == 0 && !config.address.is_unix()) {

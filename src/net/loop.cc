@@ -101,6 +101,8 @@ Watch* Loop::add(int descriptor, bool exclusive) {
   return watch;
 }
 
+void Loop::forget(int descriptor) { ::epoll_ctl(epoll_, EPOLL_CTL_DEL, descriptor, nullptr); }
+
 void Loop::remove(Watch* watch) {
   KG_ASSERT(!watch->reader && !watch->writer && !watch->hangup_waiter);
   watch->dead = true;

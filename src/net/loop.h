@@ -88,6 +88,8 @@ class Loop {
   // Registers for reading and writing. `exclusive`: a descriptor shared by several loops (a Unix listener).
   // nullptr if the kernel refuses (out of memory or watches).
   Watch* add(int descriptor, bool exclusive = false);
+  // For a descriptor that has duplicates: closing one of them does not end its registration.
+  void forget(int descriptor);
   // The owner is done; it has closed or will close the descriptor itself.
   void remove(Watch* watch);
   // Ends every wait on `watch`, now and later, with Wake::cancelled. The waiters resume later in this turn.

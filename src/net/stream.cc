@@ -121,11 +121,11 @@ bool Stream::Wait::await_ready() {
   return false;
 }
 
-void Stream::Wait::await_suspend(std::coroutine_handle<> handle) {
+bool Stream::Wait::await_suspend(std::coroutine_handle<> handle) {
   Watch& watch = *stream_.watch_;
   handle_ = handle;
   Waiter*& slot = what_ == For::reading ? watch.reader : what_ == For::writing ? watch.writer : watch.hangup_waiter;
-  KG_ASSERT(!slot);
+  if (slot) return false;
   slot = this;
   slots_[0] = &slot;
   if (watched_) {
@@ -135,6 +135,7 @@ void Stream::Wait::await_suspend(std::coroutine_handle<> handle) {
     slots_[1] = &other;
   }
   stream_.loop_->timers().arm(*this, deadline_ms_);
+  return true;
 }
 
 Task<Wake> wait_for(Stream& stream, Io want, std::int64_t deadline_ms) {

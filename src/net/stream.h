@@ -77,11 +77,14 @@ class Stream {
   bool cancelled() const { return watch_->cancelled; }
   // Ends the wait of whoever reads, once, with Wake::cancelled; the stream stays usable.
   void cancel_reader() { loop_->cancel_waiter(watch_->reader); }
+  void cancel_writer() { loop_->cancel_waiter(watch_->writer); }
   void shutdown_write();  // Half-close, after the layer's goodbye.
   void reset_on_close();  // The close sends RST: for peers that must not mistake an end for success.
   void close();
 
   class Wait;
+  // One coroutine waits for one direction: a second one's wait ends at once with cancelled. A layer may make a reader
+  // wait for writing, and what it does is up to the peer.
   // Ends with ready, timeout or cancelled; with `watched`, also with hangup when that other stream's peer goes away.
   Wait wait_readable(std::int64_t deadline_ms, Stream* watched = nullptr);
   Wait wait_writable(std::int64_t deadline_ms);
@@ -106,7 +109,7 @@ class Stream::Wait : public Waiter {
       : stream_(stream), watched_(watched), deadline_ms_(deadline_ms), what_(what) {}
 
   bool await_ready();
-  void await_suspend(std::coroutine_handle<> handle);
+  bool await_suspend(std::coroutine_handle<> handle);
   Wake await_resume() const { return reason_; }
 
  private:

@@ -25,7 +25,8 @@ void RequestBody::begin(Connection& connection, const http::RequestHead& head) {
   chunks_.reset();
   buffer_.release();
   expect_continue_ = head.expect_continue;
-  started_ = broken_ = false;
+  buffered_ = {};
+  started_ = broken_ = taken_by_next_ = false;
   finished_ =
       framing_ == http::BodyFraming::none || (framing_ == http::BodyFraming::content_length && content_length_ == 0);
 }
@@ -64,16 +65,27 @@ Result<std::string_view> RequestBody::from_connection() {
 }
 
 Result<std::string_view> RequestBody::take_buffered() {
-  if (finished_ || connection_->in_begin == connection_->in_end) return std::string_view();
+  if (started_ || finished_ || connection_->in_begin == connection_->in_end) return buffered_;
   started_ = true;
   expect_continue_ = false;  // A client that sends anyway is not waiting.
-  return from_connection();
+  auto piece = from_connection();
+  if (piece) buffered_ = *piece;
+  return piece;
+}
+
+net::Task<void> RequestBody::send_continue(std::int64_t timeout_ms) {
+  if (!expect_continue_) co_return;
+  expect_continue_ = false;
+  iovec whole{const_cast<char*>(continue_response.data()), continue_response.size()};
+  const auto written = co_await net::write_all(connection_->stream, &whole, 1, timeout_ms);
+  broken_ = !written;
 }
 
 net::Task<Result<std::string_view>> RequestBody::next(std::int64_t timeout_ms) {
-  started_ = true;
+  started_ = taken_by_next_ = true;
   Connection& c = *connection_;
   while (!finished_) {
+    if (broken_) co_return client_failure(ErrorKind::closed, "client_closed", "the body cannot be read any more");
     if (c.in_begin < c.in_end) {
       expect_continue_ = false;
       auto piece = from_connection();
@@ -81,13 +93,8 @@ net::Task<Result<std::string_view>> RequestBody::next(std::int64_t timeout_ms) {
       continue;
     }
     if (expect_continue_) {
-      expect_continue_ = false;
-      iovec whole{const_cast<char*>(continue_response.data()), continue_response.size()};
-      auto written = co_await net::write_all(c.stream, &whole, 1, timeout_ms);
-      if (!written) {
-        broken_ = true;
-        co_return std::unexpected(std::move(written.error()));
-      }
+      co_await send_continue(timeout_ms);
+      continue;
     }
     if (!buffer_) buffer_ = c.worker.buffers.take(BufferPool::body_bytes);
     const std::uint64_t left = framing_ == http::BodyFraming::content_length ? content_length_ - received_ : UINT64_MAX;

@@ -27,13 +27,18 @@ class RequestBody {
   bool finished() const { return finished_; }  // All of it was handed out (or there is none).
   bool untouched() const { return !started_; }
   bool waits_for_continue() const { return expect_continue_; }
+  // Nothing but what take_buffered() gave was handed out: it gives the same again, to another upstream.
+  bool rewindable() const { return !taken_by_next_ && !broken_; }
   bool broken() const { return broken_; }  // Malformed or cut off: the connection is of no more use.
   http::BodyFraming framing() const { return framing_; }
   std::uint64_t content_length() const { return content_length_; }
   std::uint64_t received_bytes() const { return received_; }
 
-  // What has already arrived, without waiting: may be empty.
+  // What has already arrived, without waiting: may be empty. Again after that: the same, while rewindable().
   Result<std::string_view> take_buffered();
+  // Tells a client that waits for it to go on. A caller that lets others write to the client while it reads the body
+  // does this first, so that an interim answer never runs into the final one. Failure shows in next().
+  net::Task<void> send_continue(std::int64_t timeout_ms);
   // The next piece; empty exactly when finished(). Errors: timeout (408), closed, malformed (400), limit (413).
   net::Task<Result<std::string_view>> next(std::int64_t timeout_ms);
 
@@ -49,7 +54,9 @@ class RequestBody {
   std::uint64_t bytes_max_ = 0;  // 0: no limit.
   Buffer buffer_;                // Taken when more arrives than came with the head.
   bool finished_ = true;
+  std::string_view buffered_;  // What take_buffered() gave; stays in the connection's buffer.
   bool started_ = false;
+  bool taken_by_next_ = false;
   bool expect_continue_ = false;
   bool broken_ = false;
 };

@@ -34,6 +34,7 @@ net::Task<void> BodyPump::pump_all() {
     if (!sent || stopping_) co_return;
     last_progress_ms_ = x_.now().monotonic_ms;
   }
+  complete_ = true;
 }
 
 net::Detached BodyPump::run(BodyPump& pump) {
@@ -47,6 +48,7 @@ net::Task<void> BodyPump::stop() {
   stopping_ = true;
   upstream_.cancel();
   x_.client().cancel_reader();
+  x_.client().cancel_writer();
   struct Join {
     BodyPump& pump;
     bool await_ready() const { return !pump.running_; }

@@ -27,6 +27,8 @@ class BodyPump {
     run(*this);
   }
   bool running() const { return running_; }
+  // All of the body was handed to the upstream's connection.
+  bool complete() const { return complete_; }
   // The client's fault: timeout, cut off, malformed, too large. The upstream's stream was cancelled to say so.
   const std::optional<Error>& client_error() const { return client_error_; }
   std::int64_t last_progress_ms() const { return last_progress_ms_; }
@@ -44,6 +46,7 @@ class BodyPump {
   std::int64_t last_progress_ms_ = 0;
   bool running_ = false;
   bool stopping_ = false;
+  bool complete_ = false;
   std::optional<Error> client_error_;
   std::coroutine_handle<> joiner_;
 };

@@ -68,12 +68,19 @@ bool Forward::mint_transaction_token() {
 }
 
 bool Forward::may_try_again() const {
-  return (!request_sent_ || http::is_idempotent(x_.head().method)) && x_.body.finished();
+  // What a pump took from the client is gone: only a body that came with the head can be sent twice.
+  return (!request_sent_ || http::is_idempotent(x_.head().method)) && !pump_ && body_taken();
 }
 
 net::Task<std::optional<Refusal>> Forward::run() {
   if (!mint_transaction_token()) co_return refusal_;
-  if (!x_.body.finished()) {
+  with_body_ = !x_.method_is_get;
+  if (with_body_ && !x_.body.rewindable()) {
+    // An error page after a proxy_pass that used the body up: a part must not be sent as if it were the whole.
+    refuse(502, "bad_gateway", "the request's body is not there any more");
+    co_return refusal_;
+  }
+  if (with_body_) {
     const auto piece = x_.body.take_buffered();
     if (!piece) {
       refuse(piece.error().kind == ErrorKind::limit ? 413 : 400, piece.error().code, piece.error().detail);
@@ -121,9 +128,10 @@ net::Task<Forward::Ended> Forward::attempt() {
     ended = answer_failed("the connection broke while the request was sent");
   }
   if (ended == Ended::answered) ended = co_await relay();
+  x_.upstream.head = nullptr;  // However it ended: it goes with parser_ and buffer_.
   if (pump_) {
     co_await pump_->stop();
-    if (pump_->client_error() || !x_.body.finished()) reusable_ = false;
+    if (pump_->client_error() || !pump_->complete()) reusable_ = false;
     pump_.reset();
   }
   if (ended == Ended::answered) {
@@ -159,7 +167,7 @@ net::Task<bool> Forward::send_request() {
   std::string& out = x_.worker().scratch;
   write_request_head(x_, permit_, plan_, transaction_token_, out);
   request_sent_ = true;
-  const bool chunked = x_.body.framing() == http::BodyFraming::chunked;
+  const bool chunked = with_body_ && x_.body.framing() == http::BodyFraming::chunked;
   std::string_view body = first_piece_;
   if (chunked || body.size() <= coalesced_bytes_max) {
     if (chunked && !body.empty()) {
@@ -182,7 +190,8 @@ net::Task<bool> Forward::send_request() {
     if (!ok) co_return false;
   }
   sent_ms_ = x_.now().monotonic_ms;
-  if (!x_.body.finished()) {
+  if (!body_taken()) {
+    if (x_.body.waits_for_continue()) co_await x_.body.send_continue(x_.location().client_body_timeout_ms);
     pump_.emplace(x_, link_.stream, plan_.options.send_timeout_ms);
     pump_->start();
   }
@@ -429,8 +438,7 @@ Forward::Ended Forward::cut_off(std::string_view why) {
 }
 
 void Forward::finish_link() {
-  x_.upstream.head = nullptr;
-  if (reusable_ && x_.body.finished() && !link_.stream.hung_up()) {
+  if (reusable_ && body_taken() && !link_.stream.hung_up()) {
     pool_->give_back(std::move(link_));
   } else {
     link_.stream.close();

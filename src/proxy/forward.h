@@ -46,6 +46,7 @@ class Forward {
   Ended refuse(std::uint16_t status, std::string_view code, std::string reason);
   Ended cut_off(std::string_view why);
   bool may_try_again() const;
+  bool body_taken() const { return !with_body_ || x_.body.finished(); }
 
   pipeline::Exchange& x_;
   const pipeline::Permit& permit_;
@@ -60,6 +61,7 @@ class Forward {
   std::int64_t sent_ms_ = 0;
   std::int64_t deadline_ms_ = 0;
   std::string transaction_token_;
+  bool with_body_ = true;
   std::string_view first_piece_;  // Of the body, as it came with the head.
   std::optional<BodyPump> pump_;
   pipeline::Buffer buffer_;  // The answer.

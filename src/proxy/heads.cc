@@ -56,6 +56,7 @@ void append_target(Exchange& x, const pipeline::Permit& permit, const Plan& plan
 }
 
 void append_framing(const Exchange& x, std::string& out) {
+  if (x.method_is_get) return;  // An error page is asked for without the body of what failed.
   switch (x.body.framing()) {
     case http::BodyFraming::content_length:
       append(out, "Content-Length: ", x.body.content_length(), "\r\n");
@@ -98,7 +99,9 @@ void write_request_head(Exchange& x, const pipeline::Permit& permit, const Plan&
 }
 
 ClientFraming client_framing(const Exchange& x, const http::ResponseHead& response) {
-  if (x.head().method == http::Method::head || !http::has_body(response.status)) return ClientFraming::none;
+  // The client judges by the status it gets, which an error_page may have changed.
+  const std::uint16_t status = pipeline::final_status(x, response.status);
+  if (x.head().method == http::Method::head || !http::has_body(status)) return ClientFraming::none;
   if (response.framing == http::BodyFraming::content_length) return ClientFraming::content_length;
   if (response.framing == http::BodyFraming::none) return ClientFraming::none;
   return x.head().version_minor == 0 ? ClientFraming::until_close : ClientFraming::chunked;
@@ -139,9 +142,14 @@ void write_response_head(Exchange& x, const http::ResponseHead& response, const 
   }
   if (plan.response_dropped.has(http::Field::server)) out += "Server: keepgate\r\n";
   if (plan.response_dropped.has(http::Field::date)) out.append(x.worker().date_line());
+  // RFC 9110 §8.6: never with 204. Of an answer without a body that now has a status with one, it would be a promise.
+  const bool gains_body =
+      framing == ClientFraming::none && x.head().method != http::Method::head && http::has_body(status);
+  const bool drops_length = status == 204 || gains_body;
   {
     RunCopier copier(out);
     for (const http::HeaderLine& line : response.headers) {
+      if (drops_length && line.field == http::Field::content_length) continue;
       if (plan.response_dropped.has(line) || line.field == http::Field::x_accel) continue;
       // Connection cannot list the framing away.
       const bool framing_field = line.field == http::Field::content_length;
@@ -151,6 +159,7 @@ void write_response_head(Exchange& x, const http::ResponseHead& response, const 
     }
   }
   if (const http::HeaderLine* location = response.find(http::Field::location)) append_location(x, *location, plan, out);
+  if (gains_body) out += "Content-Length: 0\r\n";
   if (framing == ClientFraming::chunked) out += "Transfer-Encoding: chunked\r\n";
   out.append(pipeline::connection_line(x));
   pipeline::append_added_headers(x, status, out);
