@@ -105,11 +105,11 @@ std::string text_of(const Json* value) {
   if (value == nullptr) return out;
   const Json::Array* elements = value->array();
   if (elements == nullptr) {
-    append_scalar(out, *value);
+    if (is_scalar(*value)) append_scalar(out, *value);
     return out;
   }
   for (const Json& element : *elements) {
-    if (!is_scalar(element)) return value->write();
+    if (!is_scalar(element)) return out;
   }
   for (const Json& element : *elements) {
     if (&element != elements->data()) out.push_back(',');

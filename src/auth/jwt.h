@@ -56,7 +56,7 @@ struct VerifiedToken {
 };
 
 // Claims of a verified payload, as $jwt_claim_NAME shows them: strings raw, numbers and booleans as written, arrays of
-// scalars comma-joined, objects as JSON; "" if absent.
+// scalars comma-joined; "" if absent and for what has members: a name inside a document is no value of a claim.
 std::string claim_text(const crypto::Json& payload, std::string_view name);
 // The same for a value deeper down (auth_jwt_claim_set): names of members from the top, `separator` between them.
 std::string claim_text_at(const crypto::Json& payload, std::string_view path, char separator);

@@ -217,6 +217,14 @@ struct MapModel {
   std::vector<MapEntryModel> entries;
 };
 
+// auth_jwt_claim_set and auth_jwt_header_set: a variable for a value deeper down in the token.
+struct JwtPathModel {
+  Word variable;
+  std::string name;  // Lower case, without '$'.
+  bool in_header = false;
+  std::string path;  // Names of members from the top, route::path_separator between them.
+};
+
 struct ZoneModel {
   Word key;
   Word name;
@@ -250,6 +258,7 @@ struct Model {
   std::vector<std::unique_ptr<UpstreamModel>> upstreams;
   std::vector<std::unique_ptr<ServerModel>> servers;
   std::vector<MapModel> maps;
+  std::vector<JwtPathModel> jwt_paths;
   std::vector<ZoneModel> zones;
   std::vector<LogFormatModel> formats;
 };

@@ -440,3 +440,31 @@ def test_no_token_in_any_log(pair, jose):
     signature = token.split(".")[2]
     assert signature[:40] not in gate.read("error.log") + gate.read("stderr")
     assert hashlib.sha256(token.encode()).hexdigest() != token
+
+
+NESTED = """
+auth_jwt_key_file keys.json;
+auth_jwt_claim_set $tenant org tenant name;
+auth_jwt_claim_set $groups org groups;
+auth_jwt_header_set $kind typ;
+map $groups $is_admin { "~\\badmin\\b" 1; default 0; }
+server {
+    listen 127.0.0.1:@gate@;
+    auth_jwt "nested";
+    location / { proxy_set_header X-Tenant $tenant; proxy_set_header X-Groups $groups; proxy_set_header X-Kind $kind;
+                 proxy_pass http://@origin@; }
+    location /admin/ { auth_jwt_require $is_admin error=403; proxy_pass http://@origin@; }
+}
+"""
+
+
+def test_claims_inside_others_are_variables(keepgate, origin, jose):
+    backend = origin()
+    gate = keepgate(NESTED, files={"keys.json": jose.set_of(jose.key("ES256"))}, values={"origin": backend.address})
+    org = {"tenant": {"name": "acme"}, "groups": ["staff", "admin"]}
+    assert gate.get("/admin/x", bearer(jose.sign("ES256", {"org": org}))).status == 200
+    assert gate.get("/x", bearer(jose.sign("ES256", {"org": org}))).status == 200
+    assert (backend.last.get("X-Tenant"), backend.last.get("X-Groups")) == ("acme", "staff,admin")
+    for other in ({"groups": ["staff"]}, {"groups": "administrator"}, {"groups": {"admin": 1}, "tenant": 5}, {}):
+        assert gate.get("/admin/x", bearer(jose.sign("ES256", {"org": other}))).status == 403
+    assert gate.get("/admin/x").status == 401

@@ -107,7 +107,7 @@ def ask(pair, tokens, who, method, path, fields=()):
 
 CASES = [
     ("client1", "GET", "/orders/7", 200), ("client1", "PUT", "/orders/7", 200), ("client1", "GET", "/orders/a/b/c", 200),
-    ("client1", "GET", "/edge/7", 200), ("client1", "HEAD", "/orders/7", 200),  # GET is also HEAD.
+    ("client1", "GET", "/edge/7", 200), ("client1", "HEAD", "/orders/7", 403),  # Methods are exact.
     ("stocker", "HEAD", "/orders/7", 403),
     ("client1", "DELETE", "/orders/7", 403), ("client1", "POST", "/orders/7", 403), ("client1", "PATCH", "/orders/7", 403),
     ("client1", "OPTIONS", "/orders/7", 403), ("client1", "GET", "/stock/7", 403), ("client1", "DELETE", "/edge/7", 403),

@@ -30,9 +30,12 @@ struct Folders {
 class MapNames final : public route::VariableNames {
  public:
   std::optional<std::uint32_t> map_index(std::string_view name) const override;
+  std::optional<route::VariableRef> jwt_path(std::string_view name) const override;
   void add(const std::string& name, std::uint32_t index) { indexes_.emplace(name, index); }
+  void add_jwt_path(const JwtPathModel& model);
 
  private:
+  std::map<std::string, route::VariableRef, std::less<>> jwt_paths_;
   std::map<std::string, std::uint32_t, std::less<>> indexes_;
 };
 

@@ -17,8 +17,8 @@ std::optional<pipeline::ReturnAction> Compiler::return_action(const std::optiona
   return action;
 }
 
+// Who asks for transaction tokens: the gateway itself. (`service` names the API that it serves, not the gateway.)
 std::string Compiler::workload_of(const ServerModel& server) const {
-  if (server.options.service) return server.options.service->text;
   if (!server.names.empty() && !server.names[0].text.empty()) return server.names[0].text;
   return "gateway";
 }

@@ -26,10 +26,6 @@ bool is_identity(Variable variable) {
          variable == Variable::identity_method || variable == Variable::transaction_id;
 }
 
-bool is_jwt(Variable variable) {
-  return variable == Variable::jwt_claim_ || variable == Variable::jwt_header_ || variable == Variable::jwt_payload;
-}
-
 }  // namespace
 
 std::shared_ptr<limit::Zone> Compiler::kept_zone(const ZoneModel& model, const Template& key) const {
@@ -79,7 +75,7 @@ void Compiler::compile_limits(Location& out, const Level& level) {
                        model.after_auth};
     // Before authentication there is no identity: such a key would be empty and nothing limited.
     if (!find_variable(limit.zone->key(), is_identity).empty()) limit.after_auth = true;
-    const std::string claim = limit.after_auth ? std::string() : find_variable(limit.zone->key(), is_jwt);
+    const std::string claim = limit.after_auth ? std::string() : find_variable(limit.zone->key(), route::reads_jwt);
     if (!claim.empty() && zones_warned_.insert(model.zone.text).second) {
       unsafe(
           code::limit_on_unverified,

@@ -28,15 +28,21 @@ const route::VariableRow* row_of(Variable variable) {
   return found == rows.end() ? nullptr : &*found;
 }
 
-bool is_jwt(Variable variable) {
-  return variable == Variable::jwt_claim_ || variable == Variable::jwt_header_ || variable == Variable::jwt_payload;
-}
-
 }  // namespace
 
 std::optional<std::uint32_t> MapNames::map_index(std::string_view name) const {
   const auto found = indexes_.find(name);
   return found == indexes_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::optional<VariableRef> MapNames::jwt_path(std::string_view name) const {
+  const auto found = jwt_paths_.find(name);
+  return found == jwt_paths_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void MapNames::add_jwt_path(const JwtPathModel& model) {
+  const Variable variable = model.in_header ? Variable::jwt_header_path_ : Variable::jwt_claim_path_;
+  jwt_paths_.emplace(model.name, VariableRef{variable, 0, model.path});
 }
 
 Template Compiler::text(const Word& word) {
@@ -56,6 +62,12 @@ std::optional<VariableRef> Compiler::variable(const Word& word) {
 void Compiler::compile_maps() {
   for (std::size_t i = 0; i < model_.maps.size(); ++i) {
     names_.add(model_.maps[i].name, static_cast<std::uint32_t>(i));
+  }
+  for (const JwtPathModel& model : model_.jwt_paths) {
+    if (names_.map_index(model.name)) {
+      error(code::taken_name, cat("the variable '$", model.name, "' is already defined"), model.variable.at);
+    }
+    names_.add_jwt_path(model);
   }
   map_facts_.resize(model_.maps.size());
   for (std::size_t i = 0; i < model_.maps.size(); ++i) {
@@ -151,7 +163,7 @@ std::string Compiler::find_variable(const Template& value, const Matches& matche
 namespace {
 
 bool is_unverified(Variable variable, bool jwt_verified) {
-  if (is_jwt(variable)) return !jwt_verified;
+  if (route::reads_jwt(variable)) return !jwt_verified;
   const route::VariableRow* row = row_of(variable);
   return !row || !row->verified;
 }

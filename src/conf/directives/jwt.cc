@@ -1,6 +1,9 @@
 // auth_jwt and its relatives, as NGINX Plus has them, for signed tokens.
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "conf/directives/row.h"
+#include "route/template.h"
 
 namespace keepgate::conf {
 
@@ -78,6 +81,33 @@ void set_cache(Reader& reader, const Scope& scope, const Directive& directive) {
                                                 reader.number(directive, word, *text, 0, 10'000'000));
 }
 
+template <bool in_header>
+void add_jwt_path(Reader& reader, const Scope&, const Directive& directive) {
+  const std::vector<Word>& words = directive.arguments;
+  JwtPathModel model;
+  model.variable = words[0];
+  model.in_header = in_header;
+  const std::string_view name = words[0].text;
+  const auto in_names = [](char c) { return is_alpha(c) || is_digit(c) || c == '_'; };
+  if (name.size() < 2 || name[0] != '$' || !std::ranges::all_of(name.substr(1), in_names)) {
+    return reader.error(code::bad_variable, cat("invalid variable name '", printable(name), "'"), words[0].at,
+                        cat(directive.name.text, " $name claim [inner …]"));
+  }
+  model.name = to_lower(name.substr(1));
+  const auto taken = [&](const auto& other) { return other.name == model.name; };
+  if (std::ranges::any_of(reader.model().jwt_paths, taken) || std::ranges::any_of(route::variable_table(), taken)) {
+    return reader.error(code::taken_name, cat("the variable '$", model.name, "' is already defined"), words[0].at);
+  }
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    if (i > 1) model.path += route::path_separator;
+    if (words[i].text.find(route::path_separator) != std::string::npos || words[i].text.empty()) {
+      return reader.invalid_value(directive, words[i], "the name of a claim");
+    }
+    model.path += words[i].text;
+  }
+  reader.model().jwt_paths.push_back(std::move(model));
+}
+
 void check_key_cache(Reader& reader, const Scope&, const Directive& directive) {
   reader.time_s(directive, directive.arguments[0], directive.arguments[0].text);
 }
@@ -114,6 +144,21 @@ constexpr DirectiveRow rows[] = {
      add_require,
      "",
      "After the token was verified all values must be non-empty and not 0, else 401, or 403 with error=403."},
+    {"auth_jwt_claim_set",
+     in_http,
+     {2, many},
+     Support::built,
+     add_jwt_path<false>,
+     "",
+     "A variable for a claim, found by the names of members from the top; the elements of an array are joined by "
+     "commas."},
+    {"auth_jwt_header_set",
+     in_http,
+     {2, many},
+     Support::built,
+     add_jwt_path<true>,
+     "",
+     "As auth_jwt_claim_set, of the token's header."},
     {"auth_jwt_key_cache",
      in_levels,
      {1, 1},

@@ -210,8 +210,6 @@ constexpr DirectiveRow nginx[] = {
 
 constexpr DirectiveRow plus[] = {
     row("auth_jwt_key_request", access, "Gets keys by a subrequest."),
-    row("auth_jwt_claim_set", in_http, "A variable for a claim inside others."),
-    row("auth_jwt_header_set", in_http, "A variable for a header parameter inside others."),
     row("auth_require", access, "All values must be non-empty and not 0."),
     row("auth_oidc", levels, oidc),
     row("oidc_provider", in_http, oidc),
