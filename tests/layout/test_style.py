@@ -6,6 +6,7 @@ from tree import CODE_FOLDERS, ROOT, SRC, complain, cpp_files, files, is_test, r
 from tree import without_comments_and_strings
 
 LINE_MAX = 120
+TEST_TABLE_LINE_MAX = 180  # Whole-program tests have tables: a case a line reads better than a case in three.
 FILE_LINES_MAX = 600
 FUNCTION_LINES_MAX = 100
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
@@ -37,7 +38,7 @@ def lines_of(paths):
 def test_lines_are_short_and_clean():
     findings = []
     for place, line in lines_of(code_and_scripts()):
-        if len(line) > LINE_MAX:
+        if len(line) > (TEST_TABLE_LINE_MAX if place.startswith("tests/integration/") else LINE_MAX):
             findings.append(f"{place}: {len(line)} characters")
         if "\t" in line:
             findings.append(f"{place}: tab")
