@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Prints "PASSED FAILED" for the JUnit files in a folder: GoogleTest's and pytest's cases, and programs that crashed.
 
-A unit test program that ends before it can write its own file is known from ctest's file alone and counts as one failure.
+A unit test program that ends before it can write its own file is known from ctest's file alone: one failure.
 """
 
 import pathlib

@@ -166,8 +166,9 @@ def make_policy(folder):
     """One rule that allows the bench's client and 999 for others on the same and on other paths."""
     rules = ["policies:"]
     for number in range(POLICY_RULES - 1):
+        path = f"/api/v{number % 10}/things{number}/**"
         rules += [f"  - id: rule-{number}", f"    allow: [client:client{number % 200}]",
-                  f'    on: {{ service: bench, methods: [GET, PUT], paths: ["/api/v{number % 10}/things{number}/**"] }}']
+                  f'    on: {{ service: bench, methods: [GET, PUT], paths: ["{path}"] }}']
     rules += ["  - id: bench", "    allow: [client:bench]",
               '    on: { service: bench, methods: [GET, POST], paths: ["/api/v1/orders/**"] }']
     (folder / "policy.yaml").write_text("\n".join(rules) + "\n")

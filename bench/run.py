@@ -86,7 +86,8 @@ class Bench:
         wanted = [name.strip() for name in options.proxies.split(",")]
         if unknown := set(wanted) - set(peers.NAMES):
             raise SystemExit(f"bench: unknown proxy {', '.join(sorted(unknown))}; there are {', '.join(peers.NAMES)}")
-        self.proxies, self.missing = peers.make_proxies(folder, self.backend, options.keepgate, options.algorithm, wanted)
+        self.proxies, self.missing = peers.make_proxies(folder, self.backend, options.keepgate, options.algorithm,
+                                                        wanted)
         self.thrown_away = []
 
     def loader_command(self, proxy, *extra):
@@ -120,8 +121,8 @@ class Bench:
         for proxy in random.sample(self.proxies, len(self.proxies)):
             sample = samples[proxy.name] = self.measure(proxy, scenario)
             if sample["errors"] or sample["backend_errors"] or sample["cpu_us"] == 0:
-                complaints.append(f"{proxy.name}: {sample['completed']} requests, {sample['errors']} client and {sample['backend_errors']} backend "
-                                  f"errors, last bad status {sample['bad_status']}")
+                complaints.append(f"{proxy.name}: {sample['completed']} requests, {sample['errors']} client and "
+                                  f"{sample['backend_errors']} backend errors, last bad status {sample['bad_status']}")
                 break
             if sample["foreign"] > FOREIGN_MAX and not self.options.allow_noise:
                 complaints.append(f"{proxy.name}: foreign load {sample['foreign']:.1%}")
@@ -238,7 +239,8 @@ def run_scenarios(bench, options):
         if options.json:
             print(json.dumps({"scenario": scenario.name, "rounds": rounds}))
             continue
-        note = "" if len(rounds) == options.rounds else f"\n\nOnly {len(rounds)} of {options.rounds} rounds were usable."
+        complete = len(rounds) == options.rounds
+        note = "" if complete else f"\n\nOnly {len(rounds)} of {options.rounds} rounds were usable."
         body = scenario_table(rounds) if rounds else "No usable round."
         sections.append(f"## {scenario.name}\n\n{body}{note}")
         print(sections[-1] + "\n", flush=True)

@@ -1,4 +1,4 @@
-"""Who may include whom: the lines of cmake/rooms.cmake hold for every #include of src/, and a decision cannot do I/O."""
+"""Who may include whom: the lines of cmake/rooms.cmake hold for every #include, and a decision does no I/O."""
 
 import re
 import subprocess
@@ -88,7 +88,8 @@ def test_each_outside_library_has_one_home():
             for pattern, allowed in OUTSIDE:
                 if outside and re.match(pattern, outside):
                     if room_of(path) not in allowed:
-                        findings.append(f"{relative(path)}: <{outside}> belongs to {' and '.join(sorted(allowed)) or 'nobody'}")
+                        owners = " and ".join(sorted(allowed)) or "nobody"
+                        findings.append(f"{relative(path)}: <{outside}> belongs to {owners}")
                     break
     complain(findings)
 
@@ -131,8 +132,8 @@ def test_the_linked_decision_refers_to_no_socket_file_lock_or_clock():
     library = ROOT / "build/release/libkg_decide.a"
     if not library.exists():
         pytest.skip("build/release/libkg_decide.a is not built")
-    calls = re.compile(r"(socket|connect|accept4?|bind|listen|send|sendto|sendmsg|recv|recvfrom|recvmsg|open|openat|fopen|"
-                       r"read|write|writev|readv|epoll_\w+|poll|select|clock_gettime|gettimeofday|time|nanosleep|"
+    calls = re.compile(r"(socket|connect|accept4?|bind|listen|send|sendto|sendmsg|recv|recvfrom|recvmsg|open|openat|"
+                       r"fopen|read|write|writev|readv|epoll_\w+|poll|select|clock_gettime|gettimeofday|time|nanosleep|"
                        r"pthread_mutex_lock|getaddrinfo|fork|execve|system)(@.*)?$")
     own = re.compile(r"keepgate::(net|tls|upstream|store|proxy|conf|cli)::|std::chrono::|std::basic_[io]?f?stream|SSL_")
     complain([f"decide uses {symbol}" for symbol in undefined_symbols(library)

@@ -40,7 +40,9 @@ def is_test(path):
 
 def without_comments_and_strings(text):
     """C++ text with the same lines, but nothing in comments, strings and characters."""
-    pattern = re.compile(r'//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<![0-9A-Fa-f])\'(?:\\.|[^\'\\\n])+\'', re.DOTALL)
+    comment, raw, quoted = r"//[^\n]*|/\*.*?\*/", r'R"(\w*)\(.*?\)\1"', r'"(?:\\.|[^"\\\n])*"'
+    character = r"(?<![0-9A-Fa-f])'(?:\\.|[^'\\\n])+'"  # Not the separators of 10'000.
+    pattern = re.compile("|".join((comment, raw, quoted, character)), re.DOTALL)
     return pattern.sub(lambda match: '""' + "\n" * match.group().count("\n"), text)
 
 
