@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Runs clang-tidy over src/ in parallel and skips what was clean before and has not changed since.
 
-A file's key is a hash of all that can change the verdict: the tool, .clang-tidy, the compile command, the file and every
-header of ours that it includes, however deep. Clean keys are remembered in BUILD/../tidy-cache.
+A file's key is a hash of all that can change the verdict: the tool, .clang-tidy, the compile command, the file and
+every header of ours that it includes, however deep. Clean keys are remembered in BUILD/../tidy-cache.
 """
 
 import argparse
