@@ -52,7 +52,7 @@ Step check_path(const DecideInput& in) {
 }
 
 identity::RequestFacts request_facts(const DecideInput& in, const DecisionFacts& facts) {
-  return {in.location.service, in.head.method_text, facts.service_path};
+  return {in.location.service, in.method(), facts.service_path};
 }
 
 Step check_transaction_token(const DecideInput& in, DecisionFacts& facts) {
@@ -139,7 +139,7 @@ Step authorize(const DecideInput& in, DecisionFacts& facts) {
   if (in.location.authorize == Authorize::off) return std::nullopt;
   if (in.location.policy) {
     facts.decision =
-        in.location.policy->authorize({facts.principal, in.location.service, in.head.method_text, facts.service_path});
+        in.location.policy->authorize({facts.principal, in.location.service, in.method(), facts.service_path});
     facts.policy_asked = true;
   }
   if (facts.decision.verdict == policy::Verdict::allow || in.location.authorize == Authorize::shadow) {

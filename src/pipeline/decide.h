@@ -48,6 +48,9 @@ struct DecideInput {
   auth::TokenCache* token_cache = nullptr;  // May be absent (explain): slower, same answer.
   identity::ReplayStore* replay = nullptr;  // Absent: a single-use token is refused.
   bool dry = false;                         // explain: nothing is consumed or charged.
+  bool as_get = false;                      // An error page: GET goes on, whatever the client's method was.
+
+  std::string_view method() const { return as_get ? std::string_view("GET") : head.method_text; }
 };
 
 struct Decided {

@@ -102,7 +102,9 @@ PhaseResult access(Exchange& x) {
                           x.arena,
                           x.now(),
                           &x.worker().token_cache,
-                          x.snapshot().replay.get()};
+                          x.snapshot().replay.get(),
+                          false,
+                          x.method_is_get};
   x.facts = {};
   x.decided = true;
   x.decision_location = &x.location();
@@ -195,8 +197,15 @@ ErrorPageResult apply_error_page(Exchange& x, std::uint16_t status) {
     }
     const auto question = target.find('?');
     x.query = question == std::string_view::npos ? std::string_view() : target.substr(question + 1);
-    x.path = {target.substr(0, question)};
-    x.ambiguities = 0;
+    // The target may hold what a client sent: routing and policy see one spelling of it, as of any other path.
+    const std::string_view path = http::encode_path(target.substr(0, question), x.arena);
+    const http::Canonicalized canonical = http::canonicalize({path}, x.server().merge_slashes, x.arena);
+    if (!canonical.valid) {
+      log(LogLevel::error, "error_page: bad path \"", printable(path), "\": ", canonical.reason);
+      return {};
+    }
+    x.path = canonical.path;
+    x.ambiguities = canonical.ambiguities;
     x.uri_changed = true;
     x.method_is_get = x.head().method != http::Method::head;
     return {true, find_location_phase, {}, 0};

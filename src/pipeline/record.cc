@@ -70,7 +70,7 @@ void append_decision_record(Exchange& x, std::string& out) {
   append_member(out, "authenticated_by",
                 auth::name_of(facts.principal ? facts.principal->method : auth::AuthMethod::none));
   append_member(out, "service", x.location().service);
-  append_member(out, "method", x.head().method_text);
+  append_member(out, "method", x.method_is_get ? std::string_view("GET") : x.head().method_text);
   append_member(out, "path", facts.service_path);
   append_member(out, "location", x.location().pattern);
   append_member(out, "rule", facts.decision.rule);

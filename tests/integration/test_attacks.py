@@ -191,3 +191,54 @@ def test_100_continue_that_cannot_be_written_yet_does_not_meet_the_answer(keepga
         flood(count, last)
         assert not gate.exited(), gate.words()
     assert gate.get("/").status == 200
+
+
+# An error page is decided like any other request: on the method and the path that go on.
+
+DECIDED = """
+policy policy.yaml;
+map $http_x_who $who { default ""; root root; }
+auth_identity $who;
+server {
+  listen 127.0.0.1:@gate@;
+  service things;
+  location /fails/ { authorize off; proxy_pass http://@first@; proxy_intercept_errors on; error_page 503 = /page; }
+  location /echo/ { authorize off; proxy_pass http://@first@; proxy_intercept_errors on; error_page 503 = /open/$arg_p; }
+  location /page { proxy_pass http://@second@; }
+  location /open/ { authorize off; proxy_pass http://@second@; }
+  location /secret/ { proxy_pass http://@second@; }
+}
+"""
+ONLY_POST = """
+policies:
+  - id: post
+    allow: client:root
+    on: { service: things, methods: [POST], paths: [/page] }
+"""
+
+
+@pytest.fixture
+def decided(keepgate, origin):
+    first = origin(lambda request: answer_bytes(503, b"no\n"))
+    second = origin(lambda request: answer_bytes(body=request.target.encode()))
+    gate = keepgate(DECIDED, files={"policy.yaml": ONLY_POST}, values={"first": first.address, "second": second.address})
+    return gate, second
+
+
+def test_an_error_page_that_goes_on_as_get_is_judged_as_get(decided):
+    gate, second = decided
+    who = {"X-Who": "root"}
+    assert gate.request("POST", "/page", who, b"x").status == 200
+    second.forget()
+    assert gate.request("GET", "/page", who).status == 403
+    assert gate.request("POST", "/fails/x", who, b"x").status == 403
+    assert not second.requests
+
+
+@pytest.mark.parametrize("climb", ["../secret/x", "./../secret/x", "..//secret/x"])
+def test_an_error_page_with_dots_from_a_client_does_not_climb_past_the_policy(decided, climb):
+    gate, second = decided
+    assert gate.get("/echo/x?p=fine").text == "/open/fine"
+    second.forget()
+    assert gate.get(f"/echo/x?p={climb}").status in (400, 401, 403, 503)
+    assert not second.requests
