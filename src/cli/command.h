@@ -12,8 +12,8 @@ namespace keepgate::cli {
 enum ExitCode : int { exit_ok = 0, exit_failure = 1, exit_usage = 2, exit_not_found = 3, exit_denied = 4 };
 
 struct Command {
-  std::string_view name;     // "token"
-  std::string_view summary;  // One line for `keepgate help`.
+  std::string_view name;              // "token"
+  std::string_view summary;           // One line for `keepgate help`.
   int (*run)(int argc, char** argv);  // argv[0] is the verb.
 };
 

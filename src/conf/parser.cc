@@ -159,9 +159,9 @@ void Parser::Run::end_of_file(const std::vector<Word>& words, const Position& en
 }
 
 std::string Parser::Run::resolve(const std::string& path) const {
-  const std::string usual = join_path(options.folder, path);
+  std::string usual = join_path(options.folder, path);
   if (options.fallback.empty() || path.starts_with('/') || exists(usual)) return usual;
-  const std::string other = join_path(options.fallback, path);
+  std::string other = join_path(options.fallback, path);
   return exists(other) || is_pattern(path) ? other : usual;
 }
 

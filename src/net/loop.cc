@@ -189,7 +189,7 @@ void Loop::run() {
   epoll_event events[events_per_turn];
   while (!stopping_.load(std::memory_order_acquire)) {
     const auto timeout = static_cast<int>(timers_.wait_ms(now_.monotonic_ms, turn_ms_max));
-    const int count = ::epoll_wait(epoll_, events, events_per_turn, ready_.empty() ? timeout : 0);
+    const int count = ::epoll_wait(epoll_, events, events_per_turn, ready_.empty() && yielded_.empty() ? timeout : 0);
     now_ = Now::read();
     if (count < 0 && errno != EINTR) {
       log(LogLevel::alert, "epoll_wait() failed: ", std::strerror(errno));
@@ -203,6 +203,8 @@ void Loop::run() {
       auto& watch = *static_cast<Watch*>(events[i].data.ptr);
       if (!watch.dead) dispatch(watch, events[i].events);
     }
+    ready_.insert(ready_.end(), yielded_.begin(), yielded_.end());
+    yielded_.clear();
     run_deferred();
     timers_.advance(now_.monotonic_ms);
     run_deferred();

@@ -99,6 +99,8 @@ class Loop {
   void cancel_waiter(Waiter* waiter);  // One wait only; nullptr is none.
   // Resumes `handle` later in this turn.
   void defer(std::coroutine_handle<> handle) { ready_.push_back(handle); }
+  // Resumes `handle` in the next turn, after whatever else became ready: see Yield.
+  void resume_next_turn(std::coroutine_handle<> handle) { yielded_.push_back(handle); }
   std::size_t watch_count() const { return watch_count_; }
 
  private:
@@ -118,6 +120,7 @@ class Loop {
   friend class SleepUntil;
   std::vector<Waiter*> sleepers_;
   std::vector<std::coroutine_handle<>> ready_;
+  std::vector<std::coroutine_handle<>> yielded_;
   std::vector<std::coroutine_handle<>> running_;
   std::atomic<bool> stopping_{false};
   std::mutex mailbox_mutex_;
@@ -136,6 +139,18 @@ class SleepUntil : public Waiter {
  private:
   Loop& loop_;
   std::int64_t deadline_ms_;
+};
+
+// co_await Yield(loop): lets everybody else have a turn. For loops that could run on as long as both ends keep up.
+class Yield {
+ public:
+  explicit Yield(Loop& loop) : loop_(loop) {}
+  bool await_ready() const { return false; }
+  void await_suspend(std::coroutine_handle<> handle) { loop_.resume_next_turn(handle); }
+  void await_resume() const {}
+
+ private:
+  Loop& loop_;
 };
 
 }  // namespace keepgate::net

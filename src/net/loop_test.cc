@@ -207,5 +207,25 @@ TEST(FramePool, never_gives_one_frame_to_two) {
   for (void* const frame : again) release_frame(frame, 256);
 }
 
+TEST(Loop, a_yield_lets_what_else_is_ready_run_first) {
+  Loop loop;
+  std::string order;
+  [](Loop& its_loop, std::string& its_order) -> Detached {
+    for (int i = 0; i < 3; ++i) {
+      its_order += 'a';
+      co_await Yield(its_loop);
+    }
+    its_loop.stop();
+  }(loop, order);
+  [](Loop& its_loop, std::string& its_order) -> Detached {
+    for (int i = 0; i < 3; ++i) {
+      its_order += 'b';
+      co_await Yield(its_loop);
+    }
+  }(loop, order);
+  loop.run();
+  EXPECT_EQ(order.substr(0, 5), "ababa");
+}
+
 }  // namespace
 }  // namespace keepgate::net

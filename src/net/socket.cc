@@ -15,7 +15,7 @@ namespace keepgate::net {
 
 namespace {
 
-std::unexpected<Error> system_failure(ErrorKind kind, std::string_view code, std::string what) {
+std::unexpected<Error> system_failure(ErrorKind kind, std::string_view code, std::string_view what) {
   const int number = errno;
   return fail(kind, Blame::us, code, cat(what, " failed (", number, ": ", std::strerror(number), ")"));
 }

@@ -1,6 +1,7 @@
 #include "net/stream.h"
 
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -68,7 +69,8 @@ IoResult Stream::read(char* out, std::size_t bytes_max) {
     return result;
   }
   if (!watch_->readable) return {Io::want_read};
-  const ssize_t got = ::recv(descriptor_, out, bytes_max, 0);
+  // The plain system calls: glibc's recv() and send() are cancellation points and pay for it in every threaded program.
+  const ssize_t got = ::syscall(SYS_recvfrom, descriptor_, out, bytes_max, 0, nullptr, nullptr);
   if (got > 0) {
     // A short read means drained, but for an end of stream, whose edge came together with the data.
     if (static_cast<std::size_t>(got) < bytes_max) watch_->readable = watch_->hangup;
@@ -86,7 +88,7 @@ IoResult Stream::write(const iovec* pieces, int count) {
   if (layer_) return noted(layer_->write(pieces, count));
   ssize_t sent = 0;
   if (count == 1) {
-    sent = ::send(descriptor_, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL);
+    sent = ::syscall(SYS_sendto, descriptor_, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL, nullptr, 0);
   } else {
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(pieces);

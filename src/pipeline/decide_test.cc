@@ -62,8 +62,16 @@ struct Case {
     const http::Canonicalized path = http::canonicalize({parser->head().raw_path}, true, arena);
     EXPECT_TRUE(path.valid);
     facts = {};
-    return decide({location, parser->head(), path.path, path.ambiguities, variables, arena, {1000, now_s * 1000},
-                   nullptr, &replay, false},
+    return decide({location,
+                   parser->head(),
+                   path.path,
+                   path.ambiguities,
+                   variables,
+                   arena,
+                   {1000, now_s * 1000},
+                   nullptr,
+                   &replay,
+                   false},
                   facts);
   }
 
@@ -207,8 +215,8 @@ TEST(Decide, shadow_never_refuses_but_tells) {
 
 TEST(Decide, refuses_ambiguous_paths_where_a_policy_decides) {
   Case one;
-  for (const char* target : {"GET /a%2fb", "GET /a;x", "GET /a//b", "GET /a%5cb", "GET /a%252eb", "GET /..;/a",
-                             "GET /a/%2e%2e/b"}) {
+  for (const char* target :
+       {"GET /a%2fb", "GET /a;x", "GET /a//b", "GET /a%5cb", "GET /a%252eb", "GET /..;/a", "GET /a/%2e%2e/b"}) {
     one.location.refuse_ambiguous_paths = true;
     EXPECT_EQ(one.run(target).refusal.status, 400) << target;
     one.location.refuse_ambiguous_paths = false;
@@ -249,9 +257,9 @@ TEST(Decide, a_single_use_token_needs_a_memory) {
   one.text = cat("GET /7 HTTP/1.1\r\nHost: x\r\n", field, "\r\n");
   http::RequestParser parser;
   ASSERT_EQ(parser.parse(one.text), http::ParseStatus::complete);
-  const Decided decided = decide({one.location, parser.head(), {"/7"}, 0, one.variables, one.arena,
-                                  {1000, now_s * 1000}, nullptr, nullptr, false},
-                                 one.facts);
+  const Decided decided = decide(
+      {one.location, parser.head(), {"/7"}, 0, one.variables, one.arena, {1000, now_s * 1000}, nullptr, nullptr, false},
+      one.facts);
   EXPECT_EQ(decided.refusal.status, 503);
 }
 
@@ -263,8 +271,8 @@ TEST(Decide, limits_the_verified_identity_and_nobody_else) {
   } names;
   std::string error;
   limit::Limit limit;
-  limit.zone = std::make_shared<limit::Zone>("per_client", 1 << 20, 1000,
-                                             *route::Template::compile("$client_id", names, error));
+  limit.zone =
+      std::make_shared<limit::Zone>("per_client", 1 << 20, 1000, *route::Template::compile("$client_id", names, error));
   limit.after_auth = true;
   one.location.identity_limits.push_back(limit);
   one.location.limit_status = 429;

@@ -46,6 +46,16 @@ void Exchange::set_server(const ServerConfig& server) {
 
 void Exchange::set_location(const LocationConfig& location) { location_ = &location; }
 
+void Exchange::begin_decision() {
+  facts = {};
+  permit.reset();
+  permitted = false;
+  decided = true;
+  decision_location = location_;
+  decision_id_ = {};
+  map_values_.clear();  // What depends on the identity is worked out anew.
+}
+
 std::string_view Exchange::decision_id() {
   if (decision_id_.empty()) {
     char bytes[16];

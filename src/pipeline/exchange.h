@@ -58,6 +58,7 @@ class Exchange final : public route::VariableSource {
     return server_->airlock.strips(line.name);
   }
   std::string_view decision_id();  // Made when first asked for.
+  void begin_decision();           // decide() is about to run here: nothing of an earlier decision is left.
   std::string_view request_id();
 
   http::RequestParser parser;
@@ -101,7 +102,7 @@ class Exchange final : public route::VariableSource {
   std::string_view jwt_variable(const route::VariableRef& reference);
   std::string_view map_variable(std::uint32_t index);
   const crypto::Json* unverified(bool payload);
-  std::string_view keep(std::string text) { return arena.copy(text); }
+  std::string_view keep(std::string_view text) { return arena.copy(text); }
 
   Connection* connection_ = nullptr;
   const ServerConfig* server_ = nullptr;

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "limit/limit_req.h"
+#include "pipeline/record.h"
 
 namespace keepgate::pipeline {
 
@@ -105,9 +106,8 @@ PhaseResult access(Exchange& x) {
                           x.snapshot().replay.get(),
                           false,
                           x.method_is_get};
-  x.facts = {};
-  x.decided = true;
-  x.decision_location = &x.location();
+  if (x.decided) record_decision(x);  // An error page asks again: what was decided before stays on record by itself.
+  x.begin_decision();
   Decided decided = decide(input, x.facts);
   if (x.facts.identity_limit.status != limit::LimitStatus::none &&
       x.facts.identity_limit.status != limit::LimitStatus::passed) {

@@ -36,6 +36,11 @@ std::string requester(const auth::Principal* principal) {
 // The decision that a refused error page or redirect was about: what was asked of whom, and what came of it.
 std::string_view verdict(const Exchange& x) { return x.permitted ? "allow" : "deny"; }
 
+// An error page may have led elsewhere since.
+const LocationConfig& decided_by(const Exchange& x) {
+  return x.decision_location ? *x.decision_location : x.location();
+}
+
 void write_access_logs(Exchange& x) {
   for (const AccessLog& one : x.location().access_logs) {
     std::string& line = x.worker().scratch;
@@ -56,12 +61,13 @@ void log_refusal(Exchange& x) {
 
 void append_decision_record(Exchange& x, std::string& out) {
   const DecisionFacts& facts = x.facts;
+  const LocationConfig& location = decided_by(x);
   out += "{\"time\":\"";
   append_time(out, x.now().wall_ms);
   out += '"';
   append_member(out, "decision_id", x.decision_id());
   append_member(out, "verdict", verdict(x));
-  append(out, ",\"status\":", x.status);
+  append(out, ",\"status\":", x.status != 0 ? x.status : x.refusal.status);
   append_member(out, "requester", requester(facts.principal));
   append_member(out, "on_behalf_of",
                 facts.principal && !facts.principal->user.empty() && !facts.principal->client.empty()
@@ -69,18 +75,17 @@ void append_decision_record(Exchange& x, std::string& out) {
                     : std::string());
   append_member(out, "authenticated_by",
                 auth::name_of(facts.principal ? facts.principal->method : auth::AuthMethod::none));
-  append_member(out, "service", x.location().service);
+  append_member(out, "service", location.service);
   append_member(out, "method", x.method_is_get ? std::string_view("GET") : x.head().method_text);
   append_member(out, "path", facts.service_path);
-  append_member(out, "location", x.location().pattern);
+  append_member(out, "location", location.pattern);
   append_member(out, "rule", facts.decision.rule);
   if (!facts.decision.shadow_rule.empty()) append_member(out, "shadow_rule", facts.decision.shadow_rule);
-  if (x.location().authorize == Authorize::shadow) {
+  if (location.authorize == Authorize::shadow) {
     append_member(out, "shadow_verdict", policy::name_of(facts.decision.verdict));
   }
   append_member(out, "reason", facts.reason);
-  append_member(out, "policy_hash",
-                x.location().policy ? std::string_view(x.location().policy->hash()) : std::string_view());
+  append_member(out, "policy_hash", location.policy ? std::string_view(location.policy->hash()) : std::string_view());
   if (facts.token) append_member(out, "token_sha256", facts.token->token_hash);
   if (facts.transaction) append_member(out, "txn", facts.transaction->txn);
   if (!x.minted_transaction.empty()) append_member(out, "txn", x.minted_transaction);
@@ -88,15 +93,17 @@ void append_decision_record(Exchange& x, std::string& out) {
   out += "}\n";
 }
 
+void record_decision(Exchange& x) {
+  if (!x.decided || !decided_by(x).decision_log) return;
+  std::string& line = x.worker().scratch;
+  line.clear();
+  append_decision_record(x, line);
+  decided_by(x).decision_log->write(line);
+}
+
 void record(Exchange& x) {
   log_refusal(x);
-  const LocationConfig& decided_by = x.decision_location ? *x.decision_location : x.location();
-  if (x.decided && decided_by.decision_log) {
-    std::string& line = x.worker().scratch;
-    line.clear();
-    append_decision_record(x, line);
-    decided_by.decision_log->write(line);
-  }
+  record_decision(x);
   write_access_logs(x);
 }
 

@@ -8,6 +8,9 @@ namespace keepgate::pipeline {
 
 void record(Exchange& exchange);
 
+// The decision record alone: for a decision that another one of the same request follows.
+void record_decision(Exchange& exchange);
+
 // The JSON line of a decision, with its newline. Exposed for tests.
 void append_decision_record(Exchange& exchange, std::string& out);
 

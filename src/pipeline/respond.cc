@@ -65,7 +65,8 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
 void append_refusal_fields(Exchange& x, std::uint16_t status, std::string& out) {
   const Refusal& refusal = x.refusal;
   if (status == 401 && !refusal.challenge.empty()) append_field(out, "WWW-Authenticate", refusal.challenge);
-  if (refusal.status == status && refusal.retry_after_s != 0) append(out, "Retry-After: ", refusal.retry_after_s, "\r\n");
+  if (refusal.status == status && refusal.retry_after_s != 0)
+    append(out, "Retry-After: ", refusal.retry_after_s, "\r\n");
 }
 
 }  // namespace

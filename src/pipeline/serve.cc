@@ -25,6 +25,7 @@ constexpr std::uint64_t drain_bytes_max = 64 * 1024;
 constexpr unsigned redirects_max = 10;
 constexpr std::int64_t accept_pause_ms = 500;
 constexpr unsigned accepts_per_turn = 64;
+constexpr unsigned requests_per_turn = 32;
 
 enum class HeadRead : std::uint8_t { failed = 0, end, complete, refused };
 
@@ -106,6 +107,10 @@ net::Task<std::optional<std::size_t>> answer_refusal(Exchange& x) {
   co_return std::nullopt;
 }
 
+bool is_plain_error(const ReturnAction& action) {
+  return action.status >= 400 && action.status != 444 && !action.has_text;
+}
+
 // Drives the phases. Every way out has answered, or noted that the client is gone.
 net::Task<void> run_phases(Exchange& x) {
   std::size_t index = 0;
@@ -139,6 +144,12 @@ net::Task<void> run_phases(Exchange& x) {
         x.refusal.reason = "rewrite or internal redirection cycle";
         break;
       case Next::answer_return:
+        if (is_plain_error(*result.return_action)) {  // `return 404;`: error_page applies, as to any refusal.
+          x.refusal = {};
+          x.refusal.status = result.return_action->status;
+          x.refusal.code = "returned";
+          break;
+        }
         co_await respond_return(x, *result.return_action);
         co_return;
       case Next::content: {
@@ -230,7 +241,9 @@ net::Task<bool> serve_request(Connection& c, Exchange& x) {
     c.stream.set_layer(nullptr);  // No close_notify: the cut must not look like an end.
     c.stream.reset_on_close();
   }
-  if (!go_on && !x.aborted && !x.reset_connection && (head != HeadRead::complete || !x.body.finished())) {
+  const bool unread =
+      head != HeadRead::complete || !x.body.finished() || c.in_begin < c.in_end || c.stream.maybe_readable();
+  if (!go_on && !x.aborted && !x.reset_connection && unread) {
     co_await linger(c);
   }
   co_return go_on;
@@ -300,6 +313,8 @@ net::Detached serve_connection(std::unique_ptr<Connection> connection) {
     exchange->end();
     c.worker.give_back(std::move(exchange));
     if (go_on) shift_input(c);
+    // A client that pipelines without end shares the worker with everybody else.
+    if (go_on && c.request_count % requests_per_turn == 0) co_await net::Yield(c.worker.loop);
   }
   if (c.stream.layer()) c.stream.layer()->shutdown();
 }
@@ -351,7 +366,7 @@ net::Detached accept_connections(Worker& worker, net::Watch* watch, int descript
       start_connection(worker, accepted, address);
       if (++in_turn < accepts_per_turn) continue;
       in_turn = 0;  // Others have waited long enough.
-      co_await net::SleepUntil(worker.loop, worker.loop.now().monotonic_ms);
+      co_await net::Yield(worker.loop);
       continue;
     }
     in_turn = 0;

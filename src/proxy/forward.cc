@@ -17,6 +17,7 @@ using pipeline::Refusal;
 namespace {
 
 constexpr std::size_t coalesced_bytes_max = 4 * 1024;  // Bodies up to here go out in one buffer with the head.
+constexpr unsigned pieces_per_turn = 32;               // Of a body, before others get a turn.
 constexpr unsigned informational_max = 8;              // 1xx answers before the real one.
 constexpr std::int64_t half_closed_grace_ms = 1'000;   // A client that closed its side may still be reading.
 constexpr std::size_t response_head_bytes_max = 32 * 1024;
@@ -36,7 +37,7 @@ Forward::Forward(Exchange& exchange, const pipeline::Permit& permit, const Plan&
       plan_(plan),
       pool_(exchange.worker().upstreams->pool(plan.options.group, plan.options.tls, plan.options.tls_name)) {}
 
-Forward::Ended Forward::refuse(std::uint16_t status, std::string_view code, std::string reason) {
+Forward::Ended Forward::refuse(std::uint16_t status, std::string_view code, std::string_view reason) {
   refusal_ = {};
   refusal_.status = status;
   refusal_.code = code;
@@ -207,7 +208,7 @@ Forward::Ended Forward::answer_failed(std::string_view what) {
   pool_->balance().failed(server_, x_.now().monotonic_ms);
   log(LogLevel::error, what, " by upstream ", plan_.options.group->servers[server_].name,
       ", client: ", x_.connection().peer_ip);
-  refuse(502, "bad_gateway", std::string(what));
+  refuse(502, "bad_gateway", what);
   if (plan_.options.group->servers.size() == 1 || !may_try_again()) return Ended::failed;
   tried_.resize(plan_.options.group->servers.size());
   tried_[server_] = true;
@@ -348,6 +349,28 @@ net::Task<bool> Forward::send_to_client(std::string_view head, std::string_view 
   co_return co_await write_rest(x_.client(), std::string(tail_rest), {}, timeout_ms);
 }
 
+// The next bytes of the body, into the whole buffer.
+net::Task<Forward::More> Forward::read_more() {
+  while (true) {
+    const net::IoResult got = link_.stream.read(buffer_.data(), buffer_.capacity());
+    filled_ = got.bytes;
+    if (got.status == net::Io::ok) co_return More::data;
+    const bool ends_with_connection = parser_.head().framing == http::BodyFraming::until_close;
+    if (got.status == net::Io::closed && ends_with_connection) co_return More::end;
+    if (got.status != net::Io::want_read && got.status != net::Io::want_write) {
+      cut_off("the upstream closed before its answer was complete");
+      co_return More::cut;
+    }
+    net::Stream* watched = x_.client().hung_up() ? nullptr : &x_.client();
+    const std::int64_t deadline = x_.now().monotonic_ms + plan_.options.read_timeout_ms;
+    const net::Wake wake = got.status == net::Io::want_read ? co_await link_.stream.wait_readable(deadline, watched)
+                                                            : co_await link_.stream.wait_writable(deadline);
+    if (wake == net::Wake::ready || (wake == net::Wake::hangup && !x_.client().broken())) continue;
+    cut_off(wake == net::Wake::timeout ? "upstream timed out" : "the client went away");
+    co_return More::cut;
+  }
+}
+
 // The answer's head is known: sends it and streams the body, one buffer at a time.
 net::Task<Forward::Ended> Forward::relay() {
   const http::ResponseHead& response = parser_.head();
@@ -369,6 +392,7 @@ net::Task<Forward::Ended> Forward::relay() {
   write_response_head(x_, response, plan_, framing, head);
   x_.response_started = true;
   bool head_pending = true;
+  unsigned pieces = 0;
   std::size_t begin = parser_.head_bytes();
   while (true) {
     std::string_view piece;
@@ -396,33 +420,16 @@ net::Task<Forward::Ended> Forward::relay() {
       x_.upstream.response_ms = x_.now().monotonic_ms - sent_ms_;
       co_return Ended::answered;
     }
+    if (++pieces % pieces_per_turn == 0) co_await net::Yield(x_.client().loop());
     begin = 0;
-    filled_ = 0;
-    bool ended_by_upstream = false;
-    while (filled_ == 0 && !ended_by_upstream) {
-      const net::IoResult got = link_.stream.read(buffer_.data(), buffer_.capacity());
-      if (got.status == net::Io::ok) {
-        filled_ = got.bytes;
-      } else if (got.status == net::Io::closed && response.framing == http::BodyFraming::until_close) {
-        ended_by_upstream = true;
-      } else if (got.status == net::Io::want_read || got.status == net::Io::want_write) {
-        net::Stream* watched = x_.client().hung_up() ? nullptr : &x_.client();
-        const std::int64_t deadline = x_.now().monotonic_ms + plan_.options.read_timeout_ms;
-        const net::Wake wake = got.status == net::Io::want_read ? co_await link_.stream.wait_readable(deadline, watched)
-                                                                : co_await link_.stream.wait_writable(deadline);
-        const bool go_on = wake == net::Wake::ready || (wake == net::Wake::hangup && !x_.client().broken());
-        if (!go_on) co_return cut_off(wake == net::Wake::timeout ? "upstream timed out" : "the client went away");
-      } else {
-        co_return cut_off("the upstream closed before its answer was complete");
-      }
-    }
-    if (ended_by_upstream) {
-      body_done_ = true;
-      reusable_ = false;
-      if (framing == ClientFraming::chunked && !co_await send_to_client({}, {}, http::last_chunk)) break;
-      x_.upstream.response_ms = x_.now().monotonic_ms - sent_ms_;
-      co_return Ended::answered;
-    }
+    const More more = co_await read_more();
+    if (more == More::cut) co_return Ended::failed;
+    if (more == More::data) continue;
+    body_done_ = true;  // RFC 9112 §6.3: the upstream's orderly end is the end of the body.
+    reusable_ = false;
+    if (framing == ClientFraming::chunked && !co_await send_to_client({}, {}, http::last_chunk)) break;
+    x_.upstream.response_ms = x_.now().monotonic_ms - sent_ms_;
+    co_return Ended::answered;
   }
   co_return cut_off("the answer could not be passed on whole");
 }

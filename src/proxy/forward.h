@@ -32,6 +32,8 @@ class Forward {
   // How an attempt ended.
   enum class Ended : std::uint8_t { failed = 0, answered, client_gone, try_again };
 
+  enum class More : std::uint8_t { cut = 0, data, end };
+
   bool mint_transaction_token();
   net::Task<Ended> connect_link();
   net::Task<Ended> attempt();
@@ -40,10 +42,11 @@ class Forward {
   Ended answer_failed(std::string_view what);
   Ended on_wake(net::Wake wake, bool& wait_again);
   net::Task<Ended> relay();
+  net::Task<More> read_more();
   net::Task<bool> send_to_client(std::string_view head, std::string_view body, std::string_view tail);
   bool next_body_piece(std::size_t begin, std::size_t end, std::string_view& piece);
   void finish_link();
-  Ended refuse(std::uint16_t status, std::string_view code, std::string reason);
+  Ended refuse(std::uint16_t status, std::string_view code, std::string_view reason);
   Ended cut_off(std::string_view why);
   bool may_try_again() const;
   bool body_taken() const { return !with_body_ || x_.body.finished(); }

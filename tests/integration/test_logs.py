@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from harness.jose import claims
-from harness.ports import wait_until
+from harness.ports import free_port, wait_until
 
 CONF = """
 log_format main '$remote_addr [$time_local] "$request" $status $body_bytes_sent "$http_user_agent" $jwt_claim_sub $client_id $decision_verdict';
@@ -129,3 +129,38 @@ def test_a_log_that_is_a_symbolic_link_is_not_followed(keepgate, tmp_path):
     except AssertionError:
         gate.process = None  # Refusing to start is as good.
     assert victim.read_text() == "precious\n"
+
+
+ERROR_PAGES = """
+decision_log decisions.log;
+policy policy.yaml;
+server {
+    listen 127.0.0.1:@gate@;
+    service orders;
+    location / { proxy_pass http://@origin@; error_page 401 @sorry; }
+    location @sorry { authorize off; return 401 "sorry"; }
+    location /page { proxy_pass http://@origin@; error_page 401 /open.html; }
+    location /open { proxy_pass http://@dead@; error_page 502 /closed; }
+    location = /open.html { authorize off; proxy_pass http://@origin@; }
+    location /closed { proxy_pass http://@origin@; }
+}
+"""
+OPEN_POLICY = "policies:\n  - { id: open, allow: anonymous, permissions: GET, on: /open }\n"
+
+
+def test_a_denial_stays_on_record_whatever_an_error_page_does_next(keepgate, origin):
+    files = {"policy.yaml": OPEN_POLICY}
+    gate = keepgate(ERROR_PAGES, files=files, values={"origin": origin().address, "dead": f"127.0.0.1:{free_port()}"})
+    assert (gate.get("/x").status, gate.get("/x").text) == (401, "sorry")
+    for record in map(json.loads, lines(gate, "decisions.log", 2)):
+        assert (record["verdict"], record["location"], record["service"]) == ("deny", "/", "orders")
+        assert len(record["policy_hash"]) == 64 and record["reason"]
+    assert gate.get("/page").status == 401  # Its page is open: a second decision, and a second record.
+    denied, page = (json.loads(line) for line in lines(gate, "decisions.log", 4)[2:4])
+    assert (denied["verdict"], denied["location"], denied["status"]) == ("deny", "/page", 401)
+    assert (page["verdict"], page["location"]) == ("allow", "= /open.html")
+    assert denied["decision_id"] != page["decision_id"]
+    assert gate.get("/open").status != 200  # Permitted, failed, and its error page is not for everybody.
+    allowed, refused = (json.loads(line) for line in lines(gate, "decisions.log", 6)[4:6])
+    assert (allowed["verdict"], allowed["location"]) == ("allow", "/open")
+    assert (refused["verdict"], refused["location"]) == ("deny", "/closed")

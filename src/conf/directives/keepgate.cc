@@ -45,12 +45,11 @@ void set_plain_name(Reader& reader, const Scope& scope, const Directive& directi
 
 void set_auth_identity(Reader& reader, const Scope& scope, const Directive& directive) {
   const Word& word = directive.arguments[0];
-  std::optional<OptionalFile> value = OptionalFile{word.text == "off", word};
-  if (!value->off && !word.text.starts_with('$')) {
-    reader.invalid_value(directive, word, "auth_identity $variable; or auth_identity off;");
-    value.reset();
+  const bool off = word.text == "off";
+  if (!off && !word.text.starts_with('$')) {
+    return reader.invalid_value(directive, word, "auth_identity $variable; or auth_identity off;");
   }
-  detail::set_once<&O::auth_identity>(reader, scope, directive, value);
+  detail::set_once<&O::auth_identity>(reader, scope, directive, std::optional(OptionalFile{off, word}));
 }
 
 std::vector<std::string> split(std::string_view text) {
