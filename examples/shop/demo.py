@@ -307,7 +307,8 @@ def put_on_path(keepgate):
 
 
 def prepare(keepgate):
-    result = subprocess.run(["./prepare.sh"], env={**os.environ, "KEEPGATE_BIN": keepgate}, capture_output=True, text=True)
+    environment = {**os.environ, "KEEPGATE_BIN": keepgate}
+    result = subprocess.run(["./prepare.sh"], env=environment, capture_output=True, text=True)
     if result.returncode != 0:
         raise Stop(f"prepare.sh failed (exit {result.returncode}):\n{result.stderr.strip()}")
 

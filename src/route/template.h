@@ -21,11 +21,11 @@ enum class Variable : std::uint16_t {
   none = 0,
   // nginx's.
   args, arg_, body_bytes_sent, bytes_sent, binary_remote_addr, connection, connection_requests, content_length,
-  content_type, cookie_, document_uri, host, hostname, http_, https, is_args, limit_req_status, msec, nginx_version, pid,
-  proxy_add_x_forwarded_for, proxy_host, proxy_port, query_string, remote_addr, remote_port, remote_user, request,
-  request_completion, request_id, request_length, request_method, request_time, request_uri, scheme, sent_http_,
-  server_addr, server_name, server_port, server_protocol, ssl_cipher, ssl_protocol, ssl_server_name, status,
-  time_iso8601, time_local, upstream_addr, upstream_http_, upstream_response_time, upstream_connect_time,
+  content_type, cookie_, document_uri, host, hostname, http_, https, is_args, limit_req_status, msec, nginx_version,
+  pid, proxy_add_x_forwarded_for, proxy_host, proxy_port, query_string, remote_addr, remote_port, remote_user,
+  request, request_completion, request_id, request_length, request_method, request_time, request_uri, scheme,
+  sent_http_, server_addr, server_name, server_port, server_protocol, ssl_cipher, ssl_protocol, ssl_server_name,
+  status, time_iso8601, time_local, upstream_addr, upstream_http_, upstream_response_time, upstream_connect_time,
   upstream_header_time, upstream_status, uri,
   // NGINX Plus's.
   jwt_claim_, jwt_header_, jwt_payload,

@@ -115,7 +115,8 @@ def test_errors_of_a_policy_are_told_with_their_place(tmp_path):
     ["policies:\n  - { allow: client:a, on: /a/, when: 'context.ip.isInRange(ip(\"10.0.0.0/8\"))' }\n",
      "policies:\n  - { allow: client:a, on: /a/, unless: 'true' }\n",
      "policies:\n  - &x { allow: client:a, on: /a/ }\n  - *x\n", "policies:\n  - { allow: client:a, allow: client:b, on: /a/ }\n",
-     "policies:\n  - { allow: no, deny: yes, on: /a/ }\n", "policies: hello\n", "polices: []\n", "policies:\n  - { on: /a/ }\n", "\t\n", "- 1\n", "policies:\n  - { allow: client:a, on: a/ }\n",
+     "policies:\n  - { allow: no, deny: yes, on: /a/ }\n", "policies: hello\n", "polices: []\n",
+     "policies:\n  - { on: /a/ }\n", "\t\n", "- 1\n", "policies:\n  - { allow: client:a, on: a/ }\n",
      "policies:\n  - { id: x, allow: client:a, on: /a/ }\n  - { id: x, allow: client:b, on: /a/ }\n"],
 )
 def test_a_policy_that_is_not_understood_does_not_load(tmp_path, text):

@@ -132,7 +132,8 @@ def test_a_public_key_is_no_hmac_secret(pair, jose, kid):
         refused(pair, hmac_token(header, claims(), secret))
 
 
-@pytest.mark.parametrize("algorithm, kid", [("RS256", "PS256-k1"), ("PS256", "RS256-k1"), ("RS384", "RS256-k1"), ("ES256", "RS256-k1"), ("EdDSA", "ES256-k1"), ("HS256", "HS384-k1"), ("RS256", "unknown")])
+@pytest.mark.parametrize("algorithm, kid", [("RS256", "PS256-k1"), ("PS256", "RS256-k1"), ("RS384", "RS256-k1"),
+                                            ("ES256", "RS256-k1"), ("EdDSA", "ES256-k1"), ("HS256", "HS384-k1"), ("RS256", "unknown")])
 def test_a_kid_of_another_algorithm_is_refused(pair, jose, algorithm, kid):
     refused(pair, jose.sign(algorithm, header={"kid": kid}))
 
@@ -304,7 +305,8 @@ def test_a_token_without_exp_is_accepted_as_nginx_plus_does(pair, jose):
 # Carrying it (41)
 
 
-@pytest.mark.parametrize("value", ["Bearer", "Bearer ", "bearer", "Basic {}", "Bearer {0}, Bearer {0}", "Bearer {0} {0}", "Bearer\t{}x", "{}", "Token {}", "Bearer,{}", "Bearer {} x"])
+@pytest.mark.parametrize("value", ["Bearer", "Bearer ", "bearer", "Basic {}", "Bearer {0}, Bearer {0}", "Bearer {0} {0}",
+                                   "Bearer\t{}x", "{}", "Token {}", "Bearer,{}", "Bearer {} x"])
 def test_another_credential_is_refused(pair, jose, value):
     gate, backend = pair
     backend.forget()
