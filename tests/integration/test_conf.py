@@ -249,3 +249,10 @@ def test_daemon_on_goes_to_the_background(tmp_path):
     finally:
         assert run_cli("-c", tmp_path / "keepgate.conf", "-s", "stop").returncode == 0
         wait_until(lambda: not can_connect(("127.0.0.1", port)))
+
+
+def test_the_reference_page_is_what_the_program_prints():
+    """docs/directives.md is made by `keepgate check --reference`; after a change of the tables it is made again."""
+    printed = subprocess.run([binary(), "check", "--reference"], capture_output=True, text=True, check=True).stdout
+    with open(os.path.join(os.path.dirname(__file__), "../../docs/directives.md"), encoding="utf-8") as page:
+        assert printed == page.read()

@@ -91,7 +91,7 @@ constexpr DirectiveRow rows[] = {
      Support::built,
      check_connections,
      "512",
-     "How many connections a worker holds at most, to clients and to upstreams."},
+     "How many client connections a worker holds at most."},
     {"daemon", in_main, {1, 1}, Support::built, set_flag<&MainModel::daemon>, "on", "Whether to go to the background."},
     {"master_process",
      in_main,
