@@ -242,3 +242,15 @@ def test_an_error_page_with_dots_from_a_client_does_not_climb_past_the_policy(de
     second.forget()
     assert gate.get(f"/echo/x?p={climb}").status in (400, 401, 403, 503)
     assert not second.requests
+
+
+@pytest.mark.parametrize("size", [10, 300_000])
+def test_an_answer_before_a_close_survives_what_was_pipelined_behind_it(keepgate, size):
+    gate = keepgate('server { listen 127.0.0.1:@gate@; location / { return 200 "whole"; } }')
+    for _ in range(5):
+        with gate.connect() as client:
+            # Unread bytes at a close make the kernel send RST, which can take the answer with it.
+            client.send(request_bytes("GET", "/", {"Connection": "close"}) + b"G" * size)
+            answer = client.read_response()
+            assert (answer.status, answer.body, answer.complete) == (200, b"whole", True)
+            assert client.closed_by_peer()
