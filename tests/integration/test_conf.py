@@ -256,3 +256,14 @@ def test_the_reference_page_is_what_the_program_prints():
     printed = subprocess.run([binary(), "check", "--reference"], capture_output=True, text=True, check=True).stdout
     with open(os.path.join(os.path.dirname(__file__), "../../docs/directives.md"), encoding="utf-8") as page:
         assert printed == page.read()
+
+
+@pytest.mark.parametrize("count, code", [(16, 0), (17, 1)])
+def test_a_level_holds_sixteen_limits_and_not_one_more(tmp_path, count, code):
+    zones = "".join(f"limit_req_zone $remote_addr zone=z{i}:32k rate=1r/s;" for i in range(count))
+    limits = "".join(f"limit_req zone=z{i};" for i in range(count))
+    file = tmp_path / "limits.conf"
+    file.write_text(f"events {{}} http {{ {zones} server {{ listen 127.0.0.1:80; {limits} return 204; }} }}")
+    done = subprocess.run([binary(), "-t", "-c", str(file)], capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    assert ("KG003" in done.stderr) == (code == 1)
