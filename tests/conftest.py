@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "integration"))
 
 from harness.certificates import Authority  # noqa: E402
+from harness.dns import DnsServer  # noqa: E402
 from harness.gate import Gate, binary  # noqa: E402
 from harness.jose import Jose  # noqa: E402
 from harness.origin import Origin  # noqa: E402
@@ -54,6 +55,7 @@ keepgate = factory(start_gate, "function")
 module_keepgate = factory(start_gate, "module")
 origin = factory(Origin, "function")
 module_origin = factory(Origin, "module")
+dns_server = factory(DnsServer, "function")
 
 
 @pytest.fixture(scope="session")

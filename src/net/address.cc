@@ -70,9 +70,7 @@ std::vector<Address> Address::resolve(std::string_view host, std::uint16_t port,
   }
   std::vector<Address> out;
   for (const addrinfo* one = found; one; one = one->ai_next) {
-    Address address = from_native(one->ai_addr, one->ai_addrlen);
-    if (address.family() == AF_INET) reinterpret_cast<sockaddr_in*>(&address.storage_)->sin_port = htons(port);
-    if (address.family() == AF_INET6) reinterpret_cast<sockaddr_in6*>(&address.storage_)->sin6_port = htons(port);
+    const Address address = from_native(one->ai_addr, one->ai_addrlen).with_port(port);
     if (std::find(out.begin(), out.end(), address) == out.end()) out.push_back(address);
   }
   ::freeaddrinfo(found);
@@ -83,6 +81,13 @@ std::uint16_t Address::port() const {
   if (family() == AF_INET) return ntohs(as_v4(native()).sin_port);
   if (family() == AF_INET6) return ntohs(as_v6(native()).sin6_port);
   return 0;
+}
+
+Address Address::with_port(std::uint16_t port) const {
+  Address out = *this;
+  if (family() == AF_INET) reinterpret_cast<sockaddr_in*>(&out.storage_)->sin_port = htons(port);
+  if (family() == AF_INET6) reinterpret_cast<sockaddr_in6*>(&out.storage_)->sin6_port = htons(port);
+  return out;
 }
 
 std::string Address::ip_text() const {

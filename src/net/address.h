@@ -28,9 +28,10 @@ class Address {
   int family() const { return storage_.any.ss_family; }
   bool is_unix() const { return family() == AF_UNIX; }
   std::uint16_t port() const;
-  std::string ip_text() const;        // "127.0.0.1", "::1", "unix:"
-  std::string text() const;           // "127.0.0.1:80", "[::1]:80", "unix:/run/x.sock"
-  std::string_view ip_bytes() const;  // 4 or 16 bytes in network order ($binary_remote_addr); "" for Unix.
+  Address with_port(std::uint16_t port) const;  // Of an IP address.
+  std::string ip_text() const;                  // "127.0.0.1", "::1", "unix:"
+  std::string text() const;                     // "127.0.0.1:80", "[::1]:80", "unix:/run/x.sock"
+  std::string_view ip_bytes() const;            // 4 or 16 bytes in network order ($binary_remote_addr); "" for Unix.
   bool is_wildcard() const;
   bool operator==(const Address& other) const;
 

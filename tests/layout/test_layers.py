@@ -16,6 +16,7 @@ OUTSIDE = [
     (r"yaml\.h", {"policy"}),
     (r"pcre2\.h", {"route"}),
     (r"CLI/", {"cli"}),
+    (r"ares", {"net"}),
     (r"nghttp2/", {"http"}),
     (r"sqlite3\.h|libpq", {"store"}),
     (r"(iostream|regex)$", set()),

@@ -1,0 +1,52 @@
+// Background: one thread with a loop for what is slow and belongs to no request: looking up names, probing upstreams.
+//
+// Thread rule: the composition starts and stops it; resolve() is awaited on any other loop, everything else happens on
+// its own. Lifetime: it ends before the loops that ask it are destroyed.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "net/resolver.h"
+#include "net/stream.h"
+
+namespace keepgate::net {
+
+// A message that calls `action(loop)`.
+template <typename Action>
+std::unique_ptr<Message> make_message(Action action) {
+  struct Call final : Message {
+    explicit Call(Action its_action) : action(std::move(its_action)) {}
+    void deliver(Loop& loop) override { action(loop); }
+    Action action;
+  };
+  return std::make_unique<Call>(std::move(action));
+}
+
+class Background {
+ public:
+  Background();
+  ~Background();  // Stops it.
+  Background(const Background&) = delete;
+  Background& operator=(const Background&) = delete;
+
+  void stop();  // Whoever waits is answered; then the thread ends.
+
+  Loop& loop() { return *loop_; }
+  Resolver& resolver() { return *resolver_; }  // On its own loop only.
+
+  // What `name` stands for. Ends without an answer at `deadline_ms`, or when `client` hangs up.
+  Task<NameAnswer> resolve(Loop& mine, ResolverOptions options, std::string name, NameKind kind,
+                           std::int64_t timeout_ms, Stream* client);
+
+ private:
+  std::unique_ptr<Loop> loop_;
+  std::unique_ptr<DnsClient> dns_;
+  std::unique_ptr<Resolver> resolver_;
+  std::thread thread_;
+  bool stopped_ = false;
+};
+
+}  // namespace keepgate::net
