@@ -200,6 +200,7 @@ struct UpstreamServerModel {
 
 struct UpstreamModel {
   Word name;
+  std::optional<Word> zone;
   std::vector<UpstreamServerModel> servers;
   std::optional<std::uint32_t> keepalive, keepalive_requests;
   std::optional<std::int64_t> keepalive_timeout_ms, keepalive_time_ms;

@@ -41,8 +41,12 @@ Forward::Ended Forward::refuse(std::uint16_t status, std::string_view code, std:
   refusal_ = {};
   refusal_.status = status;
   refusal_.code = code;
-  refusal_.reason = cat(reason, ", upstream: ", plan_.options.group->servers[server_].name);
+  refusal_.reason = cat(reason, ", upstream: ", peer_name());
   return Ended::failed;
+}
+
+std::string_view Forward::peer_name() const {
+  return lease_ ? std::string_view(lease_.peer().server.name) : plan_.options.group->name;
 }
 
 // The identity that travels inside: minted once per request, whatever the number of attempts.
@@ -91,12 +95,12 @@ net::Task<std::optional<Refusal>> Forward::run() {
   }
   Ended ended = Ended::try_again;
   while (ended == Ended::try_again) {
-    const auto picked = pool_->balance().pick(tried_, x_.now().monotonic_ms);
-    if (!picked) {
+    lease_.end();
+    lease_ = pool_->balance().pick({.key = {}, .client = {}, .tried = tried_, .now_ms = x_.now().monotonic_ms});
+    if (!lease_) {
       if (refusal_.reason.empty()) refuse(502, "bad_gateway", "no live upstreams");
       co_return refusal_;
     }
-    server_ = *picked;
     ++attempts_;
     ended = co_await attempt();
   }
@@ -108,13 +112,13 @@ net::Task<std::optional<Refusal>> Forward::run() {
   co_return std::nullopt;
 }
 
-// One try on server_. Everything that can be shared between tries is untouched by it.
+// One try on the peer of lease_. Everything that can be shared between tries is untouched by it.
 net::Task<Forward::Ended> Forward::attempt() {
   request_sent_ = false;
   filled_ = 0;
   parser_.reset();
-  auto idle = fresh_only_ ? std::nullopt : pool_->take_idle(server_);
-  x_.upstream.address = plan_.options.group->servers[server_].name;
+  auto idle = fresh_only_ ? std::nullopt : pool_->take_idle(lease_.seat());
+  x_.upstream.address = x_.arena.copy(lease_.peer().text);  // The record outlives the lease.
   if (idle) {
     link_ = std::move(*idle);
     x_.upstream.connect_ms = 0;
@@ -145,7 +149,7 @@ net::Task<Forward::Ended> Forward::attempt() {
 
 net::Task<Forward::Ended> Forward::connect_link() {
   const std::int64_t began = x_.now().monotonic_ms;
-  auto link = co_await pool_->connect(server_, plan_.options.connect_timeout_ms, &x_.client());
+  auto link = co_await pool_->connect(lease_.seat(), plan_.options.connect_timeout_ms, &x_.client());
   x_.upstream.connect_ms = x_.now().monotonic_ms - began;
   if (link) {
     link_ = std::move(*link);
@@ -153,14 +157,13 @@ net::Task<Forward::Ended> Forward::connect_link() {
   }
   const Error& error = link.error();
   if (error.kind == ErrorKind::cancelled) co_return Ended::client_gone;
-  pool_->balance().failed(server_, x_.now().monotonic_ms);
+  lease_.failed(x_.now().monotonic_ms);
   refuse(error.kind == ErrorKind::timeout ? 504 : 502,
          error.kind == ErrorKind::timeout ? "gateway_timeout" : "bad_gateway", error.detail);
-  log(LogLevel::error, error.detail, " while connecting to upstream ", plan_.options.group->servers[server_].name,
+  log(LogLevel::error, error.detail, " while connecting to upstream ", peer_name(),
       ", client: ", x_.connection().peer_ip);
-  tried_.resize(plan_.options.group->servers.size());
-  tried_[server_] = true;
-  co_return plan_.options.group->servers.size() > 1 ? Ended::try_again : Ended::failed;
+  tried_.add(lease_.peer());
+  co_return pool_->balance().peer_count() > 1 ? Ended::try_again : Ended::failed;
 }
 
 // Head and, if small, the first piece of the body in one write; a pump sends what is still to come.
@@ -205,13 +208,11 @@ Forward::Ended Forward::answer_failed(std::string_view what) {
     fresh_only_ = true;
     return Ended::try_again;
   }
-  pool_->balance().failed(server_, x_.now().monotonic_ms);
-  log(LogLevel::error, what, " by upstream ", plan_.options.group->servers[server_].name,
-      ", client: ", x_.connection().peer_ip);
+  lease_.failed(x_.now().monotonic_ms);
+  log(LogLevel::error, what, " by upstream ", peer_name(), ", client: ", x_.connection().peer_ip);
   refuse(502, "bad_gateway", what);
-  if (plan_.options.group->servers.size() == 1 || !may_try_again()) return Ended::failed;
-  tried_.resize(plan_.options.group->servers.size());
-  tried_[server_] = true;
+  if (pool_->balance().peer_count() == 1 || !may_try_again()) return Ended::failed;
+  tried_.add(lease_.peer());
   return Ended::try_again;
 }
 
@@ -239,9 +240,9 @@ Forward::Ended Forward::on_wake(net::Wake wake, bool& wait_again) {
     wait_again = true;
     return Ended::failed;
   }
-  log(LogLevel::error, "upstream timed out while reading response header from upstream ",
-      plan_.options.group->servers[server_].name, ", client: ", x_.connection().peer_ip);
-  pool_->balance().failed(server_, now_ms);
+  log(LogLevel::error, "upstream timed out while reading response header from upstream ", peer_name(),
+      ", client: ", x_.connection().peer_ip);
+  lease_.failed(now_ms);
   return refuse(504, "gateway_timeout", "the upstream did not answer in time");
 }
 
@@ -275,9 +276,8 @@ net::Task<Forward::Ended> Forward::read_response_head() {
     }
     if (status == http::ParseStatus::complete) break;
     if (status == http::ParseStatus::refused) {
-      pool_->balance().failed(server_, x_.now().monotonic_ms);
-      log(LogLevel::error, "upstream sent an invalid header: ", parser_.refusal().reason,
-          ", upstream: ", plan_.options.group->servers[server_].name);
+      lease_.failed(x_.now().monotonic_ms);
+      log(LogLevel::error, "upstream sent an invalid header: ", parser_.refusal().reason, ", upstream: ", peer_name());
       co_return refuse(502, "bad_gateway", cat("invalid answer: ", parser_.refusal().reason));
     }
     if (filled_ == buffer_.capacity()) {
@@ -288,7 +288,7 @@ net::Task<Forward::Ended> Forward::read_response_head() {
     }
   }
   if (parser_.head().status == 101) co_return refuse(502, "bad_gateway", "the upstream switched protocols unasked");
-  pool_->balance().succeeded(server_);
+  lease_.succeeded();
   x_.upstream.header_ms = x_.now().monotonic_ms - sent_ms_;
   x_.upstream.status = parser_.head().status;
   co_return Ended::answered;
@@ -436,8 +436,7 @@ net::Task<Forward::Ended> Forward::relay() {
 
 // The client got a part: it must not look like a whole. The connection is reset, or at least closed.
 Forward::Ended Forward::cut_off(std::string_view why) {
-  log(LogLevel::error, why, ", upstream: ", plan_.options.group->servers[server_].name,
-      ", client: ", x_.connection().peer_ip);
+  log(LogLevel::error, why, ", upstream: ", peer_name(), ", client: ", x_.connection().peer_ip);
   x_.aborted = true;
   x_.keep_alive = false;
   x_.reset_connection = true;
@@ -446,7 +445,7 @@ Forward::Ended Forward::cut_off(std::string_view why) {
 
 void Forward::finish_link() {
   if (reusable_ && body_taken() && !link_.stream.hung_up()) {
-    pool_->give_back(std::move(link_));
+    pool_->give_back(std::move(link_), lease_.seat());
   } else {
     link_.stream.close();
   }

@@ -49,15 +49,16 @@ class Forward {
   Ended refuse(std::uint16_t status, std::string_view code, std::string_view reason);
   Ended cut_off(std::string_view why);
   bool may_try_again() const;
+  std::string_view peer_name() const;  // For messages.
   bool body_taken() const { return !with_body_ || x_.body.finished(); }
 
   pipeline::Exchange& x_;
   const pipeline::Permit& permit_;
   const Plan& plan_;
   std::shared_ptr<upstream::Pool> pool_;
+  upstream::Lease lease_;  // The peer of the current attempt. After pool_: it ends first.
   upstream::Link link_;
-  std::size_t server_ = 0;
-  std::vector<bool> tried_;
+  upstream::Tried tried_;
   unsigned attempts_ = 0;
   bool fresh_only_ = false;    // After a dead pooled connection: the next one is new.
   bool request_sent_ = false;  // Bytes of the current attempt may have reached the upstream.

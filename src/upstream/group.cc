@@ -1,26 +1,18 @@
 #include "upstream/group.h"
 
+#include "upstream/peer.h"
+
 namespace keepgate::upstream {
 
-namespace {
-
-bool same(const Server& a, const Server& b) {
-  return a.address == b.address && a.name == b.name && a.weight == b.weight && a.fails_max == b.fails_max &&
-         a.fail_timeout_ms == b.fail_timeout_ms && a.backup == b.backup && a.down == b.down;
+bool Group::same_configuration(const Group& other) const {
+  return name == other.name && zone == other.zone && servers == other.servers && keepalive == other.keepalive &&
+         keepalive_requests == other.keepalive_requests && keepalive_timeout_ms == other.keepalive_timeout_ms &&
+         keepalive_time_ms == other.keepalive_time_ms;
 }
 
-}  // namespace
-
-bool Group::operator==(const Group& other) const {
-  if (name != other.name || servers.size() != other.servers.size() || keepalive != other.keepalive ||
-      keepalive_requests != other.keepalive_requests || keepalive_timeout_ms != other.keepalive_timeout_ms ||
-      keepalive_time_ms != other.keepalive_time_ms) {
-    return false;
-  }
-  for (std::size_t i = 0; i < servers.size(); ++i) {
-    if (!same(servers[i], other.servers[i])) return false;
-  }
-  return true;
+std::shared_ptr<Group> make_group(Group group) {
+  group.peers = std::make_shared<PeerList>(group.servers, !group.zone.empty());
+  return std::make_shared<Group>(std::move(group));
 }
 
 }  // namespace keepgate::upstream

@@ -11,14 +11,13 @@ constexpr std::int64_t unused_pool_ms = 120'000;
 }  // namespace
 
 Pool::Pool(net::Loop& loop, std::shared_ptr<const Group> group, std::shared_ptr<const tls::ClientContext> tls,
-           std::string tls_name)
+           std::string tls_name, std::shared_ptr<Balance> balance)
     : last_used_ms(loop.now().monotonic_ms),
       loop_(loop),
       group_(std::move(group)),
       tls_(std::move(tls)),
       tls_name_(std::move(tls_name)),
-      balance_(*group_),
-      idle_(group_->servers.size()) {}
+      balance_(std::move(balance)) {}
 
 bool Pool::fresh_enough(const Link& link, std::int64_t now_ms) const {
   // Anything to read on an idle connection is its end or an answer to nobody's question.
@@ -27,25 +26,30 @@ bool Pool::fresh_enough(const Link& link, std::int64_t now_ms) const {
          now_ms - link.made_ms < group_->keepalive_time_ms;
 }
 
-std::optional<Link> Pool::take_idle(std::size_t server) {
-  std::vector<Link>& stack = idle_[server];
+std::vector<Link>& Pool::stack_of(const Seat& seat) {
+  if (idle_.size() <= seat.number) idle_.resize(seat.number + 1);
+  return idle_[seat.number];
+}
+
+std::optional<Link> Pool::take_idle(const Seat& seat) {
+  std::vector<Link>& stack = stack_of(seat);
   last_used_ms = loop_.now().monotonic_ms;
   while (!stack.empty()) {
     Link link = std::move(stack.back());
     stack.pop_back();
     --idle_count_;
-    if (fresh_enough(link, last_used_ms)) return link;
+    if (link.peer == seat.peer && fresh_enough(link, last_used_ms)) return link;
   }
   return std::nullopt;
 }
 
-net::Task<Result<Link>> Pool::connect(std::size_t server, std::int64_t timeout_ms, net::Stream* client) {
+net::Task<Result<Link>> Pool::connect(const Seat& seat, std::int64_t timeout_ms, net::Stream* client) {
   const std::int64_t deadline = loop_.now().monotonic_ms + timeout_ms;
-  auto stream = co_await net::connect(loop_, group_->servers[server].address, deadline, client);
+  auto stream = co_await net::connect(loop_, seat.peer->server.address, deadline, client);
   if (!stream) co_return std::unexpected(std::move(stream.error()));
   Link link;
   link.stream = std::move(*stream);
-  link.server = server;
+  link.peer = seat.peer;
   link.made_ms = loop_.now().monotonic_ms;
   if (tls_) {
     link.stream.set_layer(tls::make_client_layer(link.stream.descriptor(), tls_, tls_name_));
@@ -60,12 +64,12 @@ net::Task<Result<Link>> Pool::connect(std::size_t server, std::int64_t timeout_m
   co_return link;
 }
 
-void Pool::give_back(Link link) {
+void Pool::give_back(Link link, const Seat& seat) {
   ++link.requests;
   link.idle_since_ms = loop_.now().monotonic_ms;
   if (group_->keepalive == 0 || link.requests >= group_->keepalive_requests) return;
   if (!fresh_enough(link, link.idle_since_ms)) return;
-  std::vector<Link>& stack = idle_[link.server];
+  std::vector<Link>& stack = stack_of(seat);
   if (idle_count_ >= group_->keepalive) {
     if (stack.empty()) return;
     stack.erase(stack.begin());  // The one that waited longest makes room.
@@ -87,8 +91,15 @@ const std::shared_ptr<Pool>& Pools::pool(const std::shared_ptr<const Group>& gro
                                          const std::shared_ptr<const tls::ClientContext>& tls,
                                          const std::string& tls_name) {
   std::shared_ptr<Pool>& found = pools_[{group.get(), tls.get(), tls_name}];
-  if (!found) found = std::make_shared<Pool>(loop_, group, tls, tls_name);
+  if (!found) found = std::make_shared<Pool>(loop_, group, tls, tls_name, balance_of(group));
   return found;
+}
+
+std::shared_ptr<Balance> Pools::balance_of(const std::shared_ptr<const Group>& group) {
+  std::weak_ptr<Balance>& known = balances_[group.get()];
+  std::shared_ptr<Balance> balance = known.lock();
+  if (!balance) known = balance = std::make_shared<Balance>(group);
+  return balance;
 }
 
 void Pools::sweep() {
@@ -98,6 +109,7 @@ void Pools::sweep() {
     return entry.second->idle_count() == 0 && entry.second.use_count() == 1 &&
            now_ms - entry.second->last_used_ms > unused_pool_ms;
   });
+  std::erase_if(balances_, [](const auto& entry) { return entry.second.expired(); });
 }
 
 void Pools::close_idle() { pools_.clear(); }

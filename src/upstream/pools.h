@@ -21,7 +21,7 @@ namespace keepgate::upstream {
 
 struct Link {  // One connection to one server.
   net::Stream stream;
-  std::size_t server = 0;
+  std::shared_ptr<Peer> peer;
   std::uint32_t requests = 0;  // Served before the current one.
   std::int64_t made_ms = 0;
   std::int64_t idle_since_ms = 0;
@@ -31,17 +31,17 @@ struct Link {  // One connection to one server.
 class Pool {
  public:
   Pool(net::Loop& loop, std::shared_ptr<const Group> group, std::shared_ptr<const tls::ClientContext> tls,
-       std::string tls_name);
+       std::string tls_name, std::shared_ptr<Balance> balance);
 
   const Group& group() const { return *group_; }
-  Balance& balance() { return balance_; }
+  Balance& balance() { return *balance_; }
 
-  // The idle connection to `server` that was used last, if it is still good. Costs no wait and no system call.
-  std::optional<Link> take_idle(std::size_t server);
-  // A new connection, with its TLS handshake done. Hangup of `client` cancels.
-  net::Task<Result<Link>> connect(std::size_t server, std::int64_t timeout_ms, net::Stream* client);
+  // The idle connection to the peer in `seat` that was used last, if it is still good. No wait and no system call.
+  std::optional<Link> take_idle(const Seat& seat);
+  // A new connection, with its TLS handshake done. Hangup of `client` cancels. The caller holds the lease of `seat`.
+  net::Task<Result<Link>> connect(const Seat& seat, std::int64_t timeout_ms, net::Stream* client);
   // After a complete exchange over it. Keeps or closes it by the group's keepalive settings.
-  void give_back(Link link);
+  void give_back(Link link, const Seat& seat);
 
   void drop_idle(std::int64_t now_ms);  // The dead and the too old.
   std::size_t idle_count() const { return idle_count_; }
@@ -49,13 +49,14 @@ class Pool {
 
  private:
   bool fresh_enough(const Link& link, std::int64_t now_ms) const;
+  std::vector<Link>& stack_of(const Seat& seat);
 
   net::Loop& loop_;
   std::shared_ptr<const Group> group_;
   std::shared_ptr<const tls::ClientContext> tls_;
   std::string tls_name_;
-  Balance balance_;
-  std::vector<std::vector<Link>> idle_;  // By server.
+  std::shared_ptr<Balance> balance_;
+  std::vector<std::vector<Link>> idle_;  // By the number of the peer's seat; a number passes on when its peer leaves.
   std::size_t idle_count_ = 0;
 };
 
@@ -81,8 +82,12 @@ class Pools {
       return reinterpret_cast<std::uintptr_t>(key.group) / 16 * 31 + reinterpret_cast<std::uintptr_t>(key.tls) / 16;
     }
   };
+  // All pools of a group share one: how a server does is not a matter of how it is talked to.
+  std::shared_ptr<Balance> balance_of(const std::shared_ptr<const Group>& group);
+
   net::Loop& loop_;
   std::unordered_map<Key, std::shared_ptr<Pool>, KeyHash> pools_;
+  std::unordered_map<const Group*, std::weak_ptr<Balance>> balances_;
 };
 
 // The worker's sweep: until the loop's streams are cancelled there is always one more turn.

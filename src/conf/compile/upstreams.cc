@@ -79,18 +79,19 @@ bool Compiler::add_servers(upstream::Group& group, const UpstreamServerModel& mo
 std::shared_ptr<const upstream::Group> Compiler::keep(upstream::Group group) {
   if (options_.previous) {
     for (const auto& old : options_.previous->groups) {
-      if (*old != group) continue;
+      if (!old->same_configuration(group)) continue;
       out_->groups.push_back(old);
       return old;
     }
   }
-  return out_->groups.emplace_back(std::make_shared<const upstream::Group>(std::move(group)));
+  return out_->groups.emplace_back(upstream::make_group(std::move(group)));
 }
 
 void Compiler::compile_upstreams() {
   for (const auto& model : model_.upstreams) {
     upstream::Group group;
     group.name = model->name.text;
+    if (model->zone) group.zone = model->zone->text;
     if (model->keepalive) group.keepalive = *model->keepalive;
     if (model->keepalive_requests) group.keepalive_requests = *model->keepalive_requests;
     if (model->keepalive_timeout_ms) group.keepalive_timeout_ms = *model->keepalive_timeout_ms;

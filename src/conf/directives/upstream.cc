@@ -68,7 +68,9 @@ void set_keepalive(Reader& reader, const Scope& scope, const Directive& directiv
   set_number<&U::keepalive, 0, 65535>(reader, scope, directive);
 }
 
-void check_zone(Reader& reader, const Scope&, const Directive& directive) {
+// The size is checked and not needed: what the workers share lies in the program's own memory.
+void set_zone(Reader& reader, const Scope& scope, const Directive& directive) {
+  set_word<&U::zone>(reader, scope, directive);
   if (directive.arguments.size() < 2) return;
   const Word& word = directive.arguments[1];
   const auto size = reader.size(directive, word, word.text);
@@ -115,10 +117,11 @@ constexpr DirectiveRow rows[] = {
     {"zone",
      in_upstream,
      {1, 2},
-     Support::ignored,
-     check_zone,
+     Support::built,
+     set_zone,
      "",
-     "Accepted without effect: each worker keeps its own view of the group's health."},
+     "NAME [SIZE]: the workers share the state of the servers (failures, connections) instead of each keeping its "
+     "own."},
 };
 
 }  // namespace
