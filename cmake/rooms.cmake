@@ -17,4 +17,5 @@ kg_room(upstream USES base net tls http                                         
 kg_room(pipeline USES base crypto net http logs tls route auth policy limit identity  LIBRARIES)
 kg_room(proxy    USES base net http logs tls route auth identity upstream pipeline    LIBRARIES)
 kg_room(conf     USES base crypto http logs tls route auth policy limit identity upstream pipeline proxy LIBRARIES)
-kg_room(cli      USES base crypto net http logs tls route auth policy limit identity upstream pipeline proxy conf LIBRARIES CLI11::CLI11)
+kg_room(process  USES base net logs upstream pipeline conf                               LIBRARIES Threads::Threads)
+kg_room(cli      USES base crypto net http logs tls route auth policy limit identity upstream pipeline proxy conf process LIBRARIES CLI11::CLI11)

@@ -16,10 +16,10 @@
 #include "base/bytes.h"
 #include "base/version.h"
 #include "cli/command.h"
-#include "cli/workers.h"
 #include "conf/load.h"
 #include "logs/error_log.h"
 #include "logs/log_file.h"
+#include "process/workers.h"
 
 namespace keepgate::cli {
 
@@ -288,7 +288,7 @@ bool open_error_log(const Flags& flags, const pipeline::Snapshot& snapshot) {
   return false;
 }
 
-void reload(const Flags& flags, Workers& workers) {
+void reload(const Flags& flags, process::Workers& workers) {
   conf::LoadOptions options = flags.load;
   options.previous = workers.current();
   Diagnostics diagnostics;
@@ -299,9 +299,6 @@ void reload(const Flags& flags, Workers& workers) {
     return;
   }
   if (!diagnostics.all().empty()) log(LogLevel::warn, diagnostics.render_text());
-  if (snapshot->worker_count != options.previous->worker_count) {
-    log(LogLevel::warn, "worker_processes changes at a restart only");
-  }
   if (const auto done = workers.reload(snapshot); !done) {
     log(LogLevel::emerg, "the configuration was not reloaded, the old one stays in force: ", done.error().detail);
     return;
@@ -311,7 +308,7 @@ void reload(const Flags& flags, Workers& workers) {
 }
 
 // Until a signal ends it. While draining, a TERM still ends it at once.
-void wait_for_signals(const Flags& flags, Workers& workers, const sigset_t& signals) {
+void wait_for_signals(const Flags& flags, process::Workers& workers, const sigset_t& signals) {
   bool ending = false;
   while (true) {
     const timespec poll{0, 20'000'000};
@@ -324,7 +321,7 @@ void wait_for_signals(const Flags& flags, Workers& workers, const sigset_t& sign
         logs::LogFile::reopen_all();
         break;
       case SIGQUIT:
-        if (!ending) workers.drain();
+        if (!ending) workers.drain(process::Sockets::close);
         ending = true;
         break;
       case SIGINT:
@@ -356,7 +353,7 @@ int serve(Flags& flags) {
   harden_process();
   const sigset_t signals = block_signals();
   snapshot = load(flags.load, true);  // Now for real: logs are opened, after the fork.
-  Workers workers;
+  process::Workers workers;
   if (!snapshot || !open_error_log(flags, *snapshot)) {
     daemonizer.report(exit_failure);
     return exit_failure;

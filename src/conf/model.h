@@ -244,6 +244,7 @@ struct MainModel {
   std::optional<bool> strict, daemon, master_process;
   std::optional<unsigned> worker_processes;
   std::optional<std::uint32_t> worker_connections;
+  std::optional<std::int64_t> worker_shutdown_timeout_ms;
   std::optional<std::string> pid, error_log;
   LogLevel error_log_level = LogLevel::error;
   bool has_events = false, has_http = false;

@@ -1,6 +1,7 @@
 #include "net/socket.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/stat.h>
@@ -8,6 +9,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 #include "base/bytes.h"
 
@@ -53,7 +55,7 @@ Result<int> listen_on(const Address& address, const ListenOptions& options) {
   if (descriptor < 0) return system_failure(ErrorKind::io, "listen", "socket()");
   if (!address.is_unix()) {
     set_flag(descriptor, SOL_SOCKET, SO_REUSEADDR, 1);
-    if (options.reuse_port) set_flag(descriptor, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (options.claim == Claim::join) set_flag(descriptor, SOL_SOCKET, SO_REUSEPORT, 1);
     if (address.family() == AF_INET6) set_flag(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, options.ipv6_only ? 1 : 0);
   }
   if (bind_to(descriptor, address) != 0) {
@@ -67,7 +69,45 @@ Result<int> listen_on(const Address& address, const ListenOptions& options) {
     ::close(descriptor);
     return failure;
   }
+  // INVARIANT: only after listen(), where the kernel checks the address for the last time: before, a second program
+  // could slip in between.
+  if (!address.is_unix()) set_flag(descriptor, SOL_SOCKET, SO_REUSEPORT, 1);
   return descriptor;
+}
+
+void set_backlog(int listener, int backlog) { ::listen(listener, backlog); }
+
+bool ignore_new_connections(int listener) {
+  // A socket's filter sees segments from their TCP header on: byte 13 holds the flags. Returning 0 drops.
+  constexpr unsigned syn = 0x02, ack = 0x10;
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),         BPF_STMT(BPF_ALU | BPF_AND | BPF_K, syn | ack),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, syn, 0, 1), BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+  };
+  const sock_fprog filter{static_cast<unsigned short>(std::size(program)), program};
+  return ::setsockopt(listener, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0;
+}
+
+void welcome_new_connections(int listener) {
+  int unused = 0;
+  ::setsockopt(listener, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused);
+}
+
+std::optional<ListenFacts> listen_facts(int descriptor) {
+  const auto option = [descriptor](int level, int name) {
+    int value = -1;
+    socklen_t bytes = sizeof value;
+    return ::getsockopt(descriptor, level, name, &value, &bytes) == 0 ? value : -1;
+  };
+  if (option(SOL_SOCKET, SO_TYPE) != SOCK_STREAM || option(SOL_SOCKET, SO_ACCEPTCONN) != 1) return std::nullopt;
+  ListenFacts facts;
+  facts.address = local_address(descriptor);
+  const int family = facts.address.family();
+  if (family != AF_INET && family != AF_INET6 && family != AF_UNIX) return std::nullopt;
+  if (family != AF_UNIX && option(SOL_SOCKET, SO_PROTOCOL) != IPPROTO_TCP) return std::nullopt;
+  if (family == AF_INET6) facts.ipv6_only = option(IPPROTO_IPV6, IPV6_V6ONLY) == 1;
+  return facts;
 }
 
 Accepted accept_one(int listener) {

@@ -1,9 +1,10 @@
-// Making sockets: listeners (one per worker by SO_REUSEPORT), accepting, connecting. Non-blocking, close-on-exec.
+// Making sockets: listeners, accepting, connecting. Non-blocking, close-on-exec.
 //
 // Thread rule: free functions; a descriptor belongs to whoever was handed it.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "base/error.h"
 #include "net/address.h"
@@ -11,15 +12,35 @@
 
 namespace keepgate::net {
 
+// Whose an address is. Ignored for Unix sockets.
+enum class Claim : std::uint8_t {
+  alone = 0,  // Nobody has it, and of two programs that ask at once only one gets it. We can join() it afterwards.
+  join,       // One more socket (SO_REUSEPORT) of an address that we hold.
+};
+
 struct ListenOptions {
   int backlog = 511;
-  bool reuse_port = true;  // Ignored for Unix sockets.
+  Claim claim = Claim::alone;
   bool ipv6_only = true;
   unsigned unix_mode = 0666;  // nginx's; who may connect is decided by the directory.
 };
 
 // A bound, listening descriptor. A stale Unix socket file that nobody listens on is replaced; a live one is an error.
 Result<int> listen_on(const Address& address, const ListenOptions& options);
+
+void set_backlog(int listener, int backlog);
+
+// From now on the kernel ignores those who begin to connect, and finishes what had begun: what is accepted afterwards
+// is all there was, and the socket can be closed without resetting anybody. False if the kernel cannot.
+bool ignore_new_connections(int listener);
+void welcome_new_connections(int listener);  // Undoes it.
+
+// Of a descriptor that somebody handed us. Nothing unless it is a listening stream socket.
+struct ListenFacts {
+  Address address;
+  bool ipv6_only = true;
+};
+std::optional<ListenFacts> listen_facts(int descriptor);
 
 struct Accepted {
   int descriptor = -1;  // -1: see error_number.

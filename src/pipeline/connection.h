@@ -32,7 +32,8 @@ class Connection {
   std::uint64_t number;
   std::uint32_t request_count = 0;
   bool tls = false;
-  bool idle = false;  // Between requests: may be closed without hurting anybody.
+  bool idle = false;     // Between requests: may be closed without hurting anybody.
+  bool leaving = false;  // The newest configuration does not listen where it came in: its next answer is the last.
   tls::SessionFacts tls_facts;
 
   // Bytes received and not yet consumed: in.data()[in_begin, in_end).

@@ -2,11 +2,10 @@
 
 #include <sys/socket.h>
 
-#include <cerrno>
+#include <algorithm>
 #include <cstring>
 
 #include "base/bytes.h"
-#include "net/socket.h"
 #include "pipeline/content.h"
 #include "pipeline/exchange.h"
 #include "pipeline/phases.h"
@@ -23,8 +22,7 @@ constexpr std::int64_t linger_ms_max = 30'000;     // nginx lingering_time
 constexpr std::uint64_t linger_bytes_max = 2 << 20;
 constexpr std::uint64_t drain_bytes_max = 64 * 1024;
 constexpr unsigned redirects_max = 10;
-constexpr std::int64_t accept_pause_ms = 500;
-constexpr unsigned accepts_per_turn = 64;
+constexpr std::int64_t farewell_ms = 1'000;
 constexpr unsigned requests_per_turn = 32;
 
 enum class HeadRead : std::uint8_t { failed = 0, end, complete, refused };
@@ -261,22 +259,26 @@ class CertificateByName final : public tls::ContextSource {
   const Connection& connection_;
 };
 
-const ListenerConfig* find_listener(const Snapshot& snapshot, const net::Address& address) {
-  for (const ListenerConfig& one : snapshot.listeners) {
-    if (one.address == address) return &one;
-  }
-  return nullptr;
-}
-
-// Between requests a connection moves on to the newest configuration.
-bool adopt_snapshot(Connection& c) {
+// Between requests a connection moves on to the newest configuration, if that still listens where the client came in.
+// Else it serves the request that is there with the old one, and says goodbye.
+void adopt_snapshot(Connection& c) {
   const auto& newest = c.worker.snapshot.get();
-  if (newest == c.snapshot) return true;
-  const ListenerConfig* listener = find_listener(*newest, c.listener->address);
-  if (!listener || listener->tls != c.tls) return false;
+  if (newest == c.snapshot || c.leaving) return;
+  const net::Address& address = c.listener->address.is_wildcard() ? c.local() : c.listener->address;
+  const ListenerConfig* listener = newest->find_listener(address);
+  c.leaving = !listener || listener->tls != c.tls;
+  if (c.leaving) return;
   c.listener = listener;
   c.snapshot = newest;
-  return true;
+}
+
+// How long a connection may be idle: the first request gets client_header_timeout, later ones keepalive_timeout. One
+// that should end gets a moment: a client that is just sending its next request shall find it open.
+std::int64_t idle_ms_max(const Connection& c) {
+  const ServerConfig& server = c.snapshot->servers[c.listener->names.find(c.tls_facts.server_name)];
+  const LocationConfig& level = c.snapshot->locations[server.own_location];
+  const std::int64_t usual = c.request_count == 0 ? server.client_header_timeout_ms : level.keepalive_timeout_ms;
+  return c.worker.draining || c.leaving ? std::min(usual, farewell_ms) : usual;
 }
 
 }  // namespace
@@ -296,18 +298,18 @@ net::Detached serve_connection(std::unique_ptr<Connection> connection) {
   bool go_on = true;
   while (go_on) {
     if (c.in_begin == c.in_end) {
-      // Idle: no buffer, no exchange. The first request gets client_header_timeout, later ones keepalive_timeout.
-      const ServerConfig& server = c.snapshot->servers[c.listener->names.find(c.tls_facts.server_name)];
-      const LocationConfig& level = c.snapshot->locations[server.own_location];
-      const std::int64_t patience_ms =
-          c.request_count == 0 ? server.client_header_timeout_ms : level.keepalive_timeout_ms;
+      // Idle: no buffer, no exchange. A reload and the end of the worker wake it, to think again about how long.
+      const std::int64_t since_ms = c.worker.loop.now().monotonic_ms;
+      net::Wake wake = net::Wake::cancelled;
       c.idle = true;
-      if (c.worker.draining) break;
-      const net::Wake wake = co_await c.stream.wait_readable(c.worker.loop.now().monotonic_ms + patience_ms);
+      do {
+        adopt_snapshot(c);
+        wake = co_await c.stream.wait_readable(since_ms + idle_ms_max(c));
+      } while (wake == net::Wake::cancelled && !c.stream.cancelled());
       c.idle = false;
       if (wake != net::Wake::ready) break;
     }
-    if (!adopt_snapshot(c)) break;
+    adopt_snapshot(c);
     std::unique_ptr<Exchange> exchange = c.worker.take_exchange();
     go_on = co_await serve_request(c, *exchange);
     exchange->end();
@@ -317,68 +319,6 @@ net::Detached serve_connection(std::unique_ptr<Connection> connection) {
     if (go_on && c.request_count % requests_per_turn == 0) co_await net::Yield(c.worker.loop);
   }
   if (c.stream.layer()) c.stream.layer()->shutdown();
-}
-
-namespace {
-
-void start_connection(Worker& worker, const net::Accepted& accepted, const net::Address& address) {
-  const auto& snapshot = worker.snapshot.get();
-  const ListenerConfig* listener = find_listener(*snapshot, address);
-  net::Stream stream(worker.loop, accepted.descriptor);
-  if (!listener || !stream.valid()) return;
-  if (worker.connection_count >= snapshot->worker_connections) {
-    log(LogLevel::alert, worker.connection_count, " worker_connections are not enough");
-    return;
-  }
-  if (!address.is_unix()) net::set_no_delay(accepted.descriptor);
-  serve_connection(std::make_unique<Connection>(worker, std::move(stream), accepted.peer, snapshot, *listener));
-}
-
-bool is_out_of_descriptors(int error_number) {
-  return error_number == EMFILE || error_number == ENFILE || error_number == ENOBUFS || error_number == ENOMEM;
-}
-
-// Waits until the listener's watch says that somebody is there.
-class ListenerWait : public net::Waiter {
- public:
-  explicit ListenerWait(net::Watch& watch) : watch_(watch) {}
-  bool await_ready() {
-    if (watch_.cancelled) reason_ = net::Wake::cancelled;
-    if (!watch_.cancelled && watch_.readable) reason_ = net::Wake::ready;
-    return watch_.cancelled || watch_.readable;
-  }
-  void await_suspend(std::coroutine_handle<> handle) { register_at(watch_.reader, handle); }
-  net::Wake await_resume() const { return reason_; }
-
- private:
-  net::Watch& watch_;
-};
-
-}  // namespace
-
-net::Detached accept_connections(Worker& worker, net::Watch* watch, int descriptor, net::Address address) {
-  unsigned in_turn = 0;
-  while (true) {
-    const net::Wake wake = co_await ListenerWait(*watch);
-    if (wake != net::Wake::ready) break;
-    const net::Accepted accepted = net::accept_one(descriptor);
-    if (accepted.descriptor >= 0) {
-      start_connection(worker, accepted, address);
-      if (++in_turn < accepts_per_turn) continue;
-      in_turn = 0;  // Others have waited long enough.
-      co_await net::Yield(worker.loop);
-      continue;
-    }
-    in_turn = 0;
-    if (accepted.error_number == EAGAIN) {
-      watch->readable = false;
-    } else if (is_out_of_descriptors(accepted.error_number)) {
-      log(LogLevel::crit, "accept() failed: ", std::strerror(accepted.error_number), "; pausing for ", accept_pause_ms,
-          " ms");
-      co_await net::SleepUntil(worker.loop, worker.loop.now().monotonic_ms + accept_pause_ms);
-    }
-  }
-  worker.loop.remove(watch);
 }
 
 }  // namespace keepgate::pipeline

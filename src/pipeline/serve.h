@@ -10,8 +10,4 @@ namespace keepgate::pipeline {
 // Serves one accepted connection to its end. Owns it.
 net::Detached serve_connection(std::unique_ptr<Connection> connection);
 
-// Accepts on one listening descriptor until cancelled. `listener` is the listener's address: which ListenerConfig it
-// is, is looked up in the snapshot of the moment.
-net::Detached accept_connections(Worker& worker, net::Watch* watch, int descriptor, net::Address address);
-
 }  // namespace keepgate::pipeline

@@ -47,6 +47,9 @@ struct ListenerConfig {
 };
 
 struct Snapshot {
+  // The listener that a connection to `address` belongs to: its own, else the wildcard of its port. nullptr: none.
+  const ListenerConfig* find_listener(const net::Address& address) const;
+
   std::vector<ListenerConfig> listeners;
   std::vector<ServerConfig> servers;
   std::vector<LocationConfig> locations;
@@ -61,6 +64,7 @@ struct Snapshot {
   // Process-wide settings; what cannot change by a reload keeps its old value.
   unsigned worker_count = 1;
   unsigned worker_connections = 512;
+  std::int64_t shutdown_timeout_ms = -1;  // -1: none.
   bool daemon = true;
   std::string pid_file;
   std::string error_log_path;

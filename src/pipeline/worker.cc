@@ -51,8 +51,12 @@ void Worker::give_back(std::unique_ptr<Exchange> exchange) {
 
 void Worker::drain() {
   draining = true;
+  reconsider_idle();
+}
+
+void Worker::reconsider_idle() {
   for (Connection* one = connections; one; one = one->next_) {
-    if (one->idle) one->stream.cancel();
+    if (one->idle) one->stream.cancel_reader();
   }
 }
 

@@ -47,11 +47,12 @@ struct Worker {
   std::unique_ptr<Exchange> take_exchange();
   void give_back(std::unique_ptr<Exchange> exchange);
 
-  // Draining: no new connections, idle ones are closed, answers say `Connection: close`.
+  // Draining: answers say `Connection: close`; connections that wait for a request have a moment left.
   bool draining = false;
   Connection* connections = nullptr;  // All live ones, in a list.
   std::size_t connection_count = 0;
   void drain();
+  void reconsider_idle();  // What connections that wait for a request were told may have changed: a reload, draining.
 
  private:
   std::vector<std::unique_ptr<Exchange>> spare_exchanges_;

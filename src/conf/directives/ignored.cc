@@ -22,7 +22,6 @@ constexpr DirectiveRow rows[] = {
     row("worker_rlimit_core", in_main, 1, 1, "No effect: set the limit where the program is started."),
     row("worker_priority", in_main, 1, 1, "No effect: set the priority where the program is started."),
     row("worker_cpu_affinity", in_main, 1, many, "No effect: the kernel places workers."),
-    row("worker_shutdown_timeout", in_main, 1, 1, "No effect: draining has its own bound."),
     row("working_directory", in_main, 1, 1, "No effect: paths are seen from the configuration's folder."),
     row("lock_file", in_main, 1, 1, "No effect: there is no accept mutex."),
     row("pcre_jit", in_main, 1, 1, "No effect: regexes are always compiled."),

@@ -79,12 +79,16 @@ class Gate:
         self.text = re.sub(r"@([a-z_0-9]+)@", self.substitute, text)
         self.write("keepgate.conf", self.text)
 
-    def start(self):
+    def spawn(self, **options):
         with open(self.path("stdout"), "wb") as out, open(self.path("stderr"), "wb") as error:
             self.process = subprocess.Popen(
                 [binary(), "-c", self.path("keepgate.conf"), *self.arguments], stdout=out, stderr=error,
-                stdin=subprocess.DEVNULL, cwd=self.folder,
+                stdin=subprocess.DEVNULL, cwd=self.folder, **options,
             )
+        return self.process
+
+    def start(self):
+        self.spawn()
         try:
             self.wait()
         except AssertionError:

@@ -1,0 +1,110 @@
+#include "process/listeners.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "net/socket.h"
+
+namespace keepgate::process {
+
+namespace {
+
+net::ListenOptions options_of(const pipeline::ListenerConfig& config, net::Claim claim) {
+  net::ListenOptions options;
+  options.backlog = config.backlog;
+  options.ipv6_only = config.ipv6_only;
+  options.claim = claim;
+  return options;
+}
+
+// Two of our own addresses may overlap: a wildcard and one of its addresses, or one address in two versions of IPv6.
+bool overlap(const net::Address& one, const net::Address& other) {
+  return !one.is_unix() && !other.is_unix() && one.port() == other.port() &&
+         (one == other || one.is_wildcard() || other.is_wildcard());
+}
+
+Result<Listener> bind_first(const pipeline::ListenerConfig& config, bool overlaps_ours) {
+  Listener out{config.address, config.ipv6_only, false, {}};
+  const auto claim = overlaps_ours ? net::Claim::join : net::Claim::alone;
+  const Result<int> descriptor = net::listen_on(config.address, options_of(config, claim));
+  if (!descriptor) return std::unexpected(descriptor.error());
+  out.sockets.push_back(std::make_shared<const Socket>(*descriptor));
+  return out;
+}
+
+// Each worker its own socket: the kernel spreads connections. Where no more can be had, workers share those there are.
+void extend(Listener& listener, const pipeline::ListenerConfig& config, unsigned workers) {
+  if (listener.address.is_unix() || listener.fixed) return;
+  while (listener.sockets.size() < workers) {
+    const Result<int> descriptor = net::listen_on(listener.address, options_of(config, net::Claim::join));
+    if (!descriptor) {
+      log(LogLevel::notice, "workers share a socket: ", descriptor.error().detail);
+      return;
+    }
+    listener.sockets.push_back(std::make_shared<const Socket>(*descriptor));
+  }
+}
+
+}  // namespace
+
+Socket::~Socket() { ::close(descriptor_); }
+
+bool Listener::is_for(const pipeline::ListenerConfig& config) const {
+  if (!(address == config.address)) return false;
+  return fixed || address.family() != AF_INET6 || ipv6_only == config.ipv6_only;
+}
+
+void Listener::unlink_path() const {
+  if (address.is_unix() && !fixed) ::unlink(address.text().c_str() + std::string_view("unix:").size());
+}
+
+Result<std::vector<Listener>> bind_listeners(const std::vector<Listener>& have,
+                                             const std::vector<pipeline::ListenerConfig>& wanted, unsigned workers) {
+  std::vector<Listener> out, fresh;
+  std::string failures;
+  for (const pipeline::ListenerConfig& config : wanted) {
+    const auto found = std::ranges::find_if(have, [&](const Listener& one) { return one.is_for(config); });
+    if (found != have.end()) {
+      out.push_back(*found);
+      continue;
+    }
+    const auto overlaps = [&](const Listener& one) { return overlap(one.address, config.address); };
+    auto listener = bind_first(config, std::ranges::any_of(have, overlaps) || std::ranges::any_of(out, overlaps));
+    if (listener) {
+      fresh.push_back(*listener);
+      out.push_back(std::move(*listener));
+    } else {
+      append(failures, failures.empty() ? "" : "; ", listener.error().detail);
+    }
+  }
+  if (!failures.empty()) {
+    for (const Listener& one : fresh) one.unlink_path();
+    return fail(ErrorKind::io, Blame::configuration, "listen", std::move(failures));
+  }
+  // INVARIANT: nothing fails from here on. A socket that joined others gets connections, and must not be closed again.
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    for (const auto& socket : out[i].sockets) {
+      net::set_backlog(socket->descriptor(), wanted[i].backlog);
+      if (!out[i].fixed) net::welcome_new_connections(socket->descriptor());  // It may have been on its way out.
+    }
+    extend(out[i], wanted[i], workers);
+  }
+  return out;
+}
+
+std::vector<Listener> removed_listeners(const std::vector<Listener>& before, const std::vector<Listener>& after) {
+  std::vector<Listener> out;
+  for (const Listener& one : before) {
+    const bool stays = std::ranges::any_of(after, [&](const Listener& other) {
+      return !one.sockets.empty() && !other.sockets.empty() && one.sockets[0] == other.sockets[0];
+    });
+    if (!stays) out.push_back(one);
+  }
+  return out;
+}
+
+}  // namespace keepgate::process

@@ -1,0 +1,48 @@
+// Listeners: the listening sockets of the process, by address.
+//
+// The process holds every socket as long as its address is listened on: a worker that ends hands its own to another,
+// and no queue of connections is closed with somebody in it. Thread rule: the main thread's; a Socket may be shared
+// with workers. Bounds: as many sockets for an address as there are workers.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/error.h"
+#include "net/address.h"
+#include "pipeline/snapshot.h"
+
+namespace keepgate::process {
+
+// A listening descriptor, closed with its last owner.
+class Socket {
+ public:
+  explicit Socket(int descriptor) : descriptor_(descriptor) {}
+  ~Socket();
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+  int descriptor() const { return descriptor_; }
+
+ private:
+  int descriptor_;
+};
+
+struct Listener {
+  net::Address address;
+  bool ipv6_only = true;
+  bool fixed = false;  // Made by another program (a service manager): taken as it is.
+  // One for each worker where they can be had; else (Unix, inherited) workers share.
+  std::vector<std::shared_ptr<const Socket>> sockets;
+
+  bool is_for(const pipeline::ListenerConfig& config) const;
+  void unlink_path() const;  // Of a Unix socket: nobody finds it any longer.
+};
+
+// What `wanted` asks for: sockets of `have` where they fit, new ones where not. On failure nothing has changed.
+Result<std::vector<Listener>> bind_listeners(const std::vector<Listener>& have,
+                                             const std::vector<pipeline::ListenerConfig>& wanted, unsigned workers);
+
+// Those of `before` that `after` has not.
+std::vector<Listener> removed_listeners(const std::vector<Listener>& before, const std::vector<Listener>& after);
+
+}  // namespace keepgate::process

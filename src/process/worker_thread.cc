@@ -1,0 +1,205 @@
+#include "process/worker_thread.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "net/loop.h"
+#include "pipeline/worker.h"
+#include "upstream/pools.h"
+
+namespace keepgate::process {
+
+namespace {
+constexpr std::int64_t end_poll_ms = 16;
+constexpr std::int64_t stop_ms_max = 2'000;
+// How long a socket that goes away is still accepted from: the last part of a handshake may be under way.
+constexpr std::int64_t handshake_ms = 200;
+}  // namespace
+
+class WorkerThread::Inside {
+ public:
+  Inside(net::Loop& loop, const Published<pipeline::Snapshot>& published, unsigned number)
+      : loop_(loop), pools_(loop), worker_(loop, published, number) {
+    worker_.upstreams = &pools_;
+    upstream::sweep_regularly(pools_, loop, sweeping_over_);
+  }
+
+  void use(const std::vector<SocketUse>& wanted, const std::vector<std::shared_ptr<const Socket>>& removed,
+           const std::shared_ptr<const pipeline::Snapshot>& snapshot) {
+    if (worker_.draining) return;
+    std::vector<std::shared_ptr<pipeline::Acceptor>> going;
+    std::erase_if(acceptors_, [&](const auto& acceptor) {
+      const auto is_same = [&](const SocketUse& use) { return use.socket == acceptor->owner; };
+      if (std::ranges::any_of(wanted, is_same)) return false;
+      going.push_back(acceptor);
+      return true;
+    });
+    for (const SocketUse& use : wanted) accept_from(use, snapshot);
+    for (const auto& acceptor : going) {
+      give_up(acceptor,
+              std::ranges::find(removed, acceptor->owner) == removed.end() ? Sockets::hand_over : Sockets::close);
+    }
+    worker_.reconsider_idle();
+  }
+
+  void drain(Sockets sockets, std::int64_t timeout_ms) {
+    worker_.drain();
+    for (const auto& acceptor : std::exchange(acceptors_, {})) {
+      give_up(acceptor, sockets);
+    }
+    end_at(timeout_ms < 0 ? INT64_MAX : loop_.now().monotonic_ms + timeout_ms);
+  }
+
+  void stop() {
+    worker_.draining = stopping_ = true;
+    for (const auto& acceptor : std::exchange(acceptors_, {})) unwatch(*acceptor);
+    loop_.cancel_all();
+    end_at(loop_.now().monotonic_ms);
+  }
+
+ private:
+  void accept_from(const SocketUse& use, const std::shared_ptr<const pipeline::Snapshot>& snapshot) {
+    const auto is_same = [&](const auto& one) { return one->owner == use.socket; };
+    const auto going = std::ranges::find_if(retiring_, is_same);
+    if (going != retiring_.end()) {  // Wanted back.
+      acceptors_.push_back(*going);
+      retiring_.erase(going);
+    }
+    const auto known = std::ranges::find_if(acceptors_, is_same);
+    if (known != acceptors_.end()) {
+      (*known)->last_snapshot = snapshot;
+      return;
+    }
+    auto acceptor = std::make_shared<pipeline::Acceptor>();
+    acceptor->address = use.address;
+    acceptor->descriptor = use.socket->descriptor();
+    acceptor->owner = use.socket;
+    acceptor->last_snapshot = snapshot;
+    acceptor->watch = loop_.add(acceptor->descriptor, use.shared);
+    if (!acceptor->watch) {
+      log(LogLevel::alert, "worker ", worker_.number, " cannot accept on ", use.address.text());
+      return;
+    }
+    acceptors_.push_back(acceptor);
+    pipeline::accept_connections(worker_, std::move(acceptor));
+  }
+
+  // The accepting coroutine ends later in this turn. First no more events, then what is there: in this order no
+  // connection is left to a worker that does not look any longer.
+  void unwatch(const pipeline::Acceptor& acceptor) {
+    loop_.cancel(*acceptor.watch);
+    loop_.forget(acceptor.descriptor);  // It stays open elsewhere.
+  }
+  void leave(const std::shared_ptr<pipeline::Acceptor>& acceptor) {
+    unwatch(*acceptor);
+    if (!stopping_) pipeline::accept_rest(worker_, *acceptor);
+  }
+  void give_up(const std::shared_ptr<pipeline::Acceptor>& acceptor, Sockets sockets) {
+    if (sockets == Sockets::hand_over) return leave(acceptor);
+    retire(acceptor);
+  }
+  net::Detached retire(std::shared_ptr<pipeline::Acceptor> acceptor) {
+    retiring_.push_back(acceptor);
+    if (!acceptor->address.is_unix()) {
+      co_await net::SleepUntil(loop_, loop_.now().monotonic_ms + handshake_ms);
+    }
+    if (std::erase(retiring_, acceptor) > 0) leave(acceptor);
+  }
+
+  bool busy() const { return worker_.connection_count > 0 || !retiring_.empty(); }
+
+  void end_at(std::int64_t deadline_ms) {
+    deadline_ms_ = std::min(deadline_ms_, deadline_ms);
+    if (!std::exchange(ending_, true)) end();
+  }
+  net::Detached end() {
+    while (busy() && loop_.now().monotonic_ms < deadline_ms_) {
+      co_await net::SleepUntil(loop_, loop_.now().monotonic_ms + end_poll_ms);
+    }
+    if (busy()) {
+      log(LogLevel::notice, "worker ", worker_.number, " closes ", worker_.connection_count, " connections");
+      const std::int64_t patience_ms = loop_.now().monotonic_ms + stop_ms_max;
+      loop_.cancel_all();
+      while (busy() && loop_.now().monotonic_ms < patience_ms) {
+        co_await net::SleepUntil(loop_, loop_.now().monotonic_ms + end_poll_ms);
+      }
+    }
+    sweeping_over_ = true;
+    loop_.cancel_all();
+    co_await net::SleepUntil(loop_, loop_.now().monotonic_ms);  // One more turn: what was cancelled ends.
+    loop_.stop();
+  }
+
+  net::Loop& loop_;
+  upstream::Pools pools_;
+  pipeline::Worker worker_;
+  std::vector<std::shared_ptr<pipeline::Acceptor>> acceptors_;
+  std::vector<std::shared_ptr<pipeline::Acceptor>> retiring_;
+  std::int64_t deadline_ms_ = INT64_MAX;
+  bool ending_ = false;
+  bool stopping_ = false;
+  bool sweeping_over_ = false;
+};
+
+WorkerThread::WorkerThread(const Published<pipeline::Snapshot>& published, unsigned number)
+    : published_(published), number_(number) {}
+
+WorkerThread::~WorkerThread() { join(); }
+
+void WorkerThread::start() {
+  std::promise<void> ready;
+  const std::future<void> is_ready = ready.get_future();
+  thread_ = std::thread([this, ready = std::move(ready)]() mutable { run(std::move(ready)); });
+  is_ready.wait();
+}
+
+void WorkerThread::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void WorkerThread::run(std::promise<void> ready) {
+  ::pthread_setname_np(::pthread_self(), cat("kg-worker-", number_).c_str());
+  loop_ = std::make_unique<net::Loop>();
+  Inside inside(*loop_, published_, number_);
+  inside_ = &inside;
+  ready.set_value();
+  loop_->run();
+  finished_.store(true, std::memory_order_release);
+}
+
+template <typename Action>
+void WorkerThread::tell(Action action) {
+  struct Told final : net::Message {
+    Told(Inside& its_inside, Action its_action) : inside(its_inside), action(std::move(its_action)) {}
+    void deliver(net::Loop&) override { action(inside); }
+    Inside& inside;
+    Action action;
+  };
+  if (!finished()) loop_->post(std::make_unique<Told>(*inside_, std::move(action)));
+}
+
+void WorkerThread::use(std::vector<SocketUse> wanted, std::vector<std::shared_ptr<const Socket>> removed,
+                       std::shared_ptr<const pipeline::Snapshot> snapshot) {
+  tell([wanted = std::move(wanted), removed = std::move(removed), snapshot = std::move(snapshot)](Inside& inside) {
+    inside.use(wanted, removed, snapshot);
+  });
+}
+
+void WorkerThread::drain(Sockets sockets, std::int64_t timeout_ms) {
+  tell([=](Inside& inside) { inside.drain(sockets, timeout_ms); });
+}
+
+void WorkerThread::stop() {
+  tell([](Inside& inside) { inside.stop(); });
+}
+
+void WorkerThread::ask() {
+  ++asked_;
+  tell([this](Inside&) { answers_.fetch_add(1, std::memory_order_relaxed); });
+}
+
+}  // namespace keepgate::process

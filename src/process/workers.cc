@@ -1,0 +1,146 @@
+#include "process/workers.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "net/socket.h"
+
+namespace keepgate::process {
+
+Workers::Workers() = default;
+
+Workers::~Workers() { join(); }
+
+Result<void> Workers::open(std::shared_ptr<const pipeline::Snapshot> snapshot, const std::vector<Listener>& inherited) {
+  auto listeners = bind_listeners(inherited, snapshot->listeners, snapshot->worker_count);
+  if (!listeners) return std::unexpected(std::move(listeners.error()));
+  listeners_ = std::move(*listeners);
+  published_.publish(std::move(snapshot));
+  return {};
+}
+
+void Workers::start() {
+  start_threads(current()->worker_count);
+  assign({});
+}
+
+void Workers::start_threads(unsigned count) {
+  while (threads_.size() < count) {
+    threads_.push_back(std::make_unique<WorkerThread>(published_, static_cast<unsigned>(threads_.size())));
+    threads_.back()->start();
+  }
+}
+
+// Socket j goes to worker j; those left over are spread, and workers left over share what there is.
+void Workers::assign(const SocketList& removed) {
+  const auto snapshot = current();
+  std::vector<std::vector<SocketUse>> uses(threads_.size());
+  for (const Listener& listener : listeners_) {
+    const std::size_t sockets = listener.sockets.size();
+    for (std::size_t i = 0; i < std::max(sockets, threads_.size()); ++i) {
+      const bool shared = threads_.size() > sockets;
+      uses[i % threads_.size()].push_back({listener.address, listener.sockets[i % sockets], shared});
+    }
+  }
+  for (std::size_t i = 0; i < threads_.size(); ++i) threads_[i]->use(std::move(uses[i]), removed, snapshot);
+}
+
+// What they accepted from belongs to others from now on.
+void Workers::retire_surplus(unsigned count, const SocketList& removed) {
+  while (threads_.size() > count) {
+    threads_.back()->use({}, removed, current());
+    threads_.back()->drain(Sockets::hand_over, shutdown_timeout_ms());
+    retired_.push_back(std::move(threads_.back()));
+    threads_.pop_back();
+  }
+}
+
+// Those that are not closed are left open for another process; both kinds are served to the end of their queues.
+Workers::SocketList Workers::give_up(const std::vector<Listener>& listeners, Sockets sockets) {
+  SocketList out;
+  for (const Listener& one : listeners) {
+    if (sockets == Sockets::close) one.unlink_path();
+    for (const auto& socket : one.sockets) {
+      if (sockets == Sockets::close && !one.fixed) net::ignore_new_connections(socket->descriptor());
+      if (!one.fixed && !one.address.is_unix()) going_.push_back({one.address, one.ipv6_only, socket});
+      out.push_back(socket);
+    }
+  }
+  return out;
+}
+
+// A configuration may want back what the last one took away.
+std::vector<Listener> Workers::listeners_and_going() const {
+  std::vector<Listener> out = listeners_;
+  for (const Going& one : going_) {
+    auto socket = one.socket.lock();
+    if (!socket) continue;
+    const auto same = std::find_if(
+        out.begin() + static_cast<std::ptrdiff_t>(listeners_.size()), out.end(),
+        [&](const Listener& other) { return other.address == one.address && other.ipv6_only == one.ipv6_only; });
+    if (same == out.end()) {
+      out.push_back({one.address, one.ipv6_only, false, {std::move(socket)}});
+    } else {
+      same->sockets.push_back(std::move(socket));
+    }
+  }
+  return out;
+}
+
+Result<void> Workers::reload(std::shared_ptr<const pipeline::Snapshot> snapshot, Sockets gone) {
+  const unsigned count = snapshot->worker_count;
+  std::erase_if(going_, [](const Going& one) { return one.socket.expired(); });
+  auto listeners = bind_listeners(listeners_and_going(), snapshot->listeners, count);
+  if (!listeners) return std::unexpected(std::move(listeners.error()));
+  const auto removed = give_up(removed_listeners(listeners_, *listeners), gone);
+  published_.publish(std::move(snapshot));
+  listeners_ = std::move(*listeners);
+  start_threads(count);
+  retire_surplus(count, removed);
+  assign(removed);
+  return {};
+}
+
+std::int64_t Workers::shutdown_timeout_ms() const { return current()->shutdown_timeout_ms; }
+
+void Workers::drain(Sockets sockets) {
+  give_up(listeners_, sockets);
+  if (sockets == Sockets::close) listeners_.clear();
+  for (const auto& thread : threads_) thread->drain(sockets, shutdown_timeout_ms());
+  std::move(threads_.begin(), threads_.end(), std::back_inserter(retired_));
+  threads_.clear();
+}
+
+void Workers::stop() {
+  for (const auto& thread : threads_) thread->stop();
+  for (const auto& thread : retired_) thread->stop();
+}
+
+bool Workers::finished() const {
+  const auto is_finished = [](const auto& thread) { return thread->finished(); };
+  return std::ranges::all_of(threads_, is_finished) && std::ranges::all_of(retired_, is_finished);
+}
+
+void Workers::join() {
+  for (const auto& thread : threads_) thread->join();
+  for (const auto& thread : retired_) thread->join();
+}
+
+void Workers::reap() {
+  std::erase_if(retired_, [](const auto& thread) { return thread->finished(); });
+}
+
+std::vector<unsigned> Workers::ask() {
+  std::vector<unsigned> silent;
+  for (const auto& thread : threads_) {
+    if (thread->answered()) {
+      thread->ask();
+    } else {
+      silent.push_back(thread->number());
+    }
+  }
+  return silent;
+}
+
+}  // namespace keepgate::process
