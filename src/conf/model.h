@@ -59,6 +59,12 @@ struct LimitModel {
   bool after_auth = false;
 };
 
+struct ConnLimitModel {
+  Word zone;
+  std::uint32_t most = 0;
+  bool after_auth = false;
+};
+
 struct AuthJwtModel {
   bool off = false;
   Word realm;
@@ -127,6 +133,10 @@ struct LevelOptions {
   std::optional<std::uint16_t> limit_status;
   std::optional<LogLevel> limit_log_level;
   std::optional<bool> limit_dry_run, limit_headers;
+  std::optional<std::vector<ConnLimitModel>> conn_limits;
+  std::optional<std::uint16_t> conn_status;
+  std::optional<LogLevel> conn_log_level;
+  std::optional<bool> conn_dry_run;
 
   // Access.
   std::optional<AuthJwtModel> auth_jwt;
@@ -261,7 +271,7 @@ struct Model {
   std::vector<std::unique_ptr<ServerModel>> servers;
   std::vector<MapModel> maps;
   std::vector<JwtPathModel> jwt_paths;
-  std::vector<ZoneModel> zones;
+  std::vector<ZoneModel> zones, conn_zones;
   std::vector<LogFormatModel> formats;
 };
 

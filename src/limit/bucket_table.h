@@ -10,12 +10,9 @@
 #include <memory>
 #include <vector>
 
-namespace keepgate::limit {
+#include "limit/key_hash.h"
 
-struct KeyHash {
-  std::uint64_t first = 0, second = 0;
-  bool operator==(const KeyHash&) const = default;
-};
+namespace keepgate::limit {
 
 // One key's bucket. `excess_milli` is what had not leaked out at `last_ms`, in thousandths of a request.
 struct Bucket {

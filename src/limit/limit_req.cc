@@ -2,50 +2,27 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <functional>
-#include <mutex>
 #include <utility>
 #include <vector>
 
-#include "crypto/digest.h"
 #include "limit/bucket_table.h"
+#include "limit/shards.h"
 
 namespace keepgate::limit {
 
 namespace {
-
-constexpr std::size_t shards_max = 16;
-constexpr std::size_t shard_bytes_min = 64 * 1024;  // Smaller shards would fill unevenly.
-
-// On its own cache lines, so that workers do not disturb each other through neighbouring locks.
-struct alignas(128) Shard {
-  explicit Shard(std::size_t bytes) : buckets(bytes) {}
-  std::mutex mutex;
-  BucketTable buckets;
-};
-
-std::size_t shard_count(std::size_t zone_bytes) {
-  return std::bit_floor(std::clamp<std::size_t>(zone_bytes / shard_bytes_min, 1, shards_max));
+using Shard = Shards<BucketTable>::Shard;
 }
 
-}  // namespace
-
 struct Zone::Impl {
-  // Secret, so that nobody can aim keys at one shard, one chain or one another.
-  crypto::SipKey first_key = crypto::SipKey::random();
-  crypto::SipKey second_key = crypto::SipKey::random();
-  std::vector<std::unique_ptr<Shard>> shards;  // A power of two.
-
-  KeyHash hash(std::string_view key) const {
-    return {crypto::siphash13(first_key, key), crypto::siphash13(second_key, key)};
-  }
-  Shard& shard(const KeyHash& key) const { return *shards[key.second & (shards.size() - 1)]; }
+  explicit Impl(std::size_t bytes) : shards(bytes) {}
+  Shards<BucketTable> shards;
 };
 
 struct ZoneAccess {
-  static KeyHash hash(const Zone& zone, std::string_view key) { return zone.impl_->hash(key); }
-  static Shard& shard(const Zone& zone, const KeyHash& key) { return zone.impl_->shard(key); }
+  static KeyHash hash(const Zone& zone, std::string_view key) { return zone.impl_->shards.hash(key); }
+  static Shard& shard(const Zone& zone, const KeyHash& key) { return zone.impl_->shards.of(key); }
 };
 
 Zone::Zone(std::string name, std::size_t size_bytes, std::uint64_t rate_milli, route::Template key)
@@ -53,21 +30,11 @@ Zone::Zone(std::string name, std::size_t size_bytes, std::uint64_t rate_milli, r
       size_bytes_(std::max(size_bytes, size_bytes_min)),
       rate_milli_(std::max<std::uint64_t>(rate_milli, 1)),
       key_(std::move(key)),
-      impl_(std::make_unique<Impl>()) {
-  const std::size_t count = shard_count(size_bytes_);
-  for (std::size_t i = 0; i < count; ++i) impl_->shards.push_back(std::make_unique<Shard>(size_bytes_ / count));
-}
+      impl_(std::make_unique<Impl>(size_bytes_)) {}
 
 Zone::~Zone() = default;
 
-std::size_t Zone::entry_count() const {
-  std::size_t count = 0;
-  for (const auto& shard : impl_->shards) {
-    const std::lock_guard lock(shard->mutex);
-    count += shard->buckets.size();
-  }
-  return count;
-}
+std::size_t Zone::entry_count() const { return impl_->shards.entry_count(); }
 
 std::string_view name_of(LimitStatus status) {
   constexpr std::string_view names[] = {"", "PASSED", "DELAYED", "REJECTED", "DELAYED_DRY_RUN", "REJECTED_DRY_RUN"};
@@ -108,7 +75,7 @@ struct Applied {
 };
 
 void Applied::look_up(std::int64_t now_ms) {
-  BucketTable& buckets = shard->buckets;
+  BucketTable& buckets = shard->table;
   found = buckets.find(key);
   if (found == BucketTable::none) return;  // A new key starts at 0.
   excess_milli = buckets.bucket(found).excess_with_request(now_ms, rate());
@@ -117,7 +84,7 @@ void Applied::look_up(std::int64_t now_ms) {
 
 // `found_is_valid`: nothing was inserted since look_up.
 void Applied::charge(std::int64_t now_ms, bool found_is_valid) {
-  BucketTable& buckets = shard->buckets;
+  BucketTable& buckets = shard->table;
   if (!found_is_valid) {
     found = buckets.find(key);
     excess_milli = found == BucketTable::none ? 0 : buckets.bucket(found).excess_with_request(now_ms, rate());
@@ -132,7 +99,7 @@ void Applied::charge(std::int64_t now_ms, bool found_is_valid) {
 
 // When a request would pass if no other came: the exact inverse of the bucket's arithmetic.
 std::uint64_t Applied::retry_after_ms(std::int64_t now_ms) const {
-  const Bucket& bucket = shard->buckets.bucket(found);
+  const Bucket& bucket = shard->table.bucket(found);
   const std::uint64_t over_milli = bucket.excess_milli + 1000 - burst_milli();  // Positive, or it would not reject.
   const std::uint64_t since_last_ms = leak_ms(over_milli, rate(), true);
   const auto elapsed_ms = static_cast<std::uint64_t>(bucket.elapsed_ms(now_ms));

@@ -17,6 +17,9 @@ void Exchange::end() {
   ambiguities = 0;
   query = {};
   uri_changed = method_is_get = in_error_page = limits_checked = false;
+  connections_counted = identity_connections_counted = false;
+  conn_status = limit::ConnStatus::none;
+  conn_hold.clear();
   redirect_count = 0;
   error_status = 0;
   limit = {};

@@ -75,8 +75,12 @@ class Exchange final : public route::VariableSource {
   bool in_error_page = false;
   std::uint16_t error_status = 0;  // The status that error_page keeps, or 0.
   bool limits_checked = false;
+  bool connections_counted = false;  // limit_conn: once a request, whatever it is redirected to.
+  bool identity_connections_counted = false;
 
   limit::LimitOutcome limit;
+  limit::ConnStatus conn_status = limit::ConnStatus::none;
+  limit::ConnHold conn_hold;  // Given back when the exchange ends.
   DecisionFacts facts;
   const LocationConfig* decision_location = nullptr;  // Where decide() ran last: an error page may be elsewhere.
   bool decided = false;                               // decide() ran: there will be a decision record.

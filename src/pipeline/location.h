@@ -15,6 +15,7 @@
 #include "auth/jwt.h"
 #include "identity/airlock.h"
 #include "identity/transaction_token.h"
+#include "limit/limit_conn.h"
 #include "limit/limit_req.h"
 #include "policy/policy.h"
 #include "route/template.h"
@@ -87,6 +88,11 @@ struct LocationConfig {
   LogLevel limit_log_level = LogLevel::error;  // Delays one level lower.
   bool limit_dry_run = false;
   bool limit_headers = false;  // limit_req_headers on
+  std::vector<limit::ConnLimit> conn_limits;
+  std::vector<limit::ConnLimit> identity_conn_limits;  // Behind the access phase, likewise.
+  std::uint16_t conn_status = 503;
+  LogLevel conn_log_level = LogLevel::error;
+  bool conn_dry_run = false;
 
   // Access phase.
   auth::JwtOptions jwt;

@@ -94,6 +94,33 @@ PhaseResult preaccess(Exchange& x) {
   return {Next::phase};
 }
 
+// nginx: the key is looked at once the whole head was read; a request counts from here until it ends.
+PhaseResult count_connections(Exchange& x, const std::vector<limit::ConnLimit>& limits, bool& counted) {
+  if (limits.empty() || counted) return {Next::phase};
+  std::array<std::string_view, limit::limits_max> keys;
+  KG_ASSERT(limits.size() <= keys.size());
+  for (std::size_t i = 0; i < limits.size(); ++i) keys[i] = x.evaluate(limits[i].zone->key());
+  const bool dry_run = x.location().conn_dry_run;
+  const limit::ConnOutcome outcome = limit::hold_connection(limits, {keys.data(), limits.size()}, dry_run, x.conn_hold);
+  if (outcome.status == limit::ConnStatus::none) return {Next::phase};
+  counted = true;
+  x.conn_status = outcome.status;
+  if (outcome.status == limit::ConnStatus::passed) return {Next::phase};
+  log(x.location().conn_log_level, "limiting connections", dry_run ? ", dry run," : "", " by zone \"", outcome.zone,
+      "\", client: ", x.connection().peer_ip, ", request: \"", printable(x.head().method_text), ' ',
+      printable(x.path.text), '"');
+  if (dry_run) return {Next::phase};
+  return refused(x, x.location().conn_status, "too_many_connections", {});
+}
+
+PhaseResult limit_connections(Exchange& x) {
+  return count_connections(x, x.location().conn_limits, x.connections_counted);
+}
+
+PhaseResult limit_identity_connections(Exchange& x) {
+  return count_connections(x, x.location().identity_conn_limits, x.identity_connections_counted);
+}
+
 PhaseResult access(Exchange& x) {
   const DecideInput input{x.location(),
                           x.head(),
@@ -134,12 +161,14 @@ PhaseResult content(Exchange& x) {
 }
 
 constexpr Phase phase_table[] = {
-    {"server_rewrite", server_rewrite},  // return at server level: before anything else.
-    {"find_location", find_location},    // The longest prefix, regexes, nesting.
-    {"rewrite", rewrite},                // return: before limits and before every credential check.
-    {"preaccess", preaccess},            // limit_req: before costly crypto.
-    {"access", access},                  // decide(): credentials, policy, single use, limits on identity.
-    {"content", content},                // What the location serves, with the Permit.
+    {"server_rewrite", server_rewrite},        // return at server level: before anything else.
+    {"find_location", find_location},          // The longest prefix, regexes, nesting.
+    {"rewrite", rewrite},                      // return: before limits and before every credential check.
+    {"preaccess", preaccess},                  // limit_req: before costly crypto.
+    {"limit_connections", limit_connections},  // limit_conn: after limit_req and its delay.
+    {"access", access},                        // decide(): credentials, policy, single use, limits on identity.
+    {"limit_identity_connections", limit_identity_connections},  // limit_conn on the identity that is now verified.
+    {"content", content},                                        // What the location serves, with the Permit.
 };
 static_assert(std::string_view(phase_table[find_location_phase].name) == "find_location");
 static_assert(std::string_view(phase_table[rewrite_phase].name) == "rewrite");

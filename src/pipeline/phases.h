@@ -33,7 +33,7 @@ struct Phase {
   PhaseResult (*run)(Exchange& exchange);
 };
 
-// server_rewrite, find_location, rewrite, preaccess, access, content.
+// In the order in which they run; the table is in phases.cc.
 std::span<const Phase> phases();
 inline constexpr std::size_t find_location_phase = 1;
 inline constexpr std::size_t rewrite_phase = 2;

@@ -166,6 +166,8 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
       return c.tls ? "on" : "";
     case Variable::is_args:
       return query.empty() ? "" : "?";
+    case Variable::limit_conn_status:
+      return limit::name_of(conn_status);
     case Variable::limit_req_status:
       return limit::name_of(facts.identity_limit.status != limit::LimitStatus::none ? facts.identity_limit.status
                                                                                     : limit.status);

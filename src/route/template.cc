@@ -42,6 +42,7 @@ constexpr VariableRow rows[] = {
     {"jwt_claim_", jwt_claim_, false, "The claim NAME of the token; readable before the token is verified."},
     {"jwt_header_", jwt_header_, false, "The header parameter NAME of the token; readable before it is verified."},
     {"jwt_payload", jwt_payload, false, "The claims of the token as JSON; readable before it is verified."},
+    {"limit_conn_status", limit_conn_status, true, "What limit_conn did: PASSED, REJECTED or REJECTED_DRY_RUN."},
     {"limit_req_status", limit_req_status, true, "What limit_req did: PASSED, DELAYED, REJECTED or a dry run's."},
     {"msec", msec, true, "The time in seconds with milliseconds."},
     {"nginx_version", nginx_version, true, "The nginx version whose behaviour is followed."},

@@ -125,7 +125,10 @@ class Compiler {
   // limits.cc
   void compile_zones();
   std::shared_ptr<limit::Zone> kept_zone(const ZoneModel& model, const route::Template& key) const;
+  std::shared_ptr<limit::ConnZone> kept_conn_zone(const ZoneModel& model, const route::Template& key) const;
+  bool counts_after_auth(const route::Template& key, const Word& zone, bool asked_for);
   void compile_limits(Location& out, const Level& level);
+  void compile_conn_limits(Location& out, const Level& level);
 
   // upstreams.cc
   void compile_upstreams();
@@ -194,7 +197,8 @@ class Compiler {
 
   MapNames names_;
   std::vector<MapFacts> map_facts_;
-  std::map<std::string, std::size_t, std::less<>> zones_;  // → model_.zones, out_->limit_zones.
+  std::map<std::string, std::size_t, std::less<>> zones_;       // → model_.zones, out_->limit_zones.
+  std::map<std::string, std::size_t, std::less<>> conn_zones_;  // → model_.conn_zones, out_->conn_zones.
   std::set<std::string> zones_warned_;
   std::map<std::string, std::shared_ptr<const logs::AccessFormat>, std::less<>> formats_;
   std::map<std::string, std::shared_ptr<const upstream::Group>> groups_;  // By lower-case name or address.

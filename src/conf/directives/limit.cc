@@ -1,8 +1,9 @@
-// limit_req.
+// limit_req and limit_conn: their zones and what limits by them.
 #include <algorithm>
 
 #include "base/bytes.h"
 #include "conf/directives/row.h"
+#include "limit/limit_conn.h"
 #include "limit/limit_req.h"
 
 namespace keepgate::conf {
@@ -13,6 +14,8 @@ using O = LevelOptions;
 
 constexpr std::uint64_t zone_bytes_max = 64ULL << 30;
 constexpr std::uint64_t burst_max = 1'000'000'000;
+constexpr std::uint64_t connections_max = 65535;
+static_assert(limit::Zone::size_bytes_min == limit::ConnZone::size_bytes_min);
 
 // "10r/s", "30r/m", "10" → thousandths of a request per second, as nginx rounds them.
 std::optional<std::uint64_t> parse_rate(std::string_view text) {
@@ -43,6 +46,54 @@ bool read_zone(Reader& reader, const Word& word, std::string_view value, ZoneMod
   return true;
 }
 
+// nginx has one name space for all shared memory.
+void keep_zone(Reader& reader, const Directive& directive, std::vector<ZoneModel>& zones,
+               const std::vector<ZoneModel>& others, ZoneModel zone) {
+  const std::string& kind = directive.name.text;
+  if (zone.name.text.empty()) {
+    return reader.error(code::bad_parameter, cat("'", kind, "' directive must have 'zone' parameter"),
+                        directive.name.at);
+  }
+  const auto has_name = [&](const ZoneModel& other) { return other.name.text == zone.name.text; };
+  if (std::ranges::any_of(zones, has_name)) {
+    return reader.error(code::taken_name, cat(kind, " '", printable(zone.name.text), "' is already defined"),
+                        zone.name.at);
+  }
+  if (std::ranges::any_of(others, has_name)) {
+    return reader.error(code::taken_name,
+                        cat("the zone '", printable(zone.name.text), "' is already declared for a different use"),
+                        zone.name.at, "limit_req_zone and limit_conn_zone need names of their own");
+  }
+  zones.push_back(std::move(zone));
+}
+
+void add_conn_zone(Reader& reader, const Scope&, const Directive& directive) {
+  ZoneModel zone;
+  zone.key = directive.arguments[0];
+  const Word& word = directive.arguments[1];
+  const auto value = parameter(word, "zone=");
+  if (!value) return reader.invalid_parameter(directive, word, "zone=NAME:SIZE");
+  if (!read_zone(reader, word, *value, zone)) return;
+  Model& model = reader.model();
+  keep_zone(reader, directive, model.conn_zones, model.zones, std::move(zone));
+}
+
+void add_conn_limit(Reader& reader, const Scope& scope, const Directive& directive) {
+  const std::vector<Word>& words = directive.arguments;
+  const auto most = reader.number(directive, words[1], words[1].text, 1, connections_max);
+  if (!most) return;
+  ConnLimitModel limit{words[0], static_cast<std::uint32_t>(*most), words.size() == 3};
+  if (limit.after_auth && words[2].text != "after=auth") {
+    return reader.invalid_parameter(directive, words[2], "limit_conn ZONE NUMBER [after=auth]");
+  }
+  auto& limits = scope.level->conn_limits;
+  if (!limits) limits.emplace();
+  if (std::ranges::any_of(*limits, [&](const ConnLimitModel& other) { return other.zone.text == limit.zone.text; })) {
+    return reader.duplicate(directive);
+  }
+  limits->push_back(std::move(limit));
+}
+
 void add_zone(Reader& reader, const Scope&, const Directive& directive) {
   ZoneModel zone;
   zone.key = directive.arguments[0];
@@ -62,16 +113,8 @@ void add_zone(Reader& reader, const Scope&, const Directive& directive) {
       return reader.invalid_parameter(directive, word, "zone=NAME:SIZE rate=RATE");
     }
   }
-  if (zone.name.text.empty()) {
-    return reader.error(code::bad_parameter, "'limit_req_zone' directive must have 'zone' parameter",
-                        directive.name.at);
-  }
-  auto& zones = reader.model().zones;
-  if (std::ranges::any_of(zones, [&](const ZoneModel& other) { return other.name.text == zone.name.text; })) {
-    return reader.error(code::taken_name, cat("limit_req_zone '", printable(zone.name.text), "' is already defined"),
-                        zone.name.at);
-  }
-  zones.push_back(std::move(zone));
+  Model& model = reader.model();
+  keep_zone(reader, directive, model.zones, model.conn_zones, std::move(zone));
 }
 
 bool read_limit_parameter(Reader& reader, const Directive& directive, const Word& word, LimitModel& limit) {
@@ -112,12 +155,13 @@ void add_limit(Reader& reader, const Scope& scope, const Directive& directive) {
   limits->push_back(std::move(limit));
 }
 
+template <auto Member>
 void set_level(Reader& reader, const Scope& scope, const Directive& directive) {
   const Word& word = directive.arguments[0];
   const bool usual = word.text == "info" || word.text == "notice" || word.text == "warn" || word.text == "error";
   const auto level = usual ? log_level_named(word.text) : std::nullopt;
   if (!level) reader.invalid_value(directive, word, "one of info, notice, warn, error");
-  detail::set_once<&O::limit_log_level>(reader, scope, directive, level);
+  detail::set_once<Member>(reader, scope, directive, level);
 }
 
 constexpr DirectiveRow rows[] = {
@@ -147,7 +191,7 @@ constexpr DirectiveRow rows[] = {
      in_levels,
      {1, 1},
      Support::built,
-     set_level,
+     set_level<&O::limit_log_level>,
      "error",
      "The log level of refused requests; delays are logged one level lower."},
     {"limit_req_dry_run",
@@ -164,6 +208,42 @@ constexpr DirectiveRow rows[] = {
      set_flag<&O::limit_headers>,
      "off",
      "Sends RateLimit fields, and Retry-After with refusals."},
+    {"limit_conn_zone",
+     in_http,
+     {2, 2},
+     Support::built,
+     add_conn_zone,
+     "",
+     "A table of counters for limit_conn: KEY zone=NAME:SIZE; an empty key is not limited, a full zone refuses."},
+    {"limit_conn",
+     in_levels,
+     {2, 3},
+     Support::built,
+     add_conn_limit,
+     "",
+     "Limits the requests under way at the same time: ZONE NUMBER; after=auth: behind authorization, on verified "
+     "identity."},
+    {"limit_conn_status",
+     in_levels,
+     {1, 1},
+     Support::built,
+     set_number<&O::conn_status, 400, 599>,
+     "503",
+     "The status of requests over that limit."},
+    {"limit_conn_log_level",
+     in_levels,
+     {1, 1},
+     Support::built,
+     set_level<&O::conn_log_level>,
+     "error",
+     "The log level of requests that limit_conn refuses."},
+    {"limit_conn_dry_run",
+     in_levels,
+     {1, 1},
+     Support::built,
+     set_flag<&O::conn_dry_run>,
+     "off",
+     "Counts and logs, but refuses nothing."},
 };
 
 }  // namespace

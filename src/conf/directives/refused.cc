@@ -27,7 +27,6 @@ constexpr std::uint32_t access = in_levels | in_limit_except;
 constexpr std::string_view caching = "Caches upstream answers.";
 constexpr std::string_view compressing = "Compresses answers.";
 constexpr std::string_view files = "Serves files.";
-constexpr std::string_view connections = "Limits connections at the same time.";
 constexpr std::string_view retrying = "Tries another upstream server.";
 constexpr std::string_view client_tls = "Verifies certificates of clients.";
 constexpr std::string_view upstream_tls = "Tunes TLS towards upstreams.";
@@ -64,11 +63,6 @@ constexpr DirectiveRow nginx[] = {
     row("real_ip_header", levels, real_ip),
     row("set_real_ip_from", levels, real_ip),
     unless_off("real_ip_recursive", levels, real_ip),
-    row("limit_conn", levels, connections),
-    row("limit_conn_zone", in_http, connections),
-    row("limit_conn_status", levels, connections),
-    row("limit_conn_log_level", levels, connections),
-    unless_off("limit_conn_dry_run", levels, connections),
     row("limit_rate", levels | in_if, "Slows answers down."),
     row("limit_rate_after", levels | in_if, "Slows answers down."),
     row("geo", in_http, "A variable by address."),
