@@ -64,5 +64,6 @@ inline constexpr Code refuses_everybody = "KG107";       // Always a warning: it
 inline constexpr Code two_credentials = "KG108";         // Always an error.
 inline constexpr Code incomplete_transaction = "KG109";  // Always an error.
 inline constexpr Code unverified_claim = "KG110";
+inline constexpr Code trusts_everybody = "KG111";
 
 }  // namespace keepgate::conf::code

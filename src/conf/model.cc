@@ -34,6 +34,7 @@ void inherit(LevelOptions& inner, const LevelOptions& outer) {
   take_unset<&O::default_type, &O::client_max_body_size, &O::client_body_timeout_ms, &O::send_timeout_ms,
              &O::keepalive_timeout_ms, &O::keepalive_requests, &O::error_pages, &O::add_headers, &O::access_logs,
              &O::decision_log>(inner, outer);
+  take_unset<&O::real_ip_from, &O::real_ip_header, &O::real_ip_recursive>(inner, outer);
   take_unset<&O::limits, &O::limit_status, &O::limit_log_level, &O::limit_dry_run, &O::limit_headers, &O::conn_limits,
              &O::conn_status, &O::conn_log_level, &O::conn_dry_run>(inner, outer);
   take_unset<&O::auth_jwt, &O::jwt_key_files, &O::jwt_leeway_s, &O::jwt_requires, &O::auth_identity,

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/cidr.h"
 #include "base/log.h"
 #include "conf/source.h"
 #include "route/location_tree.h"
@@ -63,6 +64,12 @@ struct ConnLimitModel {
   Word zone;
   std::uint32_t most = 0;
   bool after_auth = false;
+};
+
+struct TrustedPeerModel {
+  bool is_unix = false;
+  Cidr network;
+  Position at;
 };
 
 struct AuthJwtModel {
@@ -127,6 +134,11 @@ struct LevelOptions {
   std::optional<std::vector<AddHeaderModel>> add_headers;
   std::optional<AccessLogsModel> access_logs;
   std::optional<OptionalFile> decision_log;
+
+  // Clients' addresses.
+  std::optional<std::vector<TrustedPeerModel>> real_ip_from;
+  std::optional<std::string> real_ip_header;
+  std::optional<bool> real_ip_recursive;
 
   // Limits.
   std::optional<std::vector<LimitModel>> limits;

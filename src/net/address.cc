@@ -38,6 +38,21 @@ std::optional<Address> Address::ip(std::string_view host, std::uint16_t port) {
   return std::nullopt;
 }
 
+std::optional<Address> Address::ip_with_port(std::string_view text) {
+  const bool has_bracket = text.starts_with('[');
+  if (!has_bracket) {
+    if (const auto alone = ip(text, 0)) return alone;
+  }
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  const std::string_view host = text.substr(0, colon);
+  const auto port = parse_unsigned<std::uint16_t>(text.substr(colon + 1));
+  if (!port || *port == 0 || has_bracket != host.ends_with(']')) return std::nullopt;
+  const auto address = ip(host, *port);
+  // "::1:5" is no address with a port, and "[1.2.3.4]:5" is nothing at all.
+  return address && (address->family() == AF_INET6) == has_bracket ? address : std::nullopt;
+}
+
 std::optional<Address> Address::unix_path(std::string_view path) {
   Address out;
   sockaddr_un& local = out.storage_.local;

@@ -18,6 +18,8 @@ class Address {
 
   // "127.0.0.1", "::1" or "[::1]" with a port. Numeric only. Nothing if it is no address.
   static std::optional<Address> ip(std::string_view host, std::uint16_t port);
+  // As a proxy writes a client: "1.2.3.4", "1.2.3.4:5", "::1" or "[::1]:5"; without a port it is 0.
+  static std::optional<Address> ip_with_port(std::string_view text);
   static std::optional<Address> unix_path(std::string_view path);  // Nothing if too long.
   static Address from_native(const sockaddr* native, socklen_t bytes);
   // Host names too, by the system's resolver: blocks, so only while configuration is read. Empty on failure.

@@ -13,6 +13,7 @@ Connection::Connection(Worker& its_worker, net::Stream its_stream, net::Address 
       snapshot(std::move(its_snapshot)),
       listener(&its_listener),
       number(worker.next_number()),
+      accepted_ms(worker.loop.now().monotonic_ms),
       tls(its_listener.tls) {
   next_ = worker.connections;
   if (next_) next_->previous_ = this;
@@ -24,6 +25,20 @@ Connection::~Connection() {
   if (next_) next_->previous_ = previous_;
   (previous_ ? previous_->next_ : worker.connections) = next_;
   --worker.connection_count;
+}
+
+void Connection::replace_peer(const net::Address& address) {
+  if (!original_) original_ = std::make_unique<Peer>(Peer{peer, peer_ip});
+  peer_is_replaced_ = true;
+  peer = address;
+  peer_ip = address.ip_text();
+}
+
+void Connection::restore_peer() {
+  if (!peer_is_replaced_) return;
+  peer_is_replaced_ = false;
+  peer = original_->address;
+  peer_ip = original_->ip;
 }
 
 const net::Address& Connection::local() {

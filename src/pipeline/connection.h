@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "net/address.h"
+#include "net/proxy_protocol.h"
 #include "net/stream.h"
 #include "pipeline/buffer.h"
 #include "pipeline/snapshot.h"
@@ -25,11 +26,12 @@ class Connection {
 
   Worker& worker;
   net::Stream stream;
-  net::Address peer;
+  net::Address peer;  // For the length of a request, real_ip may put another address here.
   std::string peer_ip;
   std::shared_ptr<const Snapshot> snapshot;  // Replaced between requests only.
   const ListenerConfig* listener;            // In `snapshot`.
   std::uint64_t number;
+  std::int64_t accepted_ms;  // Monotonic.
   std::uint32_t request_count = 0;
   bool tls = false;
   bool idle = false;     // Between requests: may be closed without hurting anybody.
@@ -44,12 +46,26 @@ class Connection {
   void keep_pipelined(std::string_view bytes) { pipelined.append(bytes); }
   std::string pipelined;
 
+  // What the PROXY header in front of the connection said; nullptr: there was none, or it named nobody.
+  std::unique_ptr<const net::ProxyHeader> proxied;
+
+  void replace_peer(const net::Address& address);
+  void restore_peer();
+  bool peer_is_replaced() const { return peer_is_replaced_; }
+  const net::Address& socket_peer() const { return peer_is_replaced_ ? original_->address : peer; }
+
   const net::Address& local();  // Asked from the kernel once, when needed.
 
  private:
   friend struct Worker;
   net::Address local_;
   bool local_known_ = false;
+  bool peer_is_replaced_ = false;
+  struct Peer {
+    net::Address address;
+    std::string ip;
+  };
+  std::unique_ptr<Peer> original_;  // Made at the first replacement, kept for the next one.
   Connection* next_ = nullptr;
   Connection* previous_ = nullptr;
 };

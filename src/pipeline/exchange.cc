@@ -8,6 +8,7 @@ namespace keepgate::pipeline {
 void Exchange::begin(Connection& connection) {
   connection_ = &connection;
   started_ms = now().monotonic_ms;
+  pipelined = connection.request_count > 0 && connection.in_begin < connection.in_end;
 }
 
 void Exchange::end() {
@@ -35,6 +36,7 @@ void Exchange::end() {
   upstream = {};
   server_ = nullptr;
   location_ = nullptr;
+  if (connection_) connection_->restore_peer();
   connection_ = nullptr;
   decision_id_ = request_id_ = {};
   map_values_.clear();

@@ -100,6 +100,7 @@ class Exchange final : public route::VariableSource {
   UpstreamFacts upstream;
   std::int64_t started_ms = 0;  // Monotonic.
   std::uint64_t request_bytes = 0;
+  bool pipelined = false;  // Its first bytes came while the request before it was served.
 
  private:
   std::string_view header_variable(std::string_view name);

@@ -28,6 +28,7 @@ struct AccessFormat;
 namespace keepgate::pipeline {
 
 class Content;
+struct RealIpOptions;
 
 // `return CODE [TEXT]`, `return CODE URL`, `return URL` (design: nginx-semantics §8).
 struct ReturnAction {
@@ -76,6 +77,9 @@ struct LocationConfig {
   bool strict = false;
   // Keepgate's own directives are in effect here (a policy, a transaction token): refusals are problem+json, have ids.
   bool keepgate_features = false;
+
+  // Post-read phase, and again in front of preaccess, where the location is known.
+  std::shared_ptr<const RealIpOptions> real_ip;  // nullptr: nobody is trusted.
 
   // Rewrite phase.
   std::optional<ReturnAction> return_action;

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "limit/limit_req.h"
+#include "pipeline/real_ip.h"
 #include "pipeline/record.h"
 
 namespace keepgate::pipeline {
@@ -17,6 +18,11 @@ PhaseResult refused(Exchange& x, std::uint16_t status, std::string_view code, st
   x.refusal.code = code;
   x.refusal.reason = std::string(reason);
   return {Next::refuse};
+}
+
+PhaseResult real_ip(Exchange& x) {
+  find_real_ip(x);
+  return {Next::phase};
 }
 
 PhaseResult server_rewrite(Exchange& x) {
@@ -161,9 +167,11 @@ PhaseResult content(Exchange& x) {
 }
 
 constexpr Phase phase_table[] = {
+    {"post_read", real_ip},                    // Who the client is, by what the server's own level trusts.
     {"server_rewrite", server_rewrite},        // return at server level: before anything else.
     {"find_location", find_location},          // The longest prefix, regexes, nesting.
     {"rewrite", rewrite},                      // return: before limits and before every credential check.
+    {"real_ip", real_ip},                      // Likewise by what the location trusts.
     {"preaccess", preaccess},                  // limit_req: before costly crypto.
     {"limit_connections", limit_connections},  // limit_conn: after limit_req and its delay.
     {"access", access},                        // decide(): credentials, policy, single use, limits on identity.

@@ -35,8 +35,8 @@ struct Phase {
 
 // In the order in which they run; the table is in phases.cc.
 std::span<const Phase> phases();
-inline constexpr std::size_t find_location_phase = 1;
-inline constexpr std::size_t rewrite_phase = 2;
+inline constexpr std::size_t find_location_phase = 2;
+inline constexpr std::size_t rewrite_phase = 3;
 
 // Before the first phase: which server, and one spelling of the path. A refusal is set on failure.
 bool prepare(Exchange& exchange);

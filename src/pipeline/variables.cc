@@ -39,6 +39,9 @@ std::string time_text(std::int64_t wall_s, const char* format) {
   return std::string(text, std::strftime(text, sizeof text, format, &local));
 }
 
+// nginx: a port that nobody knows is empty.
+std::string port_text(const net::Address& address) { return address.port() == 0 ? std::string() : cat(address.port()); }
+
 std::string host_name() {
   char name[256] = {};
   ::gethostname(name, sizeof name - 1);
@@ -141,6 +144,8 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
       return keep(cat(c.number));
     case Variable::connection_requests:
       return keep(cat(c.request_count));
+    case Variable::connection_time:
+      return keep(seconds_text(now().monotonic_ms - c.accepted_ms));
     case Variable::content_length: {
       return request.framing == http::BodyFraming::content_length ? keep(cat(request.content_length))
                                                                   : std::string_view();
@@ -177,6 +182,20 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
       return KG_VERSION_TEXT;
     case Variable::pid:
       return keep(cat(::getpid()));
+    case Variable::pipe:
+      return pipelined ? "p" : ".";
+    case Variable::proxy_protocol_addr:
+      return c.proxied ? keep(c.proxied->source.ip_text()) : std::string_view();
+    case Variable::proxy_protocol_port:
+      return c.proxied ? keep(port_text(c.proxied->source)) : std::string_view();
+    case Variable::proxy_protocol_server_addr:
+      return c.proxied ? keep(c.proxied->destination.ip_text()) : std::string_view();
+    case Variable::proxy_protocol_server_port:
+      return c.proxied ? keep(port_text(c.proxied->destination)) : std::string_view();
+    case Variable::realip_remote_addr:
+      return keep(c.socket_peer().ip_text());
+    case Variable::realip_remote_port:
+      return keep(port_text(c.socket_peer()));
     case Variable::proxy_add_x_forwarded_for: {
       const std::string_view before = header_variable("x_forwarded_for");
       return before.empty() ? std::string_view(c.peer_ip) : arena.join(before, std::string_view(", "), c.peer_ip);
@@ -191,7 +210,7 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
     case Variable::remote_addr:
       return c.peer_ip;
     case Variable::remote_port:
-      return c.peer.is_unix() ? std::string_view() : keep(cat(c.peer.port()));
+      return keep(port_text(c.peer));
     case Variable::remote_user:
       return {};  // auth_basic's; refused by the configuration until it is there.
     case Variable::request:

@@ -27,7 +27,8 @@ enum class Variable : std::uint16_t {
   sent_http_, server_addr, server_name, server_port, server_protocol, ssl_cipher, ssl_protocol, ssl_server_name,
   status, time_iso8601, time_local, upstream_addr, upstream_http_, upstream_response_time, upstream_connect_time,
   upstream_header_time, upstream_status, uri,
-  limit_conn_status,
+  connection_time, limit_conn_status, pipe, proxy_protocol_addr, proxy_protocol_port, proxy_protocol_server_addr,
+  proxy_protocol_server_port, realip_remote_addr, realip_remote_port,
   // NGINX Plus's.
   jwt_claim_, jwt_header_, jwt_payload,
   // Ours (design: configuration).

@@ -5,6 +5,7 @@
 #include "conf/codes.h"
 #include "conf/compile/compiler.h"
 #include "logs/access_format.h"
+#include "pipeline/real_ip.h"
 
 namespace keepgate::conf {
 
@@ -28,6 +29,7 @@ void Compiler::compile_level(Location& out, const Level& level) {
   out.source_line = level.at.line;
   out.strict = strict_;
   compile_core(out, level);
+  compile_real_ip(out, level);
   compile_error_pages(out, level);
   compile_limits(out, level);
   compile_conn_limits(out, level);
@@ -56,6 +58,27 @@ void Compiler::compile_core(Location& out, const Level& level) {
   for (const AddHeaderModel& model : options.add_headers.value_or(std::vector<AddHeaderModel>{})) {
     out.add_headers.push_back({model.name, text(model.value), model.always});
   }
+}
+
+void Compiler::compile_real_ip(Location& out, const Level& level) {
+  const LevelOptions& options = level.options;
+  if (!options.real_ip_from) return;
+  auto real_ip = std::make_shared<pipeline::RealIpOptions>();
+  for (const TrustedPeerModel& peer : *options.real_ip_from) {
+    if (peer.is_unix) {
+      real_ip->trusts_unix = true;
+      continue;
+    }
+    real_ip->trusted.add(peer.network);
+    if (peer.network.prefix_bits == 0) {
+      unsafe(code::trusts_everybody, "'set_real_ip_from' trusts everybody", peer.at,
+             "any client can claim any address: name the proxies in front of this server");
+    }
+  }
+  if (options.real_ip_header) real_ip->field = *options.real_ip_header;
+  real_ip->from_proxy_protocol = real_ip->field == "proxy_protocol";
+  real_ip->recursive = options.real_ip_recursive.value_or(false);
+  out.real_ip = std::move(real_ip);
 }
 
 void Compiler::compile_error_pages(Location& out, const Level& level) {

@@ -30,7 +30,6 @@ constexpr std::string_view files = "Serves files.";
 constexpr std::string_view retrying = "Tries another upstream server.";
 constexpr std::string_view client_tls = "Verifies certificates of clients.";
 constexpr std::string_view upstream_tls = "Tunes TLS towards upstreams.";
-constexpr std::string_view real_ip = "Takes the client's address from a field of the request.";
 constexpr std::string_view scripts = "Runs JavaScript.";
 constexpr std::string_view grpc = "Forwards gRPC.";
 constexpr std::string_view protocol = "Speaks another protocol to upstreams.";
@@ -60,9 +59,6 @@ constexpr DirectiveRow nginx[] = {
     unless_off("auth_request", levels, "Asks another service whether a request may pass."),
     row("auth_request_set", levels, "Keeps a value of that service's answer."),
     row("auth_delay", levels, "Delays refusals against timing attacks."),
-    row("real_ip_header", levels, real_ip),
-    row("set_real_ip_from", levels, real_ip),
-    unless_off("real_ip_recursive", levels, real_ip),
     row("limit_rate", levels | in_if, "Slows answers down."),
     row("limit_rate_after", levels | in_if, "Slows answers down."),
     row("geo", in_http, "A variable by address."),

@@ -12,6 +12,7 @@ std::span<const DirectiveTable> directive_tables() {
       {"Proxy", proxy_rows()},
       {"Maps", map_rows()},
       {"Limits", limit_rows()},
+      {"Addresses of clients", real_ip_rows()},
       {"Logs", log_rows()},
       {"TLS", ssl_rows()},
       {"JSON Web Tokens", jwt_rows()},
