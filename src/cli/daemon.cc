@@ -19,6 +19,7 @@
 #include "conf/load.h"
 #include "logs/error_log.h"
 #include "logs/log_file.h"
+#include "process/open_files.h"
 #include "process/workers.h"
 
 namespace keepgate::cli {
@@ -304,6 +305,7 @@ void reload(const Flags& flags, process::Workers& workers) {
     return;
   }
   open_error_log(flags, *snapshot);
+  process::limit_open_files(*snapshot);
   log(LogLevel::notice, "reconfigured, configuration ", snapshot->hash.substr(0, 12));
 }
 
@@ -358,6 +360,7 @@ int serve(Flags& flags) {
     daemonizer.report(exit_failure);
     return exit_failure;
   }
+  process::limit_open_files(*snapshot);
   if (const auto opened = workers.open(snapshot); !opened) {
     log(LogLevel::emerg, opened.error().detail);
     logs::LogFile::flush_all();

@@ -32,8 +32,9 @@ void inherit(LevelOptions& inner, const LevelOptions& outer) {
              &O::ssl_certificate_keys, &O::ssl_protocols, &O::ssl_ciphers, &O::ssl_prefer_server_ciphers,
              &O::ssl_session_timeout_s>(inner, outer);
   take_unset<&O::default_type, &O::client_max_body_size, &O::client_body_timeout_ms, &O::send_timeout_ms,
-             &O::keepalive_timeout_ms, &O::keepalive_requests, &O::error_pages, &O::add_headers, &O::access_logs,
-             &O::decision_log>(inner, outer);
+             &O::keepalive_timeout_ms, &O::keepalive_header_s, &O::keepalive_min_timeout_ms, &O::keepalive_time_ms,
+             &O::keepalive_requests, &O::lingering, &O::lingering_time_ms, &O::lingering_timeout_ms, &O::reset_timedout,
+             &O::tcp_nodelay, &O::error_pages, &O::add_headers, &O::access_logs, &O::decision_log>(inner, outer);
   take_unset<&O::real_ip_from, &O::real_ip_header, &O::real_ip_recursive>(inner, outer);
   take_unset<&O::limits, &O::limit_status, &O::limit_log_level, &O::limit_dry_run, &O::limit_headers, &O::conn_limits,
              &O::conn_status, &O::conn_log_level, &O::conn_dry_run>(inner, outer);

@@ -101,6 +101,8 @@ struct TransactionModel {
   Position at;
 };
 
+enum class LingeringSetting : std::uint8_t { on = 0, always, off };
+
 struct OptionalFile {
   bool off = false;
   Word path;
@@ -129,7 +131,11 @@ struct LevelOptions {
   std::optional<std::string> default_type;
   std::optional<std::uint64_t> client_max_body_size;
   std::optional<std::int64_t> client_body_timeout_ms, send_timeout_ms, keepalive_timeout_ms;
+  std::optional<std::int64_t> keepalive_header_s, keepalive_min_timeout_ms, keepalive_time_ms;
   std::optional<std::uint32_t> keepalive_requests;
+  std::optional<LingeringSetting> lingering;
+  std::optional<std::int64_t> lingering_time_ms, lingering_timeout_ms;
+  std::optional<bool> reset_timedout, tcp_nodelay;
   std::optional<std::vector<ErrorPageModel>> error_pages;
   std::optional<std::vector<AddHeaderModel>> add_headers;
   std::optional<AccessLogsModel> access_logs;
@@ -193,6 +199,11 @@ struct LocationModel {
   std::uint32_t index = 0;  // In Snapshot::locations; set when compiled.
 };
 
+struct KeepAliveModel {  // so_keepalive; 0: the system's value.
+  bool on = false;
+  int idle_s = 0, interval_s = 0, count = 0;
+};
+
 struct ListenModel {
   Word address;
   bool default_server = false;
@@ -200,6 +211,10 @@ struct ListenModel {
   bool has_socket_options = false;  // Of these nginx wants them in one place per address.
   std::optional<int> backlog;
   std::optional<bool> ipv6_only;
+  bool proxy_protocol = false;
+  bool deferred = false;
+  std::optional<int> receive_buffer_bytes, send_buffer_bytes, fast_open_queue;
+  std::optional<KeepAliveModel> keep_alive;
 };
 
 struct ServerModel {
@@ -267,6 +282,7 @@ struct MainModel {
   std::optional<unsigned> worker_processes;
   std::optional<std::uint32_t> worker_connections;
   std::optional<std::int64_t> worker_shutdown_timeout_ms;
+  std::optional<std::uint64_t> worker_rlimit_nofile;
   std::optional<std::string> pid, error_log;
   LogLevel error_log_level = LogLevel::error;
   bool has_events = false, has_http = false;

@@ -69,6 +69,17 @@ struct Message {
   virtual void deliver(Loop& loop) = 0;
 };
 
+// Who may open one more connection, of whatever kind, when there are many.
+class Admission {
+ public:
+  virtual bool admit() = 0;
+  // Descriptors ran out. Tells whether some come free before the next turn.
+  virtual bool relieve() = 0;
+
+ protected:
+  ~Admission() = default;
+};
+
 class Loop {
  public:
   Loop();
@@ -102,6 +113,10 @@ class Loop {
   // Resumes `handle` in the next turn, after whatever else became ready: see Yield.
   void resume_next_turn(std::coroutine_handle<> handle) { yielded_.push_back(handle); }
   std::size_t watch_count() const { return watch_count_; }
+  // nullptr, as at the beginning: everybody may.
+  void set_admission(Admission* admission) { admission_ = admission; }
+  bool admits() { return !admission_ || admission_->admit(); }
+  bool relieve() { return admission_ && admission_->relieve(); }
 
  private:
   void dispatch(Watch& watch, std::uint32_t events);
@@ -115,6 +130,7 @@ class Loop {
   TimerWheel timers_;
   Watch watches_;  // Ring head.
   std::size_t watch_count_ = 0;
+  Admission* admission_ = nullptr;
   std::vector<Watch*> buried_;
   std::vector<Watch*> spare_;
   friend class SleepUntil;

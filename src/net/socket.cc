@@ -50,6 +50,21 @@ int bind_to(int descriptor, const Address& address) {
 
 }  // namespace
 
+void apply_tuning(int listener, const Address& address, const SocketTuning& tuning) {
+  if (tuning.receive_buffer_bytes > 0) set_flag(listener, SOL_SOCKET, SO_RCVBUF, tuning.receive_buffer_bytes);
+  if (tuning.send_buffer_bytes > 0) set_flag(listener, SOL_SOCKET, SO_SNDBUF, tuning.send_buffer_bytes);
+  if (address.is_unix()) return;
+  const KeepAlive& keep_alive = tuning.keep_alive;
+  if (keep_alive.state != KeepAlive::State::system) {
+    set_flag(listener, SOL_SOCKET, SO_KEEPALIVE, keep_alive.state == KeepAlive::State::on ? 1 : 0);
+  }
+  if (keep_alive.idle_s > 0) set_flag(listener, IPPROTO_TCP, TCP_KEEPIDLE, keep_alive.idle_s);
+  if (keep_alive.interval_s > 0) set_flag(listener, IPPROTO_TCP, TCP_KEEPINTVL, keep_alive.interval_s);
+  if (keep_alive.count > 0) set_flag(listener, IPPROTO_TCP, TCP_KEEPCNT, keep_alive.count);
+  if (tuning.fast_open_queue > 0) set_flag(listener, IPPROTO_TCP, TCP_FASTOPEN, tuning.fast_open_queue);
+  set_flag(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, tuning.defer_accept_s);
+}
+
 Result<int> listen_on(const Address& address, const ListenOptions& options) {
   const int descriptor = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (descriptor < 0) return system_failure(ErrorKind::io, "listen", "socket()");
@@ -58,6 +73,7 @@ Result<int> listen_on(const Address& address, const ListenOptions& options) {
     if (options.claim == Claim::join) set_flag(descriptor, SOL_SOCKET, SO_REUSEPORT, 1);
     if (address.family() == AF_INET6) set_flag(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, options.ipv6_only ? 1 : 0);
   }
+  apply_tuning(descriptor, address, options.tuning);
   if (bind_to(descriptor, address) != 0) {
     auto failure = system_failure(ErrorKind::io, "listen", cat("bind() to ", address.text()));
     ::close(descriptor);
@@ -119,7 +135,12 @@ Accepted accept_one(int listener) {
 }
 
 Task<Result<Stream>> connect(Loop& loop, const Address& address, std::int64_t deadline_ms, Stream* watched) {
-  const int descriptor = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (!loop.admits()) co_return fail(ErrorKind::limit, Blame::us, "connect", "worker_connections are not enough");
+  int descriptor = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (descriptor < 0 && (errno == EMFILE || errno == ENFILE) && loop.relieve()) {
+    co_await Yield(loop);
+    descriptor = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  }
   if (descriptor < 0) co_return system_failure(ErrorKind::io, "connect", "socket()");
   if (!address.is_unix()) set_no_delay(descriptor);
   const int started = ::connect(descriptor, address.native(), address.native_bytes());

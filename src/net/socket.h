@@ -18,10 +18,28 @@ enum class Claim : std::uint8_t {
   join,       // One more socket (SO_REUSEPORT) of an address that we hold.
 };
 
+// TCP's probes of a silent peer; 0: the system's value.
+struct KeepAlive {
+  enum class State : std::uint8_t { system = 0, on, off };
+  State state = State::system;
+  int idle_s = 0, interval_s = 0, count = 0;
+  bool operator==(const KeepAlive&) const = default;
+};
+
+// Parameters of `listen` that change no answer. Accepted connections inherit them from the listening socket.
+struct SocketTuning {
+  int receive_buffer_bytes = 0, send_buffer_bytes = 0;  // 0: the system's.
+  int fast_open_queue = 0;                              // 0: no TCP Fast Open.
+  int defer_accept_s = 0;                               // 0: a connection is there before its first byte.
+  KeepAlive keep_alive;
+  bool operator==(const SocketTuning&) const = default;
+};
+
 struct ListenOptions {
   int backlog = 511;
   Claim claim = Claim::alone;
   bool ipv6_only = true;
+  SocketTuning tuning;
   unsigned unix_mode = 0666;  // nginx's; who may connect is decided by the directory.
 };
 
@@ -29,6 +47,7 @@ struct ListenOptions {
 Result<int> listen_on(const Address& address, const ListenOptions& options);
 
 void set_backlog(int listener, int backlog);
+void apply_tuning(int listener, const Address& address, const SocketTuning& tuning);
 
 // From now on the kernel ignores those who begin to connect, and finishes what had begun: what is accepted afterwards
 // is all there was, and the socket can be closed without resetting anybody. False if the kernel cannot.

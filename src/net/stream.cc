@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -23,6 +24,7 @@ Stream::Stream(Stream&& other) noexcept
     : loop_(other.loop_),
       watch_(std::exchange(other.watch_, nullptr)),
       descriptor_(std::exchange(other.descriptor_, -1)),
+      timed_out_(other.timed_out_),
       layer_(std::move(other.layer_)) {}
 
 Stream& Stream::operator=(Stream&& other) noexcept {
@@ -31,6 +33,7 @@ Stream& Stream::operator=(Stream&& other) noexcept {
     loop_ = other.loop_;
     watch_ = std::exchange(other.watch_, nullptr);
     descriptor_ = std::exchange(other.descriptor_, -1);
+    timed_out_ = other.timed_out_;
     layer_ = std::move(other.layer_);
   }
   return *this;
@@ -82,6 +85,26 @@ IoResult Stream::read(char* out, std::size_t bytes_max) {
     return {Io::want_read};
   }
   return {Io::failed, 0, errno};
+}
+
+IoResult Stream::peek(char* out, std::size_t bytes_max) {
+  const ssize_t got = ::recv(descriptor_, out, bytes_max, MSG_PEEK);
+  watch_->readable = watch_->hangup;
+  if (got > 0) return {Io::ok, static_cast<std::size_t>(got)};
+  if (got == 0) return {Io::closed};
+  if (errno == EAGAIN || errno == EINTR) return {Io::want_read};
+  return {Io::failed, 0, errno};
+}
+
+bool Stream::skip(std::size_t bytes) {
+  watch_->readable = true;  // What came behind them had its edge already.
+  char sink[4096];
+  while (bytes > 0) {
+    const ssize_t got = ::recv(descriptor_, sink, std::min(bytes, sizeof sink), 0);
+    if (got <= 0) return false;
+    bytes -= static_cast<std::size_t>(got);
+  }
+  return true;
 }
 
 IoResult Stream::write(const iovec* pieces, int count) {
@@ -180,6 +203,7 @@ Task<Result<void>> write_all(Stream& stream, iovec* pieces, int count, std::int6
       co_return std::unexpected(io_error(stream, result));
     }
     const Wake wake = co_await wait_for(stream, result.status, stream.loop().now().monotonic_ms + timeout_ms);
+    if (wake == Wake::timeout) stream.note_timeout();
     if (wake != Wake::ready) co_return std::unexpected(wait_error(wake));
   }
   co_return Result<void>{};

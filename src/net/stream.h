@@ -60,6 +60,10 @@ class Stream {
   StreamLayer* layer() const { return layer_.get(); }
 
   IoResult read(char* out, std::size_t bytes_max);
+  // Looks at what has arrived and leaves it there; below any layer. The next wait is for what comes after it.
+  IoResult peek(char* out, std::size_t bytes_max);
+  // Throws away that many of the bytes that were looked at.
+  bool skip(std::size_t bytes);
   IoResult write(const iovec* pieces, int count);
   IoResult write(std::string_view bytes) {
     const iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
@@ -75,6 +79,9 @@ class Stream {
   bool broken() const { return watch_->broken; }   // Nor does it read.
   void cancel() { loop_->cancel(*watch_); }
   bool cancelled() const { return watch_->cancelled; }
+  // The peer was too slow in the middle of something (reset_timedout_connection).
+  void note_timeout() { timed_out_ = true; }
+  bool timed_out() const { return timed_out_; }
   // Ends the wait of whoever reads, once, with Wake::cancelled; the stream stays usable.
   void cancel_reader() { loop_->cancel_waiter(watch_->reader); }
   void cancel_writer() { loop_->cancel_waiter(watch_->writer); }
@@ -99,6 +106,7 @@ class Stream {
   Loop* loop_ = nullptr;
   Watch* watch_ = nullptr;
   int descriptor_ = -1;
+  bool timed_out_ = false;
   std::unique_ptr<StreamLayer> layer_;
 };
 

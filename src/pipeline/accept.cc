@@ -1,5 +1,7 @@
 #include "pipeline/accept.h"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -29,19 +31,55 @@ std::pair<std::shared_ptr<const Snapshot>, const ListenerConfig*> configuration_
 }
 
 void start_connection(Worker& worker, const net::Accepted& accepted, const Acceptor& acceptor) {
-  net::Stream stream(worker.loop, accepted.descriptor);
   const auto [snapshot, listener] = configuration_for(worker, acceptor);
-  if (!listener || !stream.valid()) return;
-  if (worker.connection_count >= snapshot->worker_connections) {
-    log(LogLevel::alert, worker.connection_count, " worker_connections are not enough");
+  if (!listener || !worker.admit()) {
+    ::close(accepted.descriptor);
     return;
   }
-  if (!acceptor.address.is_unix()) net::set_no_delay(accepted.descriptor);
+  net::Stream stream(worker.loop, accepted.descriptor);
+  if (!stream.valid()) return;
+  if (!acceptor.address.is_unix() && listener->no_delay) net::set_no_delay(accepted.descriptor);
   serve_connection(std::make_unique<Connection>(worker, std::move(stream), accepted.peer, snapshot, *listener));
 }
 
-bool is_out_of_descriptors(int error_number) {
-  return error_number == EMFILE || error_number == ENFILE || error_number == ENOBUFS || error_number == ENOMEM;
+// Why accept() took nobody.
+enum class Cause : std::uint8_t { broken = 0, nobody, one_connection, exhausted };
+
+Cause cause_of(int error_number) {
+  switch (error_number) {
+    case EAGAIN:
+      return Cause::nobody;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+      return Cause::exhausted;
+    // Trouble of the one connection that was next: accept(2) hands on what the network has to say about it.
+    case EINTR:
+    case ECONNABORTED:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case EOPNOTSUPP:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENONET:
+    case EPERM:  // A firewall rule.
+      return Cause::one_connection;
+    default:
+      return Cause::broken;
+  }
+}
+
+// Whoever waits longest between two requests gives its descriptor up. Tells whether somebody does.
+bool relieve(Worker& worker, Cause cause, int error_number) {
+  const std::size_t closed = cause == Cause::exhausted ? worker.close_longest_idle() : 0;
+  if (worker.exhaustion_news.is_due(worker.loop.now().monotonic_ms)) {
+    log(LogLevel::crit, "accept4() failed (", error_number, ": ", std::strerror(error_number), "), ",
+        closed > 0 ? "closing connections that wait for a request" : "trying again every half second");
+  }
+  return closed > 0;
 }
 
 // Waits until the listener's watch says that somebody is there.
@@ -69,20 +107,17 @@ net::Detached accept_connections(Worker& worker, std::shared_ptr<const Acceptor>
     const net::Wake wake = co_await ListenerWait(*watch);
     if (wake != net::Wake::ready) break;
     const net::Accepted accepted = net::accept_one(acceptor->descriptor);
-    if (accepted.descriptor >= 0) {
-      start_connection(worker, accepted, *acceptor);
-      if (++in_turn < accepts_per_turn) continue;
-      in_turn = 0;  // Others have waited long enough.
-      co_await net::Yield(worker.loop);
-      continue;
-    }
-    in_turn = 0;
-    if (accepted.error_number == EAGAIN) {
+    const Cause cause = accepted.descriptor >= 0 ? Cause::one_connection : cause_of(accepted.error_number);
+    if (accepted.descriptor >= 0) start_connection(worker, accepted, *acceptor);
+    if (cause == Cause::nobody) {
       watch->readable = false;
-    } else if (is_out_of_descriptors(accepted.error_number)) {
-      log(LogLevel::crit, "accept() failed: ", std::strerror(accepted.error_number), "; pausing for ", accept_pause_ms,
-          " ms");
+      in_turn = 0;
+    } else if (cause != Cause::one_connection && !relieve(worker, cause, accepted.error_number)) {
+      in_turn = 0;
       co_await net::SleepUntil(worker.loop, worker.loop.now().monotonic_ms + accept_pause_ms);
+    } else if (cause != Cause::one_connection || ++in_turn >= accepts_per_turn) {
+      in_turn = 0;  // Others have waited long enough; and what is to be closed is closed in between.
+      co_await net::Yield(worker.loop);
     }
   }
   worker.loop.remove(watch);
@@ -93,7 +128,7 @@ void accept_rest(Worker& worker, const Acceptor& acceptor) {
     const net::Accepted accepted = net::accept_one(acceptor.descriptor);
     if (accepted.descriptor >= 0) {
       start_connection(worker, accepted, acceptor);
-    } else if (accepted.error_number != ECONNABORTED && accepted.error_number != EINTR) {
+    } else if (cause_of(accepted.error_number) != Cause::one_connection) {
       return;
     }
   }

@@ -22,6 +22,7 @@ Connection::Connection(Worker& its_worker, net::Stream its_stream, net::Address 
 }
 
 Connection::~Connection() {
+  worker.end_reusable(*this);
   if (next_) next_->previous_ = previous_;
   (previous_ ? previous_->next_ : worker.connections) = next_;
   --worker.connection_count;

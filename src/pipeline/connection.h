@@ -34,8 +34,10 @@ class Connection {
   std::int64_t accepted_ms;  // Monotonic.
   std::uint32_t request_count = 0;
   bool tls = false;
-  bool idle = false;     // Between requests: may be closed without hurting anybody.
-  bool leaving = false;  // The newest configuration does not listen where it came in: its next answer is the last.
+  bool idle = false;      // Between requests: may be closed without hurting anybody.
+  bool reusable = false;  // Idle, and may be closed to make room: Worker::begin_reusable.
+  bool leaving = false;   // The newest configuration does not listen where it came in: its next answer is the last.
+  std::int64_t idle_timeout_ms = 0, idle_protected_ms = 0;  // keepalive_timeout, keepalive_min_timeout.
   tls::SessionFacts tls_facts;
 
   // Bytes received and not yet consumed: in.data()[in_begin, in_end).
@@ -68,6 +70,8 @@ class Connection {
   std::unique_ptr<Peer> original_;  // Made at the first replacement, kept for the next one.
   Connection* next_ = nullptr;
   Connection* previous_ = nullptr;
+  Connection* longer_idle_ = nullptr;  // While idle.
+  Connection* shorter_idle_ = nullptr;
 };
 
 }  // namespace keepgate::pipeline

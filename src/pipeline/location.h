@@ -62,6 +62,9 @@ struct PathReplacement {
   std::string uri;
 };
 
+// lingering_close: whether to read on, for a while, what a client still sends when its connection is to be closed.
+enum class Lingering : std::uint8_t { on = 0 /* if it seems to send */, always, off };
+
 enum class Authorize : std::uint8_t {
   required = 0,  // A policy must allow; without a policy: refused.
   shadow,        // Asked and logged; never refuses.
@@ -118,7 +121,13 @@ struct LocationConfig {
   std::int64_t client_body_timeout_ms = 60'000;
   std::int64_t send_timeout_ms = 60'000;
   std::int64_t keepalive_timeout_ms = 75'000;  // 0: close after each answer.
+  std::int64_t keepalive_min_timeout_ms = 0;
+  std::int64_t keepalive_time_ms = 3'600'000;
   std::uint32_t keepalive_requests = 1000;
+  std::string keepalive_lines;  // With keepalive_timeout's second argument: the fields that tell the client.
+  Lingering lingering = Lingering::on;
+  std::int64_t lingering_time_ms = 30'000, lingering_timeout_ms = 5'000;
+  bool reset_timedout = false;
 
   // Respond and record.
   std::vector<ErrorPage> error_pages;

@@ -155,7 +155,9 @@ limit::Limit once() {
 TEST(Phases, stand_in_nginxs_order) {
   std::string names;
   for (const Phase& phase : phases()) names += cat(phase.name, ' ');
-  EXPECT_EQ(names, "server_rewrite find_location rewrite preaccess access content ");
+  EXPECT_EQ(names,
+            "post_read server_rewrite find_location rewrite real_ip preaccess limit_connections access "
+            "limit_identity_connections content ");
 }
 
 TEST(Phases, the_location_that_matches_serves) {

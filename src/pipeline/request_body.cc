@@ -106,6 +106,7 @@ net::Task<Result<std::string_view>> RequestBody::next(std::int64_t timeout_ms) {
       if (wake == net::Wake::ready) continue;
       broken_ = true;
       if (wake == net::Wake::timeout) {
+        c.stream.note_timeout();
         co_return client_failure(ErrorKind::timeout, "request_timeout", "the client sent no more of its body");
       }
       co_return client_failure(ErrorKind::cancelled, "cancelled", "cancelled");

@@ -74,6 +74,7 @@ void append_refusal_fields(Exchange& x, std::uint16_t status, std::string& out) 
 bool may_keep_alive(const Exchange& x) {
   const LocationConfig& location = x.location();
   if (x.worker().draining || x.connection().leaving || location.keepalive_timeout_ms == 0) return false;
+  if (x.now().monotonic_ms - x.connection().accepted_ms > location.keepalive_time_ms) return false;
   if (!x.head().keep_alive || x.connection().request_count >= location.keepalive_requests) return false;
   if (x.body.broken()) return false;
   // A body that nobody read: a small one is drained, a client that waits for 100 may or may not send it.
@@ -82,6 +83,7 @@ bool may_keep_alive(const Exchange& x) {
 
 std::string_view connection_line(const Exchange& x) {
   if (!x.keep_alive) return "Connection: close\r\n";
+  if (!x.location().keepalive_lines.empty()) return x.location().keepalive_lines;
   return x.head().version_minor == 0 ? "Connection: keep-alive\r\n" : "";
 }
 

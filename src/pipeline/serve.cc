@@ -1,13 +1,12 @@
 #include "pipeline/serve.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cstring>
 
 #include "base/bytes.h"
 #include "pipeline/content.h"
 #include "pipeline/exchange.h"
+#include "pipeline/opening.h"
 #include "pipeline/phases.h"
 #include "pipeline/record.h"
 #include "pipeline/respond.h"
@@ -16,13 +15,9 @@ namespace keepgate::pipeline {
 
 namespace {
 
-constexpr std::int64_t handshake_timeout_ms = 60'000;
-constexpr std::int64_t linger_timeout_ms = 5'000;  // nginx lingering_timeout
-constexpr std::int64_t linger_ms_max = 30'000;     // nginx lingering_time
 constexpr std::uint64_t linger_bytes_max = 2 << 20;
 constexpr std::uint64_t drain_bytes_max = 64 * 1024;
 constexpr unsigned redirects_max = 10;
-constexpr std::int64_t farewell_ms = 1'000;
 constexpr unsigned requests_per_turn = 32;
 
 enum class HeadRead : std::uint8_t { failed = 0, end, complete, refused };
@@ -51,10 +46,12 @@ Refusal refusal_of(const http::HeadRefusal& head) {
   return out;
 }
 
-// Reads and parses one head. The first byte may take keepalive_timeout, the whole head client_header_timeout.
+// Reads and parses one head. The whole of it has one deadline, however its bytes come: client_header_timeout, for the
+// first one counted from the beginning of the connection.
 net::Task<HeadRead> read_head(Exchange& x, const ServerConfig& server) {
   Connection& c = x.connection();
-  const std::int64_t deadline = x.now().monotonic_ms + server.client_header_timeout_ms;
+  const std::int64_t deadline =
+      c.request_count == 0 ? first_head_deadline_ms(c) : x.now().monotonic_ms + server.client_header_timeout_ms;
   while (true) {
     if (c.in_end > c.in_begin) {
       switch (x.parser.parse(c.received())) {
@@ -78,6 +75,7 @@ net::Task<HeadRead> read_head(Exchange& x, const ServerConfig& server) {
     const net::Wake wake = co_await net::wait_for(c.stream, got.status, deadline);
     if (wake == net::Wake::ready) continue;
     if (wake == net::Wake::timeout && c.in_end > c.in_begin) {
+      c.stream.note_timeout();
       x.refusal = {};
       x.refusal.status = 408;
       x.refusal.code = "request_timeout";
@@ -182,9 +180,9 @@ net::Task<bool> drain_body(Exchange& x) {
 
 // Closing with unread data makes the kernel send RST, which may destroy the answer on its way: say goodbye first, then
 // read and forget for a while (nginx lingering_close).
-net::Task<void> linger(Connection& c) {
+net::Task<void> linger(Connection& c, const LocationConfig& location) {
   c.stream.shutdown_write();
-  const std::int64_t end = c.worker.loop.now().monotonic_ms + linger_ms_max;
+  const std::int64_t end = c.worker.loop.now().monotonic_ms + location.lingering_time_ms;
   Buffer sink = c.worker.buffers.take(BufferPool::head_bytes);
   std::uint64_t thrown_away = 0;
   while (c.worker.loop.now().monotonic_ms < end && thrown_away < linger_bytes_max) {
@@ -194,7 +192,8 @@ net::Task<void> linger(Connection& c) {
       continue;
     }
     if (got.status != net::Io::want_read) co_return;
-    const net::Wake wake = co_await c.stream.wait_readable(c.worker.loop.now().monotonic_ms + linger_timeout_ms);
+    const std::int64_t now_ms = c.worker.loop.now().monotonic_ms;
+    const net::Wake wake = co_await c.stream.wait_readable(std::min(now_ms + location.lingering_timeout_ms, end));
     if (wake != net::Wake::ready) co_return;
   }
 }
@@ -214,13 +213,22 @@ void shift_input(Connection& c) {
   }
 }
 
+// Does it look as if the client were still sending? Then a close with its bytes unread would become a reset.
+bool should_linger(const Exchange& x, bool head_is_complete) {
+  const Connection& c = x.connection();
+  const Lingering lingering = x.location().lingering;
+  if (lingering == Lingering::off || x.aborted || x.reset_connection) return false;
+  return lingering == Lingering::always || !head_is_complete || !x.body.finished() || c.in_begin < c.in_end ||
+         c.stream.maybe_readable();
+}
+
 // One request. Tells whether the connection can take another.
 net::Task<bool> serve_request(Connection& c, Exchange& x) {
-  const ServerConfig& first_server = c.snapshot->servers[c.listener->names.find(c.tls_facts.server_name)];
+  const ServerConfig& server = first_server(c);
   x.begin(c);
-  x.set_server(first_server);
-  x.parser.set_limits(first_server.head_limits);
-  const HeadRead head = co_await read_head(x, first_server);
+  x.set_server(server);
+  x.parser.set_limits(server.head_limits);
+  const HeadRead head = co_await read_head(x, server);
   if (head == HeadRead::end || head == HeadRead::failed) co_return false;
   ++c.request_count;
   if (head == HeadRead::complete) {
@@ -235,29 +243,18 @@ net::Task<bool> serve_request(Connection& c, Exchange& x) {
   bool go_on = x.keep_alive && !x.aborted && !x.body.broken();
   if (go_on && !x.body.finished()) go_on = co_await drain_body(x);
   record(x);
+  // nginx: a client that was too slow, and one that gets no answer (444), are cut off at once if that is asked for.
+  if (x.location().reset_timedout && (c.stream.timed_out() || x.status == 444)) x.reset_connection = true;
+  c.idle_timeout_ms = x.location().keepalive_timeout_ms;
+  c.idle_protected_ms = x.location().keepalive_min_timeout_ms;
   if (x.reset_connection) {
+    go_on = false;
     c.stream.set_layer(nullptr);  // No close_notify: the cut must not look like an end.
     c.stream.reset_on_close();
   }
-  const bool unread =
-      head != HeadRead::complete || !x.body.finished() || c.in_begin < c.in_end || c.stream.maybe_readable();
-  if (!go_on && !x.aborted && !x.reset_connection && unread) {
-    co_await linger(c);
-  }
+  if (!go_on && should_linger(x, head == HeadRead::complete)) co_await linger(c, x.location());
   co_return go_on;
 }
-
-// Which certificate answers a server name: the one of the server that the listener's names lead to.
-class CertificateByName final : public tls::ContextSource {
- public:
-  explicit CertificateByName(const Connection& connection) : connection_(connection) {}
-  std::shared_ptr<const tls::ServerContext> context_for(std::string_view server_name) const override {
-    return connection_.snapshot->servers[connection_.listener->names.find(server_name)].tls;
-  }
-
- private:
-  const Connection& connection_;
-};
 
 // Between requests a connection moves on to the newest configuration, if that still listens where the client came in.
 // Else it serves the request that is there with the old one, and says goodbye.
@@ -272,40 +269,44 @@ void adopt_snapshot(Connection& c) {
   c.snapshot = newest;
 }
 
-// How long a connection may be idle: the first request gets client_header_timeout, later ones keepalive_timeout. One
-// that should end gets a moment: a client that is just sending its next request shall find it open.
-std::int64_t idle_ms_max(const Connection& c) {
-  const ServerConfig& server = c.snapshot->servers[c.listener->names.find(c.tls_facts.server_name)];
-  const LocationConfig& level = c.snapshot->locations[server.own_location];
-  const std::int64_t usual = c.request_count == 0 ? server.client_header_timeout_ms : level.keepalive_timeout_ms;
-  return c.worker.draining || c.leaving ? std::min(usual, farewell_ms) : usual;
+// Until when a connection that is idle since `since_ms` waits for its next request. One that should end gets a moment:
+// a client that is just sending its next request shall find it open.
+struct IdleTimes {
+  std::int64_t end_ms = 0;
+  std::int64_t protected_until_ms = 0;  // keepalive_min_timeout: nor is it closed to make room.
+};
+
+IdleTimes idle_times(const Connection& c, std::int64_t since_ms) {
+  if (c.request_count == 0) return {first_byte_deadline_ms(c, since_ms), 0};
+  const std::int64_t usual_ms = c.idle_timeout_ms;
+  const std::int64_t protected_ms = std::min(c.idle_protected_ms, usual_ms);
+  const std::int64_t ending_ms = std::max(std::min(usual_ms, Worker::farewell_ms), protected_ms);
+  return {since_ms + (c.worker.draining || c.leaving ? ending_ms : usual_ms), since_ms + protected_ms};
 }
 
 }  // namespace
 
 net::Detached serve_connection(std::unique_ptr<Connection> connection) {
   Connection& c = *connection;
-  if (c.tls) {
-    const CertificateByName certificates(c);
-    c.stream.set_layer(tls::make_server_layer(c.stream.descriptor(), certificates));
-    const auto done = co_await net::handshake(c.stream, c.worker.loop.now().monotonic_ms + handshake_timeout_ms);
-    if (!done) {
-      log(LogLevel::info, "TLS handshake failed: ", done.error().detail, ", client: ", c.peer_ip);
-      co_return;
-    }
-    c.tls_facts = tls::session_facts(*c.stream.layer());
-  }
+  if ((c.tls || c.listener->proxy_protocol) && !co_await open_connection(c)) co_return;
   bool go_on = true;
   while (go_on) {
     if (c.in_begin == c.in_end) {
       // Idle: no buffer, no exchange. A reload and the end of the worker wake it, to think again about how long.
       const std::int64_t since_ms = c.worker.loop.now().monotonic_ms;
       net::Wake wake = net::Wake::cancelled;
+      bool goes_on_waiting = true;
       c.idle = true;
-      do {
+      while (goes_on_waiting) {
         adopt_snapshot(c);
-        wake = co_await c.stream.wait_readable(since_ms + idle_ms_max(c));
-      } while (wake == net::Wake::cancelled && !c.stream.cancelled());
+        const IdleTimes times = idle_times(c, since_ms);
+        const bool is_protected = c.worker.loop.now().monotonic_ms < times.protected_until_ms;
+        if (!is_protected) c.worker.begin_reusable(c);
+        wake = co_await c.stream.wait_readable(is_protected ? times.protected_until_ms : times.end_ms);
+        c.worker.end_reusable(c);
+        goes_on_waiting = (wake == net::Wake::cancelled && !c.stream.cancelled()) ||
+                          (wake == net::Wake::timeout && c.worker.loop.now().monotonic_ms < times.end_ms);
+      }
       c.idle = false;
       if (wake != net::Wake::ready) break;
     }

@@ -13,6 +13,7 @@
 #include "http/h1_parser.h"
 #include "identity/replay.h"
 #include "net/address.h"
+#include "net/socket.h"
 #include "pipeline/location.h"
 #include "route/location_tree.h"
 #include "route/map.h"
@@ -41,8 +42,11 @@ struct ServerConfig {
 struct ListenerConfig {
   net::Address address;
   bool tls = false;
+  bool proxy_protocol = false;  // A PROXY header comes first.
+  bool no_delay = true;         // tcp_nodelay of the default server.
   int backlog = 511;
   bool ipv6_only = true;
+  net::SocketTuning tuning;
   route::ServerNames names;  // → index into Snapshot::servers.
 };
 
@@ -66,6 +70,7 @@ struct Snapshot {
   unsigned worker_count = 1;
   unsigned worker_connections = 512;
   std::int64_t shutdown_timeout_ms = -1;  // -1: none.
+  std::uint64_t open_files_max = 0;       // worker_rlimit_nofile; 0: as the program was started.
   bool daemon = true;
   std::string pid_file;
   std::string error_log_path;

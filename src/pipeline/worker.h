@@ -23,7 +23,21 @@ namespace keepgate::pipeline {
 class Connection;
 class Exchange;
 
-struct Worker {
+// For a line that would otherwise be logged over and over: due at once, then not for a while.
+class RareNews {
+ public:
+  bool is_due(std::int64_t now_ms) {
+    if (now_ms < silent_until_ms_) return false;
+    silent_until_ms_ = now_ms + silence_ms;
+    return true;
+  }
+
+ private:
+  static constexpr std::int64_t silence_ms = 5'000;
+  std::int64_t silent_until_ms_ = INT64_MIN;
+};
+
+struct Worker final : net::Admission {
   Worker(net::Loop& its_loop, const Published<Snapshot>& snapshots, unsigned its_number);
   ~Worker();
   Worker(const Worker&) = delete;
@@ -51,10 +65,27 @@ struct Worker {
   bool draining = false;
   Connection* connections = nullptr;  // All live ones, in a list.
   std::size_t connection_count = 0;
+  static constexpr std::int64_t farewell_ms = 1'000;  // The moment that they have left.
   void drain();
   void reconsider_idle();  // What connections that wait for a request were told may have changed: a reload, draining.
 
+  // Connections between requests; the one that waits longest is the first to make room for others when connections or
+  // descriptors run out (nginx: reusable connections).
+  void begin_reusable(Connection& connection);
+  void end_reusable(Connection& connection);
+  // Closes some of those that wait longest: they are gone in the next turn. Tells how many.
+  std::size_t close_longest_idle();
+  // worker_connections bounds everything that the loop watches: clients, upstreams, listeners.
+  bool admit() override;
+  bool relieve() override { return close_longest_idle() > 0; }
+  RareNews exhaustion_news;
+
  private:
+  Connection* longest_idle_ = nullptr;
+  Connection* newest_idle_ = nullptr;
+  std::size_t idle_count_ = 0;
+  RareNews reuse_news_, full_news_;
+
   std::vector<std::unique_ptr<Exchange>> spare_exchanges_;
   std::uint64_t id_prefix_ = 0;
   std::uint64_t counter_ = 0;

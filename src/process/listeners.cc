@@ -17,6 +17,7 @@ net::ListenOptions options_of(const pipeline::ListenerConfig& config, net::Claim
   net::ListenOptions options;
   options.backlog = config.backlog;
   options.ipv6_only = config.ipv6_only;
+  options.tuning = config.tuning;
   options.claim = claim;
   return options;
 }
@@ -89,6 +90,7 @@ Result<std::vector<Listener>> bind_listeners(const std::vector<Listener>& have,
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     for (const auto& socket : out[i].sockets) {
       net::set_backlog(socket->descriptor(), wanted[i].backlog);
+      net::apply_tuning(socket->descriptor(), wanted[i].address, wanted[i].tuning);
       if (!out[i].fixed) net::welcome_new_connections(socket->descriptor());  // It may have been on its way out.
     }
     extend(out[i], wanted[i], workers);

@@ -61,7 +61,7 @@ def test_the_limit_is_reached_and_one_more_is_refused(keepgate, held):
     held.release.set()
     assert [client.read_response().status for client in clients] == [200] * 3
     assert gate.get("/x").status == 200, "who is done does not count"
-    assert 'limiting connections by zone "z"' in gate.read("error.log")
+    wait_until(lambda: 'limiting connections by zone "z"' in gate.read("error.log"))
 
 
 def test_an_idle_connection_and_half_a_head_do_not_count(keepgate, held):
@@ -81,7 +81,7 @@ def test_status_and_keys_apart(keepgate, held):
     assert gate.get("/x").status == 200, "an empty key is not limited"
     hold(gate, held, 1, {"X-Key": "k" * 256})
     assert gate.get("/x", {"X-Key": "k" * 256}).status == 200, "nor is one that is too long"
-    assert "more than 255 bytes" in gate.read("error.log")
+    wait_until(lambda: "more than 255 bytes" in gate.read("error.log"))
 
 
 def test_dry_run_tells_and_refuses_nothing(keepgate, held):
@@ -92,7 +92,7 @@ def test_dry_run_tells_and_refuses_nothing(keepgate, held):
     hold(gate, held, 1)
     answer = gate.get("/x")
     assert (answer.status, answer.get("X-Limit")) == (200, "REJECTED_DRY_RUN")
-    assert 'limiting connections, dry run, by zone "z"' in gate.read("error.log")
+    wait_until(lambda: 'limiting connections, dry run, by zone "z"' in gate.read("error.log"))
 
 
 def test_status_variable(keepgate, held):

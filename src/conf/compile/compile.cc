@@ -94,6 +94,7 @@ void Compiler::compile_process() {
   out_->worker_count = main.worker_processes.value_or(1);
   out_->worker_connections = main.worker_connections.value_or(512);
   out_->shutdown_timeout_ms = main.worker_shutdown_timeout_ms.value_or(-1);
+  out_->open_files_max = main.worker_rlimit_nofile.value_or(0);
   out_->daemon = main.daemon.value_or(true);
   if (main.pid) out_->pid_file = prefix_path(*main.pid);
   if (main.error_log) out_->error_log_path = prefix_path(*main.error_log);

@@ -83,6 +83,7 @@ class Compiler {
     std::optional<std::uint32_t> default_server;
     Position at;
     bool has_options = false;
+    bool deferred = false;
   };
 
   struct PendingLog {

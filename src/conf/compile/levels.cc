@@ -54,6 +54,19 @@ void Compiler::compile_core(Location& out, const Level& level) {
   if (options.client_body_timeout_ms) out.client_body_timeout_ms = *options.client_body_timeout_ms;
   if (options.send_timeout_ms) out.send_timeout_ms = *options.send_timeout_ms;
   if (options.keepalive_timeout_ms) out.keepalive_timeout_ms = *options.keepalive_timeout_ms;
+  if (options.keepalive_min_timeout_ms) out.keepalive_min_timeout_ms = *options.keepalive_min_timeout_ms;
+  if (options.keepalive_time_ms) out.keepalive_time_ms = *options.keepalive_time_ms;
+  if (options.keepalive_header_s.value_or(0) > 0) {
+    out.keepalive_lines = cat("Connection: keep-alive\r\nKeep-Alive: timeout=", *options.keepalive_header_s, "\r\n");
+  }
+  if (options.lingering) {
+    constexpr pipeline::Lingering values[] = {pipeline::Lingering::on, pipeline::Lingering::always,
+                                              pipeline::Lingering::off};
+    out.lingering = values[static_cast<std::size_t>(*options.lingering)];
+  }
+  if (options.lingering_time_ms) out.lingering_time_ms = *options.lingering_time_ms;
+  if (options.lingering_timeout_ms) out.lingering_timeout_ms = *options.lingering_timeout_ms;
+  out.reset_timedout = options.reset_timedout.value_or(false);
   if (options.keepalive_requests) out.keepalive_requests = *options.keepalive_requests;
   for (const AddHeaderModel& model : options.add_headers.value_or(std::vector<AddHeaderModel>{})) {
     out.add_headers.push_back({model.name, text(model.value), model.always});

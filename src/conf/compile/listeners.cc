@@ -16,6 +16,16 @@ std::string own_host_name() {
   return ::gethostname(name, sizeof name - 1) == 0 ? to_lower(name) : std::string();
 }
 
+void set_tuning(net::SocketTuning& tuning, const ListenModel& model) {
+  if (model.receive_buffer_bytes) tuning.receive_buffer_bytes = *model.receive_buffer_bytes;
+  if (model.send_buffer_bytes) tuning.send_buffer_bytes = *model.send_buffer_bytes;
+  if (model.fast_open_queue) tuning.fast_open_queue = *model.fast_open_queue;
+  if (!model.keep_alive) return;
+  using State = net::KeepAlive::State;
+  tuning.keep_alive = {model.keep_alive->on ? State::on : State::off, model.keep_alive->idle_s,
+                       model.keep_alive->interval_s, model.keep_alive->count};
+}
+
 }  // namespace
 
 // "8080", "*:8080", "127.0.0.1", "127.0.0.1:8080", "[::1]:8080", "localhost:8080", "unix:PATH".
@@ -62,17 +72,20 @@ void Compiler::add_to_listener(Listener& listener, std::uint32_t server, const L
   if (!listener.servers.empty() && listener.servers.back() == server) {
     return error(code::duplicate, cat("a duplicate listen ", listener.config.address.text()), at);
   }
-  if (!first && listener.config.tls != model.ssl) {
+  if (!first && (listener.config.tls != model.ssl || listener.config.proxy_protocol != model.proxy_protocol)) {
     warning(code::bad_listener, cat("protocol options redefined for ", listener.config.address.text()), at,
-            "every server on the address speaks TLS if one of them does");
+            "every server on the address has the options of all of them");
   }
   listener.config.tls = listener.config.tls || model.ssl;
+  listener.config.proxy_protocol = listener.config.proxy_protocol || model.proxy_protocol;
   if (model.has_socket_options && std::exchange(listener.has_options, true)) {
     error(code::bad_listener, cat("duplicate listen options for ", listener.config.address.text()), at,
           "socket options stand in one place per address");
   }
   if (model.backlog) listener.config.backlog = *model.backlog;
   if (model.ipv6_only) listener.config.ipv6_only = *model.ipv6_only;
+  set_tuning(listener.config.tuning, model);
+  listener.deferred = listener.deferred || model.deferred;
   if (model.default_server) {
     if (listener.default_server) {
       return error(code::bad_listener, cat("a duplicate default server for ", listener.config.address.text()), at);
@@ -155,7 +168,13 @@ void Compiler::compile_tls(const Listener& listener) {
 }
 
 void Compiler::finish_listener(Listener& listener) {
-  listener.config.names.set_default(listener.default_server.value_or(listener.servers[0]));
+  const std::uint32_t main_server = listener.default_server.value_or(listener.servers[0]);
+  listener.config.names.set_default(main_server);
+  listener.config.no_delay = model_.servers[main_server]->options.tcp_nodelay.value_or(true);
+  if (listener.deferred) {  // nginx: as long as a client may take for its first request.
+    const std::int64_t seconds = out_->servers[main_server].client_header_timeout_ms / 1000;
+    listener.config.tuning.defer_accept_s = static_cast<int>(std::clamp<std::int64_t>(seconds, 1, 3600));
+  }
   add_names(listener);
   if (listener.config.tls) compile_tls(listener);
   out_->listeners.push_back(std::move(listener.config));

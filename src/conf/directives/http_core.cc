@@ -13,11 +13,21 @@ using O = LevelOptions;
 
 void set_keepalive_timeout(Reader& reader, const Scope& scope, const Directive& directive) {
   if (directive.arguments.size() == 2) {
-    // The second is for a Keep-Alive field, which we do not send; it is checked all the same.
     const Word& word = directive.arguments[1];
-    if (!reader.time_s(directive, word, word.text)) return;
+    scope.level->keepalive_header_s = reader.time_s(directive, word, word.text);
+    if (!scope.level->keepalive_header_s) return;
   }
   set_time_ms<&O::keepalive_timeout_ms>(reader, scope, directive);
+}
+
+void set_lingering(Reader& reader, const Scope& scope, const Directive& directive) {
+  const Word& word = directive.arguments[0];
+  std::optional<LingeringSetting> setting;
+  if (word.text == "on") setting = LingeringSetting::on;
+  if (word.text == "always") setting = LingeringSetting::always;
+  if (word.text == "off") setting = LingeringSetting::off;
+  if (!setting) reader.invalid_value(directive, word, "one of on, always, off");
+  detail::set_once<&O::lingering>(reader, scope, directive, setting);
 }
 
 // nginx: `error_page CODE … [=[NEW]] URI`.
@@ -218,7 +228,22 @@ constexpr DirectiveRow rows[] = {
      Support::built,
      set_keepalive_timeout,
      "75s",
-     "How long an idle connection of a client stays open; 0: close after each answer."},
+     "How long an idle connection of a client stays open; 0: close after each answer. A second time is told to the "
+     "client in a Keep-Alive field."},
+    {"keepalive_min_timeout",
+     in_levels,
+     {1, 1},
+     Support::built,
+     set_time_ms<&O::keepalive_min_timeout_ms>,
+     "0s",
+     "How long an idle connection is not closed to make room for others or to end the program."},
+    {"keepalive_time",
+     in_levels,
+     {1, 1},
+     Support::built,
+     set_time_ms<&O::keepalive_time_ms>,
+     "1h",
+     "How long one connection may be used: the first answer after that closes it."},
     {"keepalive_requests",
      in_levels,
      {1, 1},
@@ -226,6 +251,42 @@ constexpr DirectiveRow rows[] = {
      set_number<&O::keepalive_requests, 0, std::numeric_limits<std::uint32_t>::max()>,
      "1000",
      "How many requests one connection may carry."},
+    {"lingering_close",
+     in_levels,
+     {1, 1},
+     Support::built,
+     set_lingering,
+     "on",
+     "Whether to read on, before a connection is closed, what its client still sends: on: if it seems to; always; "
+     "off."},
+    {"lingering_time",
+     in_levels,
+     {1, 1},
+     Support::built,
+     set_time_ms<&O::lingering_time_ms>,
+     "30s",
+     "How long that may go on."},
+    {"lingering_timeout",
+     in_levels,
+     {1, 1},
+     Support::built,
+     set_time_ms<&O::lingering_timeout_ms>,
+     "5s",
+     "How long to wait for more meanwhile."},
+    {"reset_timedout_connection",
+     in_levels,
+     {1, 1},
+     Support::built,
+     set_flag<&O::reset_timedout>,
+     "off",
+     "Whether a client that was too slow, and a `return 444`, is cut off with a reset; an idle connection never is."},
+    {"tcp_nodelay",
+     in_levels,
+     {1, 1},
+     Support::built,
+     set_flag<&O::tcp_nodelay>,
+     "on",
+     "Whether small pieces go out at once; what the default server of the listener says holds."},
     {"merge_slashes",
      in_http | in_server,
      {1, 1},

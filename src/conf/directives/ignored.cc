@@ -18,7 +18,6 @@ constexpr DirectiveRow row(std::string_view name, std::uint32_t contexts, std::u
 }
 
 constexpr DirectiveRow rows[] = {
-    row("worker_rlimit_nofile", in_main, 1, 1, "No effect: set the limit where the program is started."),
     row("worker_rlimit_core", in_main, 1, 1, "No effect: set the limit where the program is started."),
     row("worker_priority", in_main, 1, 1, "No effect: set the priority where the program is started."),
     row("worker_cpu_affinity", in_main, 1, many, "No effect: the kernel places workers."),
@@ -36,7 +35,6 @@ constexpr DirectiveRow rows[] = {
     row("sendfile", levels | in_if, 1, 1, no_files),
     row("sendfile_max_chunk", levels, 1, 1, no_files),
     row("tcp_nopush", levels, 1, 1, "No effect: answers are written in whole pieces."),
-    row("tcp_nodelay", levels, 1, 1, "No effect: always on."),
     row("aio", levels, 1, 1, no_files),
     row("aio_write", levels, 1, 1, no_files),
     row("directio", levels, 1, 1, no_files),
@@ -58,11 +56,6 @@ constexpr DirectiveRow rows[] = {
     row("postpone_output", levels, 1, 1, sized),
     row("server_tokens", levels, 1, 1, "No effect: answers never show a version."),
     row("keepalive_disable", levels, 1, many, "No effect: it is about browsers of another time."),
-    row("keepalive_time", levels, 1, 1, "No effect: keepalive_requests and keepalive_timeout bound a connection."),
-    row("lingering_close", levels, 1, 1, "No effect: connections are closed with a bounded linger."),
-    row("lingering_time", levels, 1, 1, "No effect: connections are closed with a bounded linger."),
-    row("lingering_timeout", levels, 1, 1, "No effect: connections are closed with a bounded linger."),
-    row("reset_timedout_connection", levels, 1, 1, "No effect: timed-out connections are closed."),
     row("log_not_found", levels, 1, 1, no_files),
     row("log_subrequest", levels, 1, 1, "No effect: there are no subrequests."),
     row("msie_padding", levels, 1, 1, "No effect: it is about browsers of another time."),

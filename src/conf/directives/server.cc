@@ -101,12 +101,66 @@ void add_server_names(Reader& reader, const Scope& scope, const Directive& direc
   }
 }
 
-bool is_tuning(const Word& word) {
-  constexpr std::string_view flags[] = {"bind", "reuseport", "deferred"};
-  constexpr std::string_view values[] = {
-      "so_keepalive=", "fastopen=", "rcvbuf=", "sndbuf=", "setfib=", "accept_filter="};
-  return std::ranges::find(flags, word.text) != std::end(flags) ||
-         std::ranges::any_of(values, [&](std::string_view name) { return parameter(word, name).has_value(); });
+// "on", "off" or IDLE:INTERVAL:COUNT, of which parts may be left out.
+std::optional<KeepAliveModel> parse_keep_alive(std::string_view text) {
+  if (text == "on" || text == "off") return KeepAliveModel{text == "on"};
+  const std::size_t first = text.find(':');
+  const std::size_t second = first == std::string_view::npos ? first : text.find(':', first + 1);
+  if (second == std::string_view::npos) return std::nullopt;
+  constexpr std::int64_t seconds_max = 32767;  // Linux's.
+  KeepAliveModel out{true};
+  const auto read_time = [](std::string_view part, int& place) {
+    const auto value = part.empty() ? std::optional<std::int64_t>(0) : parse_time_s(part);
+    if (value && *value <= seconds_max) place = static_cast<int>(*value);
+    return value && *value <= seconds_max && (part.empty() || *value > 0);
+  };
+  if (!read_time(text.substr(0, first), out.idle_s)) return std::nullopt;
+  if (!read_time(text.substr(first + 1, second - first - 1), out.interval_s)) return std::nullopt;
+  const std::string_view count = text.substr(second + 1);
+  if (!count.empty()) {
+    const auto value = parse_unsigned<std::uint8_t>(count);
+    if (!value || *value == 0 || *value > 127) return std::nullopt;
+    out.count = *value;
+  }
+  const bool says_nothing = out.idle_s == 0 && out.interval_s == 0 && out.count == 0;
+  return says_nothing ? std::nullopt : std::optional(out);
+}
+
+std::optional<int> buffer_size(Reader& reader, const Directive& directive, const Word& word, std::string_view text) {
+  constexpr std::uint64_t bytes_max = 1 << 30;
+  const auto bytes = reader.size(directive, word, text);
+  if (!bytes) return std::nullopt;
+  if (*bytes >= 1 && *bytes <= bytes_max) return static_cast<int>(*bytes);
+  reader.invalid_parameter(directive, word, "a size up to 1 GiB");
+  return std::nullopt;
+}
+
+// Parameters of the socket, of which there is one set for each address. Tells whether `word` is one of them.
+bool read_socket_parameter(Reader& reader, const Directive& directive, const Word& word, ListenModel& listen) {
+  if (const auto backlog = parameter(word, "backlog=")) {
+    const auto value = reader.number(directive, word, *backlog, 1, 65535);
+    if (value) listen.backlog = static_cast<int>(*value);
+  } else if (const auto only = parameter(word, "ipv6only=")) {
+    listen.ipv6_only = parse_flag(*only);
+    if (!listen.ipv6_only) reader.invalid_parameter(directive, word, "ipv6only=on or ipv6only=off");
+  } else if (const auto keep_alive = parameter(word, "so_keepalive=")) {
+    listen.keep_alive = parse_keep_alive(*keep_alive);
+    if (!listen.keep_alive) {
+      reader.invalid_parameter(directive, word, "so_keepalive=on, so_keepalive=off or so_keepalive=30m:10s:5");
+    }
+  } else if (const auto receive = parameter(word, "rcvbuf=")) {
+    listen.receive_buffer_bytes = buffer_size(reader, directive, word, *receive);
+  } else if (const auto send = parameter(word, "sndbuf=")) {
+    listen.send_buffer_bytes = buffer_size(reader, directive, word, *send);
+  } else if (const auto fast_open = parameter(word, "fastopen=")) {
+    const auto value = reader.number(directive, word, *fast_open, 1, 65535);
+    if (value) listen.fast_open_queue = static_cast<int>(*value);
+  } else if (word.text == "deferred") {
+    listen.deferred = true;
+  } else {
+    return word.text == "bind" || word.text == "reuseport";  // Every worker has a listener of its own in any case.
+  }
+  return true;
 }
 
 void read_listen_parameter(Reader& reader, const Directive& directive, const Word& word, ListenModel& listen) {
@@ -114,21 +168,18 @@ void read_listen_parameter(Reader& reader, const Directive& directive, const Wor
     listen.default_server = true;
   } else if (word.text == "ssl") {
     listen.ssl = true;
-  } else if (const auto backlog = parameter(word, "backlog=")) {
-    const auto value = reader.number(directive, word, *backlog, 1, 65535);
-    if (value) listen.backlog = static_cast<int>(*value);
+  } else if (word.text == "proxy_protocol") {
+    listen.proxy_protocol = true;
+  } else if (read_socket_parameter(reader, directive, word, listen)) {
     listen.has_socket_options = true;
-  } else if (const auto only = parameter(word, "ipv6only=")) {
-    listen.ipv6_only = parse_flag(*only);
-    if (!listen.ipv6_only) reader.invalid_parameter(directive, word, "ipv6only=on or ipv6only=off");
-    listen.has_socket_options = true;
-  } else if (is_tuning(word)) {
-    listen.has_socket_options = true;  // Tuning of sockets that changes no answer: our listeners have their own.
-  } else if (word.text == "http2" || word.text == "quic" || word.text == "proxy_protocol") {
-    reader.not_built(word, cat("parameter '", word.text, "' of 'listen'"),
-                     word.text == "proxy_protocol" ? "the client's address would be the balancer's" : "use HTTP/1.1");
+  } else if (word.text == "http2" || word.text == "quic") {
+    reader.not_built(word, cat("parameter '", word.text, "' of 'listen'"), "use HTTP/1.1");
+  } else if (parameter(word, "setfib=") || parameter(word, "accept_filter=")) {
+    reader.invalid_parameter(directive, word, "this system has no such thing");
   } else {
-    constexpr std::string_view names[] = {"default_server", "ssl", "backlog=", "ipv6only=", "reuseport", "deferred"};
+    constexpr std::string_view names[] = {"default_server", "ssl",           "proxy_protocol", "backlog=",
+                                          "ipv6only=",      "so_keepalive=", "reuseport",      "deferred",
+                                          "rcvbuf=",        "sndbuf=",       "fastopen="};
     const std::string_view near = closest_match(word.text, names);
     reader.invalid_parameter(directive, word, near.empty() ? std::string() : cat("did you mean '", near, "'?"));
   }
@@ -151,7 +202,9 @@ constexpr DirectiveRow rows[] = {
      Support::built,
      add_listen,
      "*:80, or *:8000 without super-user privileges",
-     "An address, a port or unix:PATH that the server answers on; default_server, ssl, backlog=N, ipv6only=on|off."},
+     "An address, a port or unix:PATH that the server answers on; default_server, ssl, proxy_protocol (a PROXY header "
+     "comes first), backlog=N, ipv6only=on|off, so_keepalive=on|off|IDLE:INTERVAL:COUNT, rcvbuf=SIZE, sndbuf=SIZE, "
+     "fastopen=N, deferred."},
     {"server_name",
      in_server,
      {1, many},
