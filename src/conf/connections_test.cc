@@ -10,8 +10,64 @@ namespace {
 using testing::check;
 using testing::check_http;
 using testing::check_server;
+using testing::load_file;
 using testing::Loaded;
 using testing::TempFolder;
+
+struct Refused {
+  const char* text;
+  const char* complaint;
+};
+
+TEST(Connections, limits_and_addresses_are_checked) {
+  for (const auto& [text, complaint] : {
+           Refused{"limit_conn_zone $host;", "KG015"},
+           Refused{"limit_conn_zone $host size=1m;", "KG021"},
+           Refused{"limit_conn_zone $host zone=a:31k;", "KG020: zone 'a' is too small"},
+           Refused{"limit_conn_zone $host zone=a:1m; limit_conn_zone $uri zone=a:1m;", "KG024"},
+           Refused{"limit_req_zone $host zone=a:1m; limit_conn_zone $uri zone=a:1m;",
+                   "KG024: the zone 'a' is already declared"},
+           Refused{"limit_conn_zone $uri zone=a:1m; limit_req_zone $host zone=a:1m;",
+                   "KG024: the zone 'a' is already declared"},
+           Refused{"limit_conn_zone $host zone=a:1m; limit_conn a 0;", "KG020"},
+           Refused{"limit_conn_zone $host zone=a:1m; limit_conn a 65536;", "KG020"},
+           Refused{"limit_conn_zone $host zone=a:1m; limit_conn a 1 nodelay;", "KG021"},
+           Refused{"limit_conn_zone $host zone=a:1m; limit_conn a 1; limit_conn a 2;", "KG016"},
+           Refused{"limit_conn_status 200;", "KG020"},
+           Refused{"limit_conn_log_level crit;", "KG020"},
+           Refused{"set_real_ip_from proxy.example;", "KG018: the host name 'proxy.example' in 'set_real_ip_from'"},
+           Refused{"set_real_ip_from 10.0.0.0/33;", "KG020"},
+           Refused{"real_ip_header \"a b\";", "KG020"},
+       }) {
+    const Loaded loaded = check_http(text);
+    EXPECT_EQ(loaded.snapshot, nullptr) << text;
+    EXPECT_TRUE(loaded.says(cat("error ", complaint))) << text << "\n" << loaded.complaints();
+  }
+}
+
+TEST(Connections, sockets_and_times_are_checked) {
+  for (const auto& [text, complaint] : {
+           Refused{"listen 81 quic;", "KG018"},
+           Refused{"listen 81 proxy_protocl;", "KG021"},
+           Refused{"listen 81 setfib=1;", "KG021"},
+           Refused{"listen 81 so_keepalive=maybe;", "KG021"},
+           Refused{"listen 81 so_keepalive=::;", "KG021"},
+           Refused{"listen 81 so_keepalive=1:2;", "KG021"},
+           Refused{"listen 81 so_keepalive=1s:2s:128;", "KG021"},
+           Refused{"listen 81 so_keepalive=32768::;", "KG021"},
+           Refused{"listen 81 rcvbuf=0;", "KG021"},
+           Refused{"listen 81 sndbuf=x;", "KG020"},
+           Refused{"listen 81 fastopen=0;", "KG020"},
+           Refused{"limit_conn z 1;", "KG023: unknown limit_conn_zone 'z'"},
+           Refused{"lingering_close sometimes;", "KG020"},
+           Refused{"keepalive_timeout 1s x;", "KG020"},
+           Refused{"reset_timedout_connection maybe;", "KG020"},
+       }) {
+    const Loaded loaded = check_server(text);
+    EXPECT_EQ(loaded.snapshot, nullptr) << text;
+    EXPECT_TRUE(loaded.says(cat("error ", complaint))) << text << "\n" << loaded.complaints();
+  }
+}
 
 TEST(Connections, limits_are_inherited_where_a_level_has_none) {
   const Loaded loaded = check_http(

@@ -89,8 +89,11 @@ net::Task<bool> open_connection(Connection& c) {
   } while (wake == net::Wake::cancelled && !c.stream.cancelled());
   c.idle = false;
   if (wake != net::Wake::ready) co_return false;
-  if (c.listener->proxy_protocol && !co_await read_proxy_header(c)) co_return false;
-  co_return !c.tls || co_await secure(c);
+  if (c.listener->proxy_protocol) {
+    if (!co_await read_proxy_header(c)) co_return false;
+  }
+  if (!c.tls) co_return true;  // As a statement of its own: GCC 12 awaits behind `||` whatever stands before it.
+  co_return co_await secure(c);
 }
 
 }  // namespace keepgate::pipeline

@@ -160,7 +160,9 @@ PhaseResult content(Exchange& x) {
   if (!x.location().content) return refused(x, 404, "not_found", "nothing is configured here");
   const std::uint64_t bytes_max = x.location().client_body_bytes_max;
   if (bytes_max != 0 && x.body.framing() == http::BodyFraming::content_length && x.body.content_length() > bytes_max) {
-    return refused(x, 413, "body_too_large", "the body is larger than client_max_body_size");
+    refused(x, 413, "body_too_large", "the body is larger than client_max_body_size");
+    x.refusal.close = true;  // As nginx: nobody reads on to see whether it really is.
+    return {Next::refuse};
   }
   x.body.set_bytes_max(bytes_max);
   return {Next::content};

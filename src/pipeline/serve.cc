@@ -165,13 +165,15 @@ net::Task<void> run_phases(Exchange& x) {
   }
 }
 
-// What the client still sends of a body nobody read: a small rest is thrown away so that the connection can go on.
+// What the client still sends of a body nobody read: a small rest is thrown away so that the connection can go on. Not
+// longer than a connection that is closed would linger, as in nginx.
 net::Task<bool> drain_body(Exchange& x) {
   std::uint64_t drained = 0;
+  const std::int64_t end_ms = x.now().monotonic_ms + x.location().lingering_time_ms;
   x.body.set_bytes_max(0);
   while (!x.body.finished()) {
-    const auto piece = co_await x.body.next(x.location().client_body_timeout_ms);
-    if (!piece) co_return false;
+    const auto piece = co_await x.body.next(x.location().lingering_timeout_ms);
+    if (!piece || x.now().monotonic_ms > end_ms) co_return false;
     drained += piece->size();
     if (drained > drain_bytes_max) co_return false;
   }
@@ -288,7 +290,9 @@ IdleTimes idle_times(const Connection& c, std::int64_t since_ms) {
 
 net::Detached serve_connection(std::unique_ptr<Connection> connection) {
   Connection& c = *connection;
-  if ((c.tls || c.listener->proxy_protocol) && !co_await open_connection(c)) co_return;
+  if (c.tls || c.listener->proxy_protocol) {
+    if (!co_await open_connection(c)) co_return;
+  }
   bool go_on = true;
   while (go_on) {
     if (c.in_begin == c.in_end) {

@@ -124,7 +124,7 @@ def test_every_kind_of_ending_gives_the_place_back(keepgate, origin):
 
     backend = origin(answer)
     gate = keepgate(
-        "limit_conn_zone $server_name zone=z:1m;" + PROXIED % ("limit_conn z 1;", "client_max_body_size 10;"),
+        "limit_conn_zone $server_port zone=z:1m;" + PROXIED % ("limit_conn z 1;", "client_max_body_size 10;"),
         values={"origin": backend.address},
     )
     assert gate.get("/bad").status == 502
@@ -174,7 +174,7 @@ def test_a_zone_is_shared_by_all_workers_and_kept_over_a_reload(keepgate, held):
 
 def test_limits_come_before_authentication_and_after_limit_req(keepgate, held, jose):
     gate = keepgate(
-        "limit_conn_zone $server_name zone=z:1m; limit_req_zone $server_name zone=r:1m rate=1r/m;"
+        "limit_conn_zone $server_port zone=z:1m; limit_req_zone $server_port zone=r:1m rate=1r/m;"
         "server { listen 127.0.0.1:@gate@; location /hold { limit_conn z 1; proxy_pass http://@origin@; }"
         " location / { limit_conn z 1; limit_req zone=r burst=1 nodelay; limit_req_status 429;"
         ' auth_jwt "x"; auth_jwt_key_file k.json; proxy_pass http://@origin@; } }',
