@@ -47,7 +47,7 @@ def can_still_send(client, seconds):
 
 
 def test_a_head_has_one_deadline_however_its_bytes_come(keepgate):
-    gate = keepgate(SAYS % "client_header_timeout 700ms;")
+    gate = keepgate(SAYS % "client_header_timeout 700ms; lingering_close off;")
     with gate.connect() as slow:
         started = time.monotonic()
         drip(slow, request_bytes("GET", "/", {"X-Long": "y" * 200}), 0.02)
