@@ -69,6 +69,14 @@ TEST(Connections, sockets_and_times_are_checked) {
   }
 }
 
+TEST(Connections, an_upstream_gets_a_known_version_of_the_proxy_protocol_or_none) {
+  EXPECT_TRUE(check_server("proxy_protocol on;").says("error KG020"));
+  EXPECT_TRUE(check_server("proxy_protocol v3;").says("error KG020"));
+  EXPECT_NE(
+      check_server("proxy_protocol v2; location / { proxy_protocol off; proxy_pass http://127.0.0.1:1; }").snapshot,
+      nullptr);
+}
+
 TEST(Connections, limits_are_inherited_where_a_level_has_none) {
   const Loaded loaded = check_http(
       "limit_conn_zone $binary_remote_addr zone=a:1m; limit_conn_zone $host zone=b:64k; limit_conn a 10;"

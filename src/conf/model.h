@@ -101,6 +101,8 @@ struct TransactionModel {
   Position at;
 };
 
+enum class ProxyProtocolSetting : std::uint8_t { off = 0, v1, v2 };
+
 enum class LingeringSetting : std::uint8_t { on = 0, always, off };
 
 struct OptionalFile {
@@ -171,6 +173,7 @@ struct LevelOptions {
   std::optional<std::vector<Word>> transaction_key_files;
 
   // Proxy.
+  std::optional<ProxyProtocolSetting> proxy_protocol;
   std::optional<std::vector<ProxyHeaderModel>> proxy_set_headers;
   std::optional<std::vector<std::string>> proxy_hide_headers, proxy_pass_headers;
   std::optional<bool> proxy_pass_request_headers, proxy_intercept_errors;

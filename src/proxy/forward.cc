@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "http/status.h"
 #include "identity/transaction_token.h"
+#include "net/proxy_protocol.h"
 #include "pipeline/respond.h"
 #include "pipeline/worker.h"
 
@@ -15,6 +16,20 @@ using pipeline::Exchange;
 using pipeline::Refusal;
 
 namespace {
+
+// What tells an upstream who the client of this connection is; "" if nothing does.
+std::string_view proxy_header(Exchange& x, ProxyHeaderVersion version) {
+  pipeline::Connection& c = x.connection();
+  switch (version) {
+    case ProxyHeaderVersion::v1:
+      return x.arena.copy(net::write_proxy_v1(c.peer, c.local()));
+    case ProxyHeaderVersion::v2:
+      return x.arena.copy(net::write_proxy_v2(c.peer, c.local()));
+    case ProxyHeaderVersion::off:
+      break;
+  }
+  return {};
+}
 
 constexpr std::size_t coalesced_bytes_max = 4 * 1024;  // Bodies up to here go out in one buffer with the head.
 constexpr unsigned pieces_per_turn = 32;               // Of a body, before others get a turn.
@@ -117,7 +132,8 @@ net::Task<Forward::Ended> Forward::attempt() {
   request_sent_ = false;
   filled_ = 0;
   parser_.reset();
-  auto idle = fresh_only_ ? std::nullopt : pool_->take_idle(lease_.seat());
+  const bool takes_idle = !fresh_only_ && plan_.options.proxy_header == ProxyHeaderVersion::off;
+  auto idle = !takes_idle ? std::nullopt : pool_->take_idle(lease_.seat());
   x_.upstream.address = x_.arena.copy(lease_.peer().text);  // The record outlives the lease.
   if (idle) {
     link_ = std::move(*idle);
@@ -149,7 +165,8 @@ net::Task<Forward::Ended> Forward::attempt() {
 
 net::Task<Forward::Ended> Forward::connect_link() {
   const std::int64_t began = x_.now().monotonic_ms;
-  auto link = co_await pool_->connect(lease_.seat(), plan_.options.connect_timeout_ms, &x_.client());
+  auto link = co_await pool_->connect(lease_.seat(), plan_.options.connect_timeout_ms, &x_.client(),
+                                      proxy_header(x_, plan_.options.proxy_header));
   x_.upstream.connect_ms = x_.now().monotonic_ms - began;
   if (link) {
     link_ = std::move(*link);
@@ -157,6 +174,12 @@ net::Task<Forward::Ended> Forward::connect_link() {
   }
   const Error& error = link.error();
   if (error.kind == ErrorKind::cancelled) co_return Ended::client_gone;
+  if (error.kind == ErrorKind::limit || error.kind == ErrorKind::io) {
+    // No descriptor, no connection left: a shortage of ours says nothing about the server.
+    log(LogLevel::error, error.detail, " while connecting to upstream ", peer_name(),
+        ", client: ", x_.connection().peer_ip);
+    co_return refuse(503, "overloaded", error.detail);
+  }
   lease_.failed(x_.now().monotonic_ms);
   refuse(error.kind == ErrorKind::timeout ? 504 : 502,
          error.kind == ErrorKind::timeout ? "gateway_timeout" : "bad_gateway", error.detail);
@@ -444,7 +467,8 @@ Forward::Ended Forward::cut_off(std::string_view why) {
 }
 
 void Forward::finish_link() {
-  if (reusable_ && body_taken() && !link_.stream.hung_up()) {
+  const bool is_shared = plan_.options.proxy_header == ProxyHeaderVersion::off;  // Else it is for one client.
+  if (is_shared && reusable_ && body_taken() && !link_.stream.hung_up()) {
     pool_->give_back(std::move(link_), lease_.seat());
   } else {
     link_.stream.close();

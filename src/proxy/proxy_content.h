@@ -15,6 +15,9 @@
 
 namespace keepgate::proxy {
 
+// A PROXY header in front of every connection to the upstream (our `proxy_protocol`).
+enum class ProxyHeaderVersion : std::uint8_t { off = 0, v1, v2 };
+
 struct ProxyOptions {
   std::shared_ptr<const upstream::Group> group;
   bool has_uri = false;     // proxy_pass with a URI part: the path is Permit::service_path(), encoded.
@@ -29,7 +32,8 @@ struct ProxyOptions {
   std::int64_t read_timeout_ms = 60'000;
   bool intercept_errors = false;  // proxy_intercept_errors: answers ≥ 300 that have an error_page are replaced.
   std::shared_ptr<const tls::ClientContext> tls;  // https: never nullptr. http: nullptr.
-  std::string tls_name;                           // proxy_ssl_name; default: the host of proxy_pass.
+  ProxyHeaderVersion proxy_header = ProxyHeaderVersion::off;
+  std::string tls_name;  // proxy_ssl_name; default: the host of proxy_pass.
 };
 
 // Builds the content; computes what can be computed once (fixed fields, which request fields are overridden).

@@ -43,7 +43,8 @@ std::optional<Link> Pool::take_idle(const Seat& seat) {
   return std::nullopt;
 }
 
-net::Task<Result<Link>> Pool::connect(const Seat& seat, std::int64_t timeout_ms, net::Stream* client) {
+net::Task<Result<Link>> Pool::connect(const Seat& seat, std::int64_t timeout_ms, net::Stream* client,
+                                      std::string_view preface) {
   const std::int64_t deadline = loop_.now().monotonic_ms + timeout_ms;
   auto stream = co_await net::connect(loop_, seat.peer->server.address, deadline, client);
   if (!stream) co_return std::unexpected(std::move(stream.error()));
@@ -51,6 +52,11 @@ net::Task<Result<Link>> Pool::connect(const Seat& seat, std::int64_t timeout_ms,
   link.stream = std::move(*stream);
   link.peer = seat.peer;
   link.made_ms = loop_.now().monotonic_ms;
+  if (!preface.empty()) {
+    iovec whole{const_cast<char*>(preface.data()), preface.size()};
+    auto sent = co_await net::write_all(link.stream, &whole, 1, timeout_ms);
+    if (!sent) co_return std::unexpected(std::move(sent.error()));
+  }
   if (tls_) {
     link.stream.set_layer(tls::make_client_layer(link.stream.descriptor(), tls_, tls_name_));
     auto done = co_await net::handshake(link.stream, deadline);

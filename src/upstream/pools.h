@@ -39,7 +39,9 @@ class Pool {
   // The idle connection to the peer in `seat` that was used last, if it is still good. No wait and no system call.
   std::optional<Link> take_idle(const Seat& seat);
   // A new connection, with its TLS handshake done. Hangup of `client` cancels. The caller holds the lease of `seat`.
-  net::Task<Result<Link>> connect(const Seat& seat, std::int64_t timeout_ms, net::Stream* client);
+  // `preface` goes out first, before TLS (a PROXY header); such a connection must not be given back.
+  net::Task<Result<Link>> connect(const Seat& seat, std::int64_t timeout_ms, net::Stream* client,
+                                  std::string_view preface = {});
   // After a complete exchange over it. Keeps or closes it by the group's keepalive settings.
   void give_back(Link link, const Seat& seat);
 

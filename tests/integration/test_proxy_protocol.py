@@ -1,10 +1,12 @@
 """listen … proxy_protocol: what a balancer writes in front of a connection, and what happens when it does not."""
 import socket
 import struct
+import threading
 import time
 
 import pytest
 
+from harness.certificates import server_context
 from harness.ports import wait_until
 from harness.wire import Client, request_bytes
 
@@ -182,3 +184,114 @@ def test_a_unix_listener_takes_headers_too(keepgate, origin, short_folder):
         client.send(V1 + request_bytes("GET", "/x"))
         assert client.read_response().status == 200
     assert backend.last.get("X-Addr") == "192.0.2.7"
+
+
+class Behind:
+    """An origin that reads a PROXY header, keeps it, then speaks HTTP; with TLS behind the header if asked."""
+
+    def __init__(self, tls=None):
+        self.headers, self.requests, self.tls = [], [], tls
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+
+    @staticmethod
+    def read(sock, count):
+        data = b""
+        while len(data) < count:
+            data += sock.recv(count - len(data)) or (_ for _ in ()).throw(OSError("closed"))
+        return data
+
+    def serve(self, sock):
+        sock.settimeout(10)
+        try:
+            header = self.read(sock, 12)
+            if header == SIGNATURE:
+                header += self.read(sock, 4)
+                header += self.read(sock, struct.unpack(">H", header[14:16])[0])
+            while header[:5] == b"PROXY" and not header.endswith(b"\r\n"):
+                header += self.read(sock, 1)
+            self.headers.append(header)
+            if self.tls:
+                sock = self.tls.wrap_socket(sock, server_side=True)
+            while True:
+                head = b""
+                while not head.endswith(b"\r\n\r\n"):
+                    head += self.read(sock, 1)
+                self.requests.append(head)
+                sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        except OSError:
+            sock.close()
+
+    def close(self):
+        self.listener.close()
+
+
+@pytest.fixture
+def behind():
+    made = []
+
+    def build(**options):
+        made.append(Behind(**options))
+        return made[-1]
+
+    yield build
+    for one in made:
+        one.close()
+
+
+OUT = "upstream up { server @origin@; keepalive 8; } server { listen 127.0.0.1:@gate@; proxy_protocol %s; location / { proxy_pass %s://up; %s } }"
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_the_upstream_is_told_who_the_client_is(keepgate, behind, version):
+    backend = behind()
+    gate = keepgate(OUT % (version, "http", ""), values={"origin": backend.address})
+    with gate.connect() as client:
+        port = client.socket.getsockname()[1]
+        for _ in range(3):
+            assert client.request("GET", "/x").status == 200
+    addresses = bytes([127, 0, 0, 1, 127, 0, 0, 1]) + struct.pack(">HH", port, gate.port())
+    expected = {"v1": b"PROXY TCP4 127.0.0.1 127.0.0.1 %d %d\r\n" % (port, gate.port()), "v2": v2(body=addresses)}[version]
+    assert backend.headers == [expected] * 3, "each request on a connection of its own, never a pooled one"
+    assert len(backend.requests) == 3
+
+
+def test_two_clients_never_share_an_announced_connection(keepgate, behind):
+    backend = behind()
+    gate = keepgate(OUT % ("v1", "http", ""), values={"origin": backend.address})
+    for _ in range(4):
+        assert gate.get("/x").status == 200
+    assert len(set(backend.headers)) == 4
+
+
+def test_the_real_address_goes_up(keepgate, behind):
+    backend = behind()
+    gate = keepgate("set_real_ip_from 127.0.0.1;" + OUT % ("v1", "http", ""), values={"origin": backend.address})
+    assert gate.get("/x", {"X-Real-IP": "127.0.0.9:77"}).status == 200
+    assert backend.headers == [b"PROXY TCP4 127.0.0.9 127.0.0.1 77 %d\r\n" % gate.port()]
+
+
+def test_the_header_goes_up_before_tls(keepgate, behind, authority):
+    certificate, key = authority.issue("up", label="behind")
+    backend = behind(tls=server_context(certificate, key))
+    inside = f"proxy_ssl_verify on; proxy_ssl_trusted_certificate {authority.file}; proxy_ssl_name up;"
+    gate = keepgate(OUT % ("v2", "https", inside), values={"origin": backend.address})
+    assert gate.get("/x").status == 200
+    assert backend.headers[0].startswith(SIGNATURE) and len(backend.requests) == 1
+
+
+def test_off_sends_none_and_keeps_connections(keepgate, origin):
+    backend = origin()
+    gate = keepgate(OUT % ("off", "http", ""), values={"origin": backend.address})
+    assert [gate.get("/x").status for _ in range(3)] == [200] * 3
+    assert b"PROXY" not in backend.received
+    assert len(backend.connections) == 1

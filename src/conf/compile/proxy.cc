@@ -107,6 +107,11 @@ void Compiler::compile_proxy(Location& out, const Level& level) {
   proxy.connect_timeout_ms = options.proxy_connect_timeout_ms.value_or(60'000);
   proxy.send_timeout_ms = options.proxy_send_timeout_ms.value_or(60'000);
   proxy.read_timeout_ms = options.proxy_read_timeout_ms.value_or(60'000);
+  if (options.proxy_protocol) {
+    constexpr proxy::ProxyHeaderVersion versions[] = {proxy::ProxyHeaderVersion::off, proxy::ProxyHeaderVersion::v1,
+                                                      proxy::ProxyHeaderVersion::v2};
+    proxy.proxy_header = versions[static_cast<std::size_t>(*options.proxy_protocol)];
+  }
   proxy.intercept_errors = options.proxy_intercept_errors.value_or(false);
   if (target->tls) {
     proxy.tls = client_tls(options, word);

@@ -83,6 +83,16 @@ void remark_buffering(Reader& reader, const Scope&, const Directive& directive) 
   }
 }
 
+void set_proxy_protocol(Reader& reader, const Scope& scope, const Directive& directive) {
+  const Word& word = directive.arguments[0];
+  std::optional<ProxyProtocolSetting> setting;
+  if (word.text == "off") setting = ProxyProtocolSetting::off;
+  if (word.text == "v1") setting = ProxyProtocolSetting::v1;
+  if (word.text == "v2") setting = ProxyProtocolSetting::v2;
+  if (!setting) reader.invalid_value(directive, word, "one of off, v1, v2");
+  detail::set_once<&O::proxy_protocol>(reader, scope, directive, setting);
+}
+
 constexpr DirectiveRow rows[] = {
     {"proxy_pass",
      in_location,
@@ -91,6 +101,14 @@ constexpr DirectiveRow rows[] = {
      set_proxy_pass,
      "",
      "Forwards to http:// or https:// and an upstream, an address or unix:PATH; a URI replaces the matched part."},
+    {"proxy_protocol",
+     in_levels,
+     {1, 1},
+     Support::built,
+     set_proxy_protocol,
+     "off",
+     "A PROXY header of version v1 or v2 in front of each connection to the upstream; it then carries one request and "
+     "is not kept."},
     {"proxy_set_header",
      in_levels,
      {2, 2},
