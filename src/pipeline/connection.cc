@@ -43,11 +43,8 @@ void Connection::restore_peer() {
 }
 
 const net::Address& Connection::local() {
-  if (!local_known_) {
-    local_ = net::local_address(stream.descriptor());
-    local_known_ = true;
-  }
-  return local_;
+  if (!local_) local_ = std::make_unique<const net::Address>(net::local_address(stream.descriptor()));
+  return *local_;
 }
 
 }  // namespace keepgate::pipeline

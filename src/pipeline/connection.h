@@ -60,8 +60,7 @@ class Connection {
 
  private:
   friend struct Worker;
-  net::Address local_;
-  bool local_known_ = false;
+  std::unique_ptr<const net::Address> local_;  // Few ask, and an idle connection should be small.
   bool peer_is_replaced_ = false;
   struct Peer {
     net::Address address;

@@ -195,7 +195,9 @@ net::Task<void> linger(Connection& c, const LocationConfig& location) {
     }
     if (got.status != net::Io::want_read) co_return;
     const std::int64_t now_ms = c.worker.loop.now().monotonic_ms;
+    c.worker.begin_reusable(c);
     const net::Wake wake = co_await c.stream.wait_readable(std::min(now_ms + location.lingering_timeout_ms, end));
+    c.worker.end_reusable(c);
     if (wake != net::Wake::ready) co_return;
   }
 }

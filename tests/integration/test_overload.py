@@ -113,6 +113,16 @@ def test_idle_connections_make_room_oldest_first(keepgate):
     assert gate.read("error.log").count(reused) <= 3, "not a line a connection"
 
 
+def test_lingering_connections_make_room_too(keepgate):
+    gate = gate_with(keepgate, 20, "client_max_body_size 10; lingering_timeout 20s;")
+    lingering = []
+    for _ in range(40):
+        lingering.append(gate.connect())
+        lingering[-1].send(request_bytes("POST", "/up", {"Content-Length": "100000"}) + b"y" * 100)
+        assert lingering[-1].read_response().status == 413
+    assert gate.get("/").status == 200
+
+
 def test_connections_beyond_the_limit_are_refused_with_a_line(keepgate):
     gate = gate_with(keepgate, 20)
     busy = busy_until(gate, lambda: "20 worker_connections are not enough\n" in gate.read("error.log"))
