@@ -6,6 +6,7 @@
 #include "conf/test_support.h"
 #include "pipeline/content.h"
 #include "upstream/group.h"
+#include "upstream/peer.h"
 
 namespace keepgate::conf {
 namespace {
@@ -333,6 +334,41 @@ TEST(Load, upstream_targets_have_their_names) {
   EXPECT_EQ(loaded.at("/c").content->upstream_name(), "127.0.0.1:9000");
   EXPECT_EQ(loaded.at("/u").content->upstream_name(), "localhost");
   EXPECT_EQ(loaded.at("/u").path_replacement->uri, "/v");
+}
+
+TEST(Load, a_group_has_its_method_and_its_bounds) {
+  const Loaded loaded = check_http(
+      "upstream a { zone a 64k; hash $arg_k consistent; server 127.0.0.1:1 max_conns=7; server 127.0.0.1:2 drain;"
+      " queue 5 timeout=2s; retry_budget 30% min=2/s; outlier_ejection consecutive=4 time=5s max_ejected=25%; }"
+      "upstream b { server 127.0.0.1:1 slow_start=4s; server 127.0.0.1:2 backup; random two; retry_budget off; }"
+      "upstream c { server 127.0.0.1:1; }");
+  ASSERT_NE(loaded.snapshot, nullptr) << loaded.complaints();
+  const upstream::Group &a = *loaded.snapshot->groups[0], &b = *loaded.snapshot->groups[1],
+                        &c = *loaded.snapshot->groups[2];
+  EXPECT_EQ(a.method, upstream::Method::consistent_hash);
+  EXPECT_EQ(a.hash_key.text(), "$arg_k");
+  EXPECT_TRUE(a.peers->shared());
+  EXPECT_EQ(a.servers[0].conns_max, 7U);
+  EXPECT_TRUE(a.servers[1].down);
+  EXPECT_EQ(a.queue, 5U);
+  EXPECT_EQ(a.queue_timeout_ms, 2000);
+  EXPECT_EQ(a.retries, (upstream::RetryBudgetOptions{.off = false, .percent = 30, .per_second = 2}));
+  EXPECT_EQ(a.ejection, (upstream::EjectionOptions{.consecutive = 4, .time_ms = 5000, .ejected_percent_max = 25}));
+  EXPECT_EQ(b.method, upstream::Method::random_two);
+  EXPECT_EQ(b.servers[0].slow_start_ms, 4000);
+  EXPECT_TRUE(b.servers[1].backup);  // nginx: a method forbids the parameters of the servers behind it.
+  EXPECT_TRUE(b.retries.off);
+  EXPECT_EQ(c.method, upstream::Method::round_robin);
+  EXPECT_FALSE(c.peers->shared());
+  EXPECT_EQ(c.retries.percent, 20U);
+  EXPECT_EQ(c.ejection.consecutive, 0U);
+}
+
+TEST(Load, a_second_method_replaces_the_first_with_a_warning) {
+  const Loaded loaded = check_http("upstream a { server 127.0.0.1:1; least_conn; ip_hash; }");
+  ASSERT_NE(loaded.snapshot, nullptr) << loaded.complaints();
+  EXPECT_TRUE(loaded.says("warning KG016: load balancing method redefined"));
+  EXPECT_EQ(loaded.snapshot->groups[0]->method, upstream::Method::ip_hash);
 }
 
 TEST(Load, keys_that_cannot_be_used_stop_their_location_only) {

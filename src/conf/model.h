@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "conf/source.h"
 #include "route/location_tree.h"
+#include "upstream/group.h"
 
 namespace keepgate::conf {
 
@@ -234,6 +235,8 @@ struct UpstreamServerModel {
   unsigned weight = 1;
   unsigned fails_max = 1;
   std::int64_t fail_timeout_ms = 10'000;
+  unsigned conns_max = 0;
+  std::int64_t slow_start_ms = 0;
   bool backup = false;
   bool down = false;
 };
@@ -244,6 +247,11 @@ struct UpstreamModel {
   std::vector<UpstreamServerModel> servers;
   std::optional<std::uint32_t> keepalive, keepalive_requests;
   std::optional<std::int64_t> keepalive_timeout_ms, keepalive_time_ms;
+  std::optional<upstream::Method> method;
+  std::optional<Word> hash_key;
+  std::optional<std::pair<unsigned, std::int64_t>> queue;  // Places, timeout in milliseconds.
+  std::optional<upstream::RetryBudgetOptions> retries;
+  std::optional<upstream::EjectionOptions> ejection;
 };
 
 struct MapEntryModel {

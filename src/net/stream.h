@@ -85,6 +85,7 @@ class Stream {
   // Ends the wait of whoever reads, once, with Wake::cancelled; the stream stays usable.
   void cancel_reader() { loop_->cancel_waiter(watch_->reader); }
   void cancel_writer() { loop_->cancel_waiter(watch_->writer); }
+  void cancel_hangup_waiter() { loop_->cancel_waiter(watch_->hangup_waiter); }
   void shutdown_write();  // Half-close, after the layer's goodbye.
   void reset_on_close();  // The close sends RST: for peers that must not mistake an end for success.
   void close();

@@ -60,6 +60,19 @@ Forward::Ended Forward::refuse(std::uint16_t status, std::string_view code, std:
   return Ended::failed;
 }
 
+upstream::PickInput Forward::pick_input() {
+  const upstream::Group& group = *plan_.options.group;
+  std::string_view client;
+  if (group.method == upstream::Method::ip_hash) {
+    client = x_.variable({.variable = route::Variable::binary_remote_addr, .index = 0, .argument = {}});
+  }
+  return {.key = group.hash_key.empty() ? std::string_view() : x_.evaluate(group.hash_key),
+          .client = client,
+          .tried = tried_,
+          .now_ms = x_.now().monotonic_ms,
+          .is_new = attempts_ == 0};
+}
+
 std::string_view Forward::peer_name() const {
   return lease_ ? std::string_view(lease_.peer().server.name) : plan_.options.group->name;
 }
@@ -110,8 +123,20 @@ net::Task<std::optional<Refusal>> Forward::run() {
   }
   Ended ended = Ended::try_again;
   while (ended == Ended::try_again) {
+    if (!tried_.empty() && !pool_->balance().may_retry(x_.now().monotonic_ms)) {
+      log(LogLevel::warn, "no retry budget is left, upstream: ", plan_.options.group->name);
+      co_return refusal_;
+    }
     lease_.end();
-    lease_ = pool_->balance().pick({.key = {}, .client = {}, .tried = tried_, .now_ms = x_.now().monotonic_ms});
+    const upstream::PickInput input = pick_input();
+    lease_ = pool_->balance().pick(input);
+    if (!lease_ && tried_.empty() && pool_->balance().has_queue()) {
+      lease_ = co_await pool_->balance().wait_in_line(input, x_.client());
+      if (!lease_ && x_.client().broken()) {
+        ended = Ended::client_gone;
+        break;
+      }
+    }
     if (!lease_) {
       if (refusal_.reason.empty()) refuse(502, "bad_gateway", "no live upstreams");
       co_return refusal_;
@@ -311,7 +336,8 @@ net::Task<Forward::Ended> Forward::read_response_head() {
     }
   }
   if (parser_.head().status == 101) co_return refuse(502, "bad_gateway", "the upstream switched protocols unasked");
-  lease_.succeeded();
+  const std::int64_t now_ms = x_.now().monotonic_ms;
+  parser_.head().status >= 500 ? lease_.failed_status(now_ms) : lease_.succeeded(now_ms);
   x_.upstream.header_ms = x_.now().monotonic_ms - sent_ms_;
   x_.upstream.status = parser_.head().status;
   co_return Ended::answered;

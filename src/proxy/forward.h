@@ -49,6 +49,7 @@ class Forward {
   Ended refuse(std::uint16_t status, std::string_view code, std::string_view reason);
   Ended cut_off(std::string_view why);
   bool may_try_again() const;
+  upstream::PickInput pick_input();
   std::string_view peer_name() const;  // For messages.
   bool body_taken() const { return !with_body_ || x_.body.finished(); }
 

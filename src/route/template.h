@@ -52,6 +52,7 @@ struct VariableRef {
   Variable variable = Variable::none;
   std::uint32_t index = 0;  // map_: which map.
   std::string argument;     // Families: NAME in lower case with '_' as written ("x_api_key" for $http_x_api_key).
+  bool operator==(const VariableRef&) const = default;
 };
 
 // One row per variable: the reference page and the checks of `verified` read it.
@@ -106,8 +107,11 @@ class Template {
     std::string literal;
     VariableRef reference;  // variable == none: the literal.
     bool is_variable() const { return reference.variable != Variable::none; }
+    bool operator==(const Part&) const = default;
   };
   std::span<const Part> parts() const { return parts_; }
+  // A template names maps by number: two that were written alike are the same only if the numbers are.
+  bool operator==(const Template& other) const { return parts_ == other.parts_; }
   bool uses_unverified_jwt_claim() const;  // Any $jwt_*: verified only after the access phase.
 
  private:

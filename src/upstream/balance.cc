@@ -1,10 +1,22 @@
 #include "upstream/balance.h"
 
+#include <random>
+
 #include "base/log.h"
 
 namespace keepgate::upstream {
 
-Balance::Balance(std::shared_ptr<const Group> group) : group_(std::move(group)), reader_(group_->peers->published()) {}
+namespace {
+// Those who wait look again by themselves: a server may come back without anybody's request ending.
+constexpr std::int64_t look_again_ms = 100;
+constexpr std::int64_t half_closed_grace_ms = 1'000;  // A client that closed its side may still be reading.
+}  // namespace
+
+Balance::Balance(std::shared_ptr<const Group> group)
+    : group_(std::move(group)),
+      lane_(group_->budget->open_lane()),
+      reader_(group_->peers->published()),
+      random_(std::random_device{}() | 1ULL) {}
 
 void Balance::refresh() {
   const std::shared_ptr<const PeerSet>& now = reader_.get();
@@ -18,9 +30,14 @@ void Balance::take_over(const PeerSet& set) {
   seats_.clear();
   primary_.clear();
   backup_.clear();
+  primary_weight_ = 0;
+  starts_slowly_ = false;
   for (const auto& peer : set.peers) {
     Seat& seat = seat_for(peer, old);
-    (peer->server.backup ? backup_ : primary_).push_back(&seat);
+    const Server& server = peer->server;
+    starts_slowly_ = starts_slowly_ || server.slow_start_ms > 0;
+    if (!server.backup) primary_weight_ += server.weight;
+    (server.backup ? backup_ : primary_).push_back(&seat);
   }
   for (auto& seat : old) {
     if (seat && seat->leases > 0) leaving_.push_back(std::move(seat));
@@ -28,6 +45,25 @@ void Balance::take_over(const PeerSet& set) {
   for (std::size_t i = 0; i < seats_.size(); ++i) {
     if (seats_[i]->number == SIZE_MAX) seats_[i]->number = free_number();
   }
+  if (group_->method == Method::consistent_hash) build_ring();
+}
+
+// Servers are on the ring by name: the addresses of one name share its points.
+void Balance::build_ring() {
+  std::vector<Ring::Owner> owners;
+  ring_owners_.clear();
+  for (Seat* const seat : primary_) {
+    const Server& server = seat->peer->server;
+    const auto known = std::ranges::find(owners, server.name, &Ring::Owner::name);
+    if (known == owners.end()) {
+      owners.push_back({server.name, server.weight});
+      ring_owners_.push_back({seat});
+    } else {
+      known->weight = std::max(known->weight, server.weight);
+      ring_owners_[static_cast<std::size_t>(known - owners.begin())].push_back(seat);
+    }
+  }
+  ring_ = Ring(owners);
 }
 
 Seat& Balance::seat_for(const std::shared_ptr<Peer>& published, std::vector<std::unique_ptr<Seat>>& old) {
@@ -60,101 +96,85 @@ std::size_t Balance::peer_count() {
   return seats_.size();
 }
 
-bool Balance::usable(const Peer& peer, const PickInput& input) const {
-  if (peer.server.down || (!input.tried.empty() && input.tried.has(peer))) return false;
-  if (peer.health.load(std::memory_order_relaxed) == Health::unhealthy) return false;
-  // A lone server is always tried: there is nobody to spare it for.
-  if (seats_.size() == 1 || peer.server.fails_max == 0) return true;
-  return peer.fails.load(std::memory_order_relaxed) < peer.server.fails_max ||
-         input.now_ms - peer.checked_ms.load(std::memory_order_relaxed) > peer.server.fail_timeout_ms;
-}
-
-// Smooth weighted round robin. A weight that failures reduced recovers by one with every choice.
-Seat* Balance::next_by_weight(const Seats& seats, const PickInput& input) {
-  Seat* best = nullptr;
-  std::int64_t total = 0;
-  for (Seat* const seat : seats) {
-    Peer& peer = *seat->peer;
-    if (!usable(peer, input)) continue;
-    const std::int64_t weight = peer.effective_weight.load(std::memory_order_relaxed);
-    seat->current_weight += weight;
-    total += weight;
-    if (weight < static_cast<std::int64_t>(peer.server.weight)) {
-      peer.effective_weight.store(weight + 1, std::memory_order_relaxed);
-    }
-    if (best == nullptr || seat->current_weight > best->current_weight) best = seat;
-  }
-  if (best != nullptr) best->current_weight -= total;
-  return best;
-}
-
 // A peer whose fail_timeout is over is given one try, by one worker, before it counts as sound again.
-bool Balance::claim(Peer& peer, std::int64_t now_ms) {
+bool Balance::claim_try(Peer& peer, std::int64_t now_ms) {
+  std::int64_t until_ms = peer.ejected_until_ms.load(std::memory_order_relaxed);
+  if (until_ms != 0 && peer.recovered_ms.load(std::memory_order_relaxed) < until_ms) {
+    peer.recovered_ms.store(std::max(now_ms, until_ms), std::memory_order_relaxed);
+    say("upstream server is back after its ejection", peer);
+  }
   std::int64_t before = peer.checked_ms.load(std::memory_order_relaxed);
   if (now_ms - before <= peer.server.fail_timeout_ms) return true;
-  const bool first = peer.checked_ms.compare_exchange_strong(before, now_ms, std::memory_order_relaxed);
-  return first || peer.fails.load(std::memory_order_relaxed) == 0;
+  if (peer.checked_ms.compare_exchange_strong(before, now_ms, std::memory_order_relaxed)) return true;
+  return peer.server.fails_max == 0 || peer.fails.load(std::memory_order_relaxed) < peer.server.fails_max;
 }
 
-Lease Balance::lease_from(const Seats& seats, const PickInput& input) {
-  // Another worker may take the last place between a look and the claim: as often as there are seats, no more.
+// False: another worker was quicker.
+bool Balance::take(Seat& seat, std::int64_t now_ms) {
+  if (!seat.peer->enter()) return false;
+  if (seats_.size() > 1 && !claim_try(*seat.peer, now_ms)) {
+    seat.peer->leave();
+    return false;
+  }
+  ++seat.leases;
+  return true;
+}
+
+Lease Balance::lease_from(const Seats& seats, Method method, const PickInput& input) {
+  // Between a look and the claim a place may go to another worker: as often as there are seats, no more.
   for (std::size_t round = 0; round <= seats.size(); ++round) {
-    Seat* const seat = next_by_weight(seats, input);
-    if (seat == nullptr) return {};
-    if (!claim(*seat->peer, input.now_ms)) continue;
-    ++seat->leases;
-    seat->peer->add_active(1);
-    return {*seat, *this};
+    Seat* const seat = choose(seats, method, input);
+    if (seat == nullptr) break;
+    if (take(*seat, input.now_ms)) return {*seat, *this};
   }
   return {};
 }
 
 Lease Balance::pick(const PickInput& input) {
   refresh();
-  if (seats_.size() == 1) {
-    Seat& seat = *seats_.front();
-    if (!usable(*seat.peer, input)) return {};
-    ++seat.leases;
-    seat.peer->add_active(1);
-    return {seat, *this};
+  if (input.is_new) lane_->requests.add(input.now_ms);
+  if (has_queue() && !input.waited_turn && input.tried.empty() && !line().empty()) return {};
+  Lease lease = lease_from(primary_, group_->method, input);
+  if (lease || backup_.empty()) return lease;
+  return lease_from(backup_, group_->method == Method::least_conn ? Method::least_conn : Method::round_robin, input);
+}
+
+net::Task<Lease> Balance::wait_in_line(const PickInput& input, net::Stream& client) {
+  PickInput turn = input;
+  turn.is_new = false;
+  turn.waited_turn = true;
+  WaitLine::Place place{client};
+  WaitLine& its_line = line();
+  Lease lease;
+  if (!its_line.enter(place, group_->queue)) co_return lease;
+  log(LogLevel::debug, "a request waits for a server, upstream: \"", group_->name, '"');
+  std::int64_t deadline_ms = input.now_ms + group_->queue_timeout_ms;
+  while (true) {
+    turn.now_ms = client.loop().now().monotonic_ms;
+    if (its_line.is_first(place)) lease = pick(turn);
+    if (lease || turn.now_ms >= deadline_ms || client.broken() || client.cancelled()) break;
+    const std::int64_t again_ms = std::min(deadline_ms, turn.now_ms + look_again_ms);
+    if (!client.hung_up()) {
+      const net::Wake wake = co_await client.wait_hangup(again_ms);
+      if (wake == net::Wake::hangup) deadline_ms = std::min(deadline_ms, turn.now_ms + half_closed_grace_ms);
+    } else {
+      co_await net::SleepUntil(client.loop(), again_ms);
+    }
   }
-  Lease lease = lease_from(primary_, input);
-  return lease || backup_.empty() ? std::move(lease) : lease_from(backup_, input);
+  its_line.leave(place);
+  if (!its_line.empty()) its_line.wake_first();  // There may be more than one free place.
+  co_return lease;
 }
 
 void Balance::ended(Seat& seat) {
-  seat.peer->add_active(static_cast<std::uint32_t>(-1));
+  seat.peer->leave();
+  if (has_queue() && !line().empty()) line().wake_first();
   if (--seat.leases > 0 || leaving_.empty()) return;
   std::erase_if(leaving_, [&](const auto& one) { return one.get() == &seat; });
 }
 
 void Lease::end() {
   if (seat_ != nullptr) balance_->ended(*std::exchange(seat_, nullptr));
-}
-
-// Sound again: but only an answer to a try that came after the failure says so (nginx's rule), so that failures count
-// that lie within one fail_timeout.
-void Lease::succeeded() {
-  Peer& peer = *seat_->peer;
-  if (peer.fails.load(std::memory_order_relaxed) == 0) return;
-  if (peer.failed_ms.load(std::memory_order_relaxed) < peer.checked_ms.load(std::memory_order_relaxed)) {
-    peer.fails.store(0, std::memory_order_relaxed);
-  }
-}
-
-void Lease::failed(std::int64_t now_ms) {
-  Peer& peer = *seat_->peer;
-  const Server& server = peer.server;
-  const std::uint32_t fails = peer.fails.fetch_add(1, std::memory_order_relaxed) + 1;
-  peer.failed_ms.store(now_ms, std::memory_order_relaxed);
-  peer.checked_ms.store(now_ms, std::memory_order_relaxed);
-  if (server.fails_max == 0) return;
-  const std::int64_t lighter = peer.effective_weight.load(std::memory_order_relaxed) - server.weight / server.fails_max;
-  peer.effective_weight.store(std::max<std::int64_t>(lighter, 0), std::memory_order_relaxed);
-  if (fails == server.fails_max && balance_->seats_.size() > 1) {
-    log(LogLevel::warn, "upstream server temporarily disabled, upstream: \"", balance_->group_->name,
-        "\", server: ", server.name, " (", peer.text, ")");
-  }
 }
 
 }  // namespace keepgate::upstream

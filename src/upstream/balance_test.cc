@@ -2,70 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
 #include <string>
 #include <thread>
 
+#include "upstream/balance_for_tests.h"
+
 namespace keepgate::upstream {
 namespace {
-
-Server server(std::string name, unsigned weight = 1) {
-  Server one;
-  one.name = std::move(name);
-  one.weight = weight;
-  return one;
-}
-
-Server backup(std::string name) {
-  Server one = server(std::move(name));
-  one.backup = true;
-  return one;
-}
-
-Server down(std::string name) {
-  Server one = server(std::move(name));
-  one.down = true;
-  return one;
-}
-
-std::shared_ptr<const Group> group_of(std::vector<Server> servers, std::string zone = "") {
-  Group group;
-  group.name = "orders";
-  group.zone = std::move(zone);
-  group.servers = std::move(servers);
-  return make_group(std::move(group));
-}
-
-class Bench {
- public:
-  explicit Bench(std::vector<Server> servers) : Bench(group_of(std::move(servers))) {}
-  explicit Bench(std::shared_ptr<const Group> its_group) : group(std::move(its_group)), balance(group) {}
-
-  Lease pick(std::int64_t now_ms = 0) { return balance.pick({.tried = tried, .now_ms = now_ms}); }
-  // The name of the server that is picked, with a lease that ends at once; "-" for none.
-  std::string name(std::int64_t now_ms = 0) {
-    const Lease lease = pick(now_ms);
-    return lease ? lease.peer().server.name : "-";
-  }
-  std::string names(int count, std::int64_t now_ms = 0) {
-    std::string out;
-    for (int i = 0; i < count; ++i) out += name(now_ms);
-    return out;
-  }
-  void fail(std::string_view which, std::int64_t now_ms, int times = 1) {
-    while (times > 0) {
-      Lease lease = pick(now_ms);
-      ASSERT_TRUE(lease);
-      if (lease.peer().server.name != which) continue;
-      lease.failed(now_ms);
-      --times;
-    }
-  }
-
-  std::shared_ptr<const Group> group;
-  Balance balance;
-  Tried tried;
-};
 
 TEST(Balance, interleaves_weights_smoothly) {
   Bench bench({server("a", 5), server("b"), server("c")});
@@ -91,7 +34,7 @@ TEST(Balance, gives_a_failed_server_one_try_after_its_time_and_all_after_a_succe
   }
   EXPECT_EQ(bench.names(4, 11'001), "bbbb");
   EXPECT_EQ(bench.names(4, 21'001), "bbbb");
-  probe.succeeded();
+  probe.succeeded(21'001);
   const std::string after = bench.names(4, 21'002);
   EXPECT_EQ(std::ranges::count(after, 'a'), 2);
 }
@@ -112,7 +55,7 @@ TEST(Balance, counts_failures_that_lie_within_one_fail_timeout) {
   while (true) {  // A success in between does not undo it.
     Lease lease = bench.pick(2000);
     if (lease.peer().server.name != "a") continue;
-    lease.succeeded();
+    lease.succeeded(2000);
     break;
   }
   bench.fail("a", 3000);
@@ -127,7 +70,7 @@ TEST(Balance, forgets_a_failure_when_a_try_after_the_fail_timeout_succeeds) {
   while (true) {
     Lease lease = bench.pick(11'001);
     if (lease.peer().server.name != "a") continue;
-    lease.succeeded();
+    lease.succeeded(11'001);
     break;
   }
   bench.fail("a", 12'000);
@@ -247,6 +190,31 @@ TEST(Balance, workers_have_peers_of_their_own_unless_there_is_a_zone) {
   }
 }
 
+TEST(Balance, a_request_under_way_keeps_a_server_at_max_conns_from_another) {
+  for (const bool zone : {false, true}) {
+    Server a = server("a");
+    a.conns_max = 2;
+    Bench bench(group_of({a}, zone ? "zone" : ""));
+    const Lease one = bench.pick();
+    Lease two = bench.pick();
+    EXPECT_TRUE(one && two);
+    EXPECT_EQ(bench.name(), "-");
+    two.end();
+    EXPECT_EQ(bench.name(), "a");
+  }
+}
+
+TEST(Balance, max_conns_holds_for_all_workers_together_where_there_is_a_zone) {
+  Server a = server("a");
+  a.conns_max = 1;
+  for (const bool zone : {false, true}) {
+    Bench first(group_of({a}, zone ? "zone" : ""));
+    Bench second(first.group);
+    const Lease lease = first.pick();
+    EXPECT_EQ(second.name(), zone ? "-" : "a");
+  }
+}
+
 TEST(PeerList, keeps_the_peers_of_servers_that_stay_and_no_others) {
   PeerList list({server("a"), server("b"), server("a")}, true);
   const auto before = list.current();
@@ -257,6 +225,32 @@ TEST(PeerList, keeps_the_peers_of_servers_that_stay_and_no_others) {
   EXPECT_NE(after->peers[1], before->peers[1]);
   EXPECT_EQ(after->peers[2], before->peers[2]);
   EXPECT_NE(after->peers[3], before->peers[0]);
+}
+
+TEST(Balance, workers_never_take_more_than_max_conns_together) {
+  Server a = server("a"), b = server("b");
+  a.conns_max = b.conns_max = 2;
+  const auto group = group_of({a, b}, "zone");
+  std::atomic<int> taken{0}, most{0};
+  std::vector<std::thread> workers;
+  for (int i = 0; i < 4; ++i) {
+    workers.emplace_back([&] {
+      Balance balance(group);
+      const Tried none;
+      for (int round = 0; round < 5000; ++round) {
+        const Lease one = balance.pick({.tried = none, .now_ms = 1}), two = balance.pick({.tried = none, .now_ms = 1});
+        const int mine = (one ? 1 : 0) + (two ? 1 : 0);
+        const int now = taken.fetch_add(mine) + mine;
+        for (int before = most; before < now && !most.compare_exchange_weak(before, now);) {
+        }
+        taken.fetch_sub(mine);
+      }
+    });
+  }
+  for (std::thread& worker : workers) worker.join();
+  EXPECT_LE(most, 4);
+  EXPECT_GE(most, 1);
+  for (const auto& peer : group->peers->current()->peers) EXPECT_EQ(peer->active, 0U);
 }
 
 TEST(Balance, workers_share_peers_and_lists_change_without_a_race) {
@@ -271,7 +265,7 @@ TEST(Balance, workers_share_peers_and_lists_change_without_a_race) {
       for (std::int64_t now_ms = 0; !over; now_ms += 100) {
         Lease lease = balance.pick({.tried = none, .now_ms = now_ms});
         if (!lease) continue;
-        now_ms % 3 == 0 ? lease.failed(now_ms) : lease.succeeded();
+        now_ms % 3 == 0 ? lease.failed(now_ms) : lease.succeeded(now_ms);
       }
     });
   }

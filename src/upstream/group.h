@@ -8,10 +8,15 @@
 #include <vector>
 
 #include "net/address.h"
+#include "route/template.h"
+#include "upstream/retry_budget.h"
 
 namespace keepgate::upstream {
 
 class PeerList;
+
+// How a server is chosen. nginx's.
+enum class Method : std::uint8_t { round_robin = 0, least_conn, ip_hash, hash, consistent_hash, random, random_two };
 
 struct Server {
   net::Address address;
@@ -19,10 +24,20 @@ struct Server {
   unsigned weight = 1;
   unsigned fails_max = 1;  // max_fails; 0: never considered failed.
   std::int64_t fail_timeout_ms = 10'000;
+  unsigned conns_max = 0;          // max_conns; 0: no bound.
+  std::int64_t slow_start_ms = 0;  // After it was out, its weight grows back over this time.
   bool backup = false;
-  bool down = false;
+  bool down = false;  // Also `drain`: no request is bound to a server.
 
   bool operator==(const Server&) const = default;
+};
+
+// Passive ejection: a server that fails again and again is left alone for a while. Ours.
+struct EjectionOptions {
+  unsigned consecutive = 0;           // So many failures or 5xx answers in a row; 0: off.
+  std::int64_t time_ms = 30'000;      // Times the number of ejections.
+  unsigned ejected_percent_max = 50;  // Of the group's servers.
+  bool operator==(const EjectionOptions&) const = default;
 };
 
 struct Group {
@@ -33,7 +48,15 @@ struct Group {
   std::uint32_t keepalive_requests = 1000;
   std::int64_t keepalive_timeout_ms = 60'000;
   std::int64_t keepalive_time_ms = 3'600'000;
-  std::shared_ptr<PeerList> peers;  // Never nullptr in a group of make_group().
+  Method method = Method::round_robin;
+  route::Template hash_key;  // Of the two hashes.
+  unsigned queue = 0;        // Requests that may wait for a server while all are busy; 0: none.
+  std::int64_t queue_timeout_ms = 60'000;
+  RetryBudgetOptions retries;
+  EjectionOptions ejection;
+  // Live, and never nullptr in a group of make_group().
+  std::shared_ptr<PeerList> peers;
+  std::shared_ptr<RetryBudget> budget;
 
   bool same_configuration(const Group& other) const;  // A reload keeps the groups that did not change.
 };

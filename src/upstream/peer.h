@@ -6,6 +6,7 @@
 // of its own unless the group is shared (`zone`). Lifetime: whoever uses a peer holds it, in the list or no more.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -15,6 +16,7 @@
 
 #include "base/published.h"
 #include "upstream/group.h"
+#include "upstream/wait_line.h"
 
 namespace keepgate::upstream {
 
@@ -32,19 +34,30 @@ struct alignas(64) Peer {
 
   std::atomic<std::uint32_t> active{0};  // Requests being served.
   std::atomic<std::uint32_t> fails{0};
-  std::atomic<std::int64_t> failed_ms{0};   // When it failed last.
-  std::atomic<std::int64_t> checked_ms{0};  // When it failed last or was given a try after that: once a fail_timeout.
+  std::atomic<std::int64_t> failed_ms{0};      // When it failed last.
+  std::atomic<std::int64_t> checked_ms{0};     // When it failed last or was given a try after that.
   std::atomic<std::int64_t> effective_weight;  // Falls with failures, recovers with every choice.
+  std::atomic<std::int64_t> recovered_ms{0};   // When it came back: slow_start counts from here. 0: it never was out.
   std::atomic<Health> health{Health::unchecked};
+  // Ejection.
+  std::atomic<std::uint32_t> failures_in_a_row{0};
+  std::atomic<std::uint32_t> ejections{0};
+  std::atomic<std::int64_t> ejected_until_ms{0};  // 0: it is in.
 
-  // Counts down the path where one worker alone writes: no locked instruction.
-  void add_active(std::uint32_t difference) {
-    if (shared) {
-      active.fetch_add(difference, std::memory_order_relaxed);
-    } else {
-      active.store(active.load(std::memory_order_relaxed) + difference, std::memory_order_relaxed);
-    }
+  // One more request, unless max_conns are there. No locked instruction where one worker alone writes.
+  bool enter();
+  void leave();
+  bool busy() const { return server.conns_max != 0 && active.load(std::memory_order_relaxed) >= server.conns_max; }
+  bool ejected(std::int64_t now_ms) const { return ejected_until_ms.load(std::memory_order_relaxed) > now_ms; }
+  // max_fails within fail_timeout: it is left alone until the time is over, and then tried.
+  bool failed(std::int64_t now_ms) const {
+    return server.fails_max != 0 && fails.load(std::memory_order_relaxed) >= server.fails_max &&
+           now_ms - checked_ms.load(std::memory_order_relaxed) <= server.fail_timeout_ms;
   }
+  // How much of its weight counts, in percent: less than all while it starts slowly.
+  std::int64_t weight_percent(std::int64_t now_ms) const;
+  // What a check found. True: that is news.
+  bool set_health(Health found, std::int64_t now_ms);
 };
 
 struct PeerSet {
@@ -60,9 +73,23 @@ class PeerList {
   std::shared_ptr<const PeerSet> current() const { return published_.current(); }
   // From now on these are the servers. The peer of a server that is the same in every respect stays.
   void replace(const std::vector<Server>& servers);
+  // Requests of all workers that wait for a peer, where the peers are shared.
+  WaitLine& line() { return line_; }
+  // Puts `peer` out for a while, if no more than `out_max` of `peers` are out then.
+  template <typename Peers>
+  bool eject(Peer& peer, const Peers& peers, std::size_t out_max, const EjectionOptions& options, std::int64_t now_ms) {
+    const std::lock_guard lock(ejecting_);
+    if (peer.ejected(now_ms)) return false;
+    const auto out = std::ranges::count_if(peers, [&](const auto& one) { return one->peer->ejected(now_ms); });
+    return static_cast<std::size_t>(out) < out_max && put_out(peer, options, now_ms);
+  }
 
  private:
+  static bool put_out(Peer& peer, const EjectionOptions& options, std::int64_t now_ms);
+
   const bool shared_;
+  std::mutex ejecting_;
+  WaitLine line_;
   std::mutex mutex_;  // One replacement at a time.
   Published<PeerSet> published_;
 };

@@ -76,13 +76,20 @@ void Pool::give_back(Link link, const Seat& seat) {
   if (group_->keepalive == 0 || link.requests >= group_->keepalive_requests) return;
   if (!fresh_enough(link, link.idle_since_ms)) return;
   std::vector<Link>& stack = stack_of(seat);
-  if (idle_count_ >= group_->keepalive) {
-    if (stack.empty()) return;
-    stack.erase(stack.begin());  // The one that waited longest makes room.
-    --idle_count_;
-  }
+  if (idle_count_ >= group_->keepalive) drop_oldest();
   stack.push_back(std::move(link));
   ++idle_count_;
+}
+
+// Of all servers together: the connection that has waited longest makes room.
+void Pool::drop_oldest() {
+  std::vector<Link>* oldest = nullptr;
+  for (std::vector<Link>& stack : idle_) {
+    if (stack.empty()) continue;
+    if (oldest == nullptr || stack.front().idle_since_ms < oldest->front().idle_since_ms) oldest = &stack;
+  }
+  oldest->erase(oldest->begin());
+  --idle_count_;
 }
 
 void Pool::drop_idle(std::int64_t now_ms) {

@@ -52,6 +52,7 @@ class Pool {
  private:
   bool fresh_enough(const Link& link, std::int64_t now_ms) const;
   std::vector<Link>& stack_of(const Seat& seat);
+  void drop_oldest();
 
   net::Loop& loop_;
   std::shared_ptr<const Group> group_;

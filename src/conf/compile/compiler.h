@@ -135,6 +135,7 @@ class Compiler {
   void compile_upstreams();
   std::vector<net::Address> addresses_of(const Word& word, std::string_view host, std::uint16_t port);
   bool add_servers(upstream::Group& group, const UpstreamServerModel& model);
+  void set_balancing(upstream::Group& group, const UpstreamModel& model);
   std::shared_ptr<const upstream::Group> keep(upstream::Group group);
   std::optional<Target> parse_target(const Word& word);
   std::shared_ptr<const upstream::Group> group_of(const Target& target, const Word& word);

@@ -12,14 +12,6 @@ namespace {
 using route::Template;
 using route::Variable;
 
-// A template names maps by number, so two that were written alike are the same only if the numbers are.
-bool same_template(const Template& a, const Template& b) {
-  return std::ranges::equal(a.parts(), b.parts(), [](const Template::Part& x, const Template::Part& y) {
-    return x.literal == y.literal && x.reference.variable == y.reference.variable &&
-           x.reference.index == y.reference.index && x.reference.argument == y.reference.argument;
-  });
-}
-
 bool is_identity(Variable variable) {
   return variable == Variable::client_id || variable == Variable::identity_client ||
          variable == Variable::identity_user || variable == Variable::identity_roles ||
@@ -32,7 +24,7 @@ std::shared_ptr<limit::Zone> Compiler::kept_zone(const ZoneModel& model, const T
   if (!options_.previous) return nullptr;
   for (const auto& zone : options_.previous->limit_zones) {
     if (zone->name() == model.name.text && zone->size_bytes() == model.size_bytes &&
-        zone->rate_milli() == model.rate_milli && same_template(zone->key(), key)) {
+        zone->rate_milli() == model.rate_milli && zone->key() == key) {
       return zone;
     }
   }

@@ -1,9 +1,11 @@
 // upstream { }, and the targets of proxy_pass.
 #include <algorithm>
+#include <tuple>
 
 #include "base/bytes.h"
 #include "conf/codes.h"
 #include "conf/compile/compiler.h"
+#include "upstream/hash.h"
 
 namespace keepgate::conf {
 
@@ -71,7 +73,7 @@ bool Compiler::add_servers(upstream::Group& group, const UpstreamServerModel& mo
   }
   for (net::Address& address : addresses) {
     group.servers.push_back({std::move(address), model.address.text, model.weight, model.fails_max,
-                             model.fail_timeout_ms, model.backup, model.down});
+                             model.fail_timeout_ms, model.conns_max, model.slow_start_ms, model.backup, model.down});
   }
   return !addresses.empty();
 }
@@ -87,6 +89,21 @@ std::shared_ptr<const upstream::Group> Compiler::keep(upstream::Group group) {
   return out_->groups.emplace_back(upstream::make_group(std::move(group)));
 }
 
+void Compiler::set_balancing(upstream::Group& group, const UpstreamModel& model) {
+  if (model.method) group.method = *model.method;
+  if (model.hash_key) group.hash_key = text(*model.hash_key);
+  if (model.queue) std::tie(group.queue, group.queue_timeout_ms) = *model.queue;
+  if (model.retries) group.retries = *model.retries;
+  if (model.ejection) group.ejection = *model.ejection;
+  if (group.method != upstream::Method::consistent_hash) return;
+  std::size_t weight = 0;
+  for (const upstream::Server& server : group.servers) weight += server.weight;
+  if (weight * upstream::Ring::points_per_weight <= upstream::Ring::points_max) return;
+  error(code::bad_value,
+        cat("the weights in upstream '", printable(group.name), "' are too large for 'hash consistent'"), model.name.at,
+        cat("together at most ", upstream::Ring::points_max / upstream::Ring::points_per_weight));
+}
+
 void Compiler::compile_upstreams() {
   for (const auto& model : model_.upstreams) {
     upstream::Group group;
@@ -98,6 +115,7 @@ void Compiler::compile_upstreams() {
     if (model->keepalive_time_ms) group.keepalive_time_ms = *model->keepalive_time_ms;
     bool usable = !model->servers.empty();
     for (const UpstreamServerModel& server : model->servers) usable = add_servers(group, server) && usable;
+    set_balancing(group, *model);
     const bool only_backup = std::ranges::all_of(group.servers, &upstream::Server::backup);
     if (usable && only_backup) {
       error(code::missing_section, cat("no servers that are not backup in upstream '", printable(group.name), "'"),
