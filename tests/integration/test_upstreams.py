@@ -92,6 +92,20 @@ def test_a_request_goes_to_the_server_that_nginx_would_have_chosen(keepgate, ori
         peer.close()
 
 
+@pytest.mark.skipif(not nginx.installed(), reason="nginx is not installed")
+@pytest.mark.parametrize("parameters", ["", "max_fails=3", "max_fails=0"])
+def test_failing_servers_get_as_many_attempts_as_from_nginx(keepgate, origin, parameters):
+    counts = []
+    for start in (keepgate, nginx.Nginx):
+        backends = [origin(lambda request: Reset()) for _ in range(2)]
+        proxy = start(group([(backend, parameters) for backend in backends], "keepalive 0;" if start is keepgate else "") + GATE)
+        address = proxy.address() if start is keepgate else proxy.address
+        assert ask(address, ["/"] * 8) == ["502"] * 8
+        counts.append([len(backend.requests) for backend in backends])
+        proxy.close()
+    assert counts[0] == counts[1]
+
+
 # Servers that fail
 
 
