@@ -34,7 +34,7 @@ std::shared_ptr<limit::Zone> Compiler::kept_zone(const ZoneModel& model, const T
 std::shared_ptr<limit::ConnZone> Compiler::kept_conn_zone(const ZoneModel& model, const Template& key) const {
   if (!options_.previous) return nullptr;
   for (const auto& zone : options_.previous->conn_zones) {
-    if (zone->name() == model.name.text && zone->size_bytes() == model.size_bytes && same_template(zone->key(), key)) {
+    if (zone->name() == model.name.text && zone->size_bytes() == model.size_bytes && zone->key() == key) {
       return zone;
     }
   }
