@@ -162,6 +162,40 @@ TEST(Variables, tell_who_is_connected_to_whom) {
   EXPECT_EQ(bench.value("$scheme $https $ssl_server_name"), "https on shop.example");
 }
 
+TEST(Variables, tell_the_peer_beside_the_real_address) {
+  Bench bench;
+  bench.connection().replace_peer(*net::Address::ip("2001:db8::9", 0));
+  for (const auto& [text, expected] : {
+           Row{"$remote_addr", "2001:db8::9"},
+           Row{"$remote_port", ""},
+           Row{"$realip_remote_addr", "192.0.2.7"},
+           Row{"$realip_remote_port", "4711"},
+           Row{"$proxy_add_x_forwarded_for", "10.0.0.1, 2001:db8::9"},
+           Row{"$proxy_protocol_addr$proxy_protocol_port", ""},
+           Row{"$pipe", "."},
+       }) {
+    EXPECT_EQ(bench.value(text), expected) << text;
+  }
+  EXPECT_EQ(bench.value("$binary_remote_addr").size(), 16U);
+  bench.x().end();
+  EXPECT_EQ(bench.connection().peer_ip, "192.0.2.7") << "the next request decides anew";
+}
+
+TEST(Variables, tell_what_the_proxy_header_said) {
+  Bench bench;
+  bench.connection().proxied = std::make_unique<const net::ProxyHeader>(
+      net::ProxyHeader{*net::Address::ip("198.51.100.1", 4712), *net::Address::ip("::1", 443)});
+  for (const auto& [text, expected] : {
+           Row{"$proxy_protocol_addr", "198.51.100.1"},
+           Row{"$proxy_protocol_port", "4712"},
+           Row{"$proxy_protocol_server_addr", "::1"},
+           Row{"$proxy_protocol_server_port", "443"},
+           Row{"$remote_addr", "192.0.2.7"},
+       }) {
+    EXPECT_EQ(bench.value(text), expected) << text;
+  }
+}
+
 TEST(Variables, tell_where_it_is_forwarded) {
   Bench bench;
   bench.location().content = std::make_shared<Named>("orders:8081");
@@ -216,6 +250,8 @@ TEST(Variables, tell_what_was_answered) {
   bench.x().request_bytes = 77;
   bench.x().response_started = true;
   bench.x().limit.status = limit::LimitStatus::passed;
+  bench.x().conn_status = limit::ConnStatus::rejected;
+  bench.x().pipelined = true;
   bench.x().upstream.address = "127.0.0.1:1";
   bench.x().upstream.status = 201;
   bench.x().upstream.connect_ms = 0;
@@ -228,6 +264,8 @@ TEST(Variables, tell_what_was_answered) {
            Row{"$request_length", "77"},
            Row{"$request_completion", "OK"},
            Row{"$limit_req_status", "PASSED"},
+           Row{"$limit_conn_status", "REJECTED"},
+           Row{"$pipe", "p"},
            Row{"$upstream_addr", "127.0.0.1:1"},
            Row{"$upstream_status", "201"},
            Row{"$upstream_connect_time", "0.000"},
