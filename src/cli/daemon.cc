@@ -1,15 +1,10 @@
-// nginx's flags and the life of the server process: load, bind, serve, signals.
-#include <fcntl.h>
+// nginx's flags: test a configuration, send a signal, or serve.
 #include <signal.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
-#include <optional>
 #include <sstream>
 #include <string>
 
@@ -17,10 +12,8 @@
 #include "base/version.h"
 #include "cli/command.h"
 #include "conf/load.h"
-#include "logs/error_log.h"
-#include "logs/log_file.h"
-#include "process/open_files.h"
-#include "process/workers.h"
+#include "process/pid_file.h"
+#include "process/serve.h"
 
 namespace keepgate::cli {
 
@@ -174,14 +167,8 @@ int test_configuration(Flags& flags) {
   return exit_ok;
 }
 
-std::optional<pid_t> read_pid(const std::string& path) {
-  std::ifstream in(path);
-  long pid = 0;
-  if (!(in >> pid) || pid <= 1) return std::nullopt;
-  return static_cast<pid_t>(pid);
-}
-
-int send_signal(Flags& flags) {
+// What is wrong elsewhere in the configuration must not keep anybody from ending the program; a reload would fail.
+int send_signal(const Flags& flags) {
   const int number = flags.signal == "reload"   ? SIGHUP
                      : flags.signal == "quit"   ? SIGQUIT
                      : flags.signal == "stop"   ? SIGTERM
@@ -191,196 +178,26 @@ int send_signal(Flags& flags) {
     say(cat("keepgate: invalid option: \"-s ", flags.signal, "\" (reload, quit, stop or reopen)"));
     return exit_usage;
   }
-  flags.load.check_only = true;
-  const SnapshotPointer snapshot = load(flags.load, true);
-  if (!snapshot) return exit_failure;
-  if (snapshot->pid_file.empty()) {
+  Diagnostics diagnostics;
+  const std::string path = conf::read_pid_path(flags.load, diagnostics);
+  if (diagnostics.has_errors() && (number == SIGHUP || path.empty())) {
+    std::fputs(diagnostics.render_text().c_str(), stderr);
+    return exit_failure;
+  }
+  if (path.empty()) {
     say("keepgate: the configuration names no pid file: add `pid FILE;`");
     return exit_failure;
   }
-  const auto pid = read_pid(snapshot->pid_file);
+  std::string why;
+  const auto pid = process::read_pid_file(path, why);
   if (!pid) {
-    say(cat("keepgate: no process id in ", snapshot->pid_file, ": is it running?"));
+    say(cat("keepgate: ", why));
     return exit_failure;
   }
   if (::kill(*pid, number) != 0) {
     say(cat("keepgate: kill(", *pid, ", ", number, ") failed: ", std::strerror(errno)));
     return exit_failure;
   }
-  return exit_ok;
-}
-
-// Never through a symbolic link: a pid file is written with our rights where others may have a say.
-bool write_pid(const std::string& path) {
-  if (path.empty()) return true;
-  ::unlink(path.c_str());
-  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-  if (descriptor < 0) {
-    log(LogLevel::emerg, "the pid file ", path, " cannot be written: ", std::strerror(errno));
-    return false;
-  }
-  const std::string text = cat(::getpid(), "\n");
-  const bool written = ::write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  ::close(descriptor);
-  return written;
-}
-
-// The parent of a daemon waits until the child serves, or says that it cannot.
-class Daemonizer {
- public:
-  // In the child: true. In the parent: does not return.
-  bool detach() {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) return false;
-    const pid_t child = ::fork();
-    if (child < 0) return false;
-    if (child > 0) {
-      ::close(ends[1]);
-      char status = exit_failure;
-      if (::read(ends[0], &status, 1) != 1) status = exit_failure;
-      ::_exit(status);
-    }
-    ::close(ends[0]);
-    report_ = ends[1];
-    ::setsid();
-    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null >= 0) {
-      ::dup2(null, STDIN_FILENO);
-      ::dup2(null, STDOUT_FILENO);
-      ::close(null);
-    }
-    return true;
-  }
-  void report(int status) {
-    if (report_ < 0) return;
-    const char byte = static_cast<char>(status);
-    [[maybe_unused]] const auto written = ::write(report_, &byte, 1);
-    ::close(report_);
-    report_ = -1;
-    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null >= 0 && status == exit_ok) ::dup2(null, STDERR_FILENO);
-    if (null >= 0) ::close(null);
-  }
-
- private:
-  int report_ = -1;
-};
-
-void harden_process() {
-  ::signal(SIGPIPE, SIG_IGN);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(__clang__)
-  ::prctl(PR_SET_DUMPABLE, 0);  // Keys and tokens never reach a core file.
-#endif
-}
-
-sigset_t block_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int one : {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH}) sigaddset(&signals, one);
-  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return signals;
-}
-
-bool open_error_log(const Flags& flags, const pipeline::Snapshot& snapshot) {
-  const std::string& path = !snapshot.error_log_path.empty() ? snapshot.error_log_path : flags.error_log;
-  std::string error;
-  if (logs::configure_error_log(path.empty() ? "stderr" : path, snapshot.error_log_level, error)) return true;
-  log(LogLevel::emerg, "error_log: ", error);
-  return false;
-}
-
-void reload(const Flags& flags, process::Workers& workers) {
-  conf::LoadOptions options = flags.load;
-  options.previous = workers.current();
-  Diagnostics diagnostics;
-  const SnapshotPointer snapshot = conf::load(options, diagnostics);
-  if (!snapshot) {
-    log(LogLevel::emerg, "the configuration was not reloaded, the old one stays in force:\n",
-        diagnostics.render_text());
-    return;
-  }
-  if (!diagnostics.all().empty()) log(LogLevel::warn, diagnostics.render_text());
-  if (const auto done = workers.reload(snapshot); !done) {
-    log(LogLevel::emerg, "the configuration was not reloaded, the old one stays in force: ", done.error().detail);
-    return;
-  }
-  open_error_log(flags, *snapshot);
-  process::limit_open_files(*snapshot);
-  log(LogLevel::notice, "reconfigured, configuration ", snapshot->hash.substr(0, 12));
-}
-
-// Until a signal ends it. While draining, a TERM still ends it at once.
-void wait_for_signals(const Flags& flags, process::Workers& workers, const sigset_t& signals) {
-  bool ending = false;
-  while (true) {
-    const timespec poll{0, 20'000'000};
-    const int number = ending ? ::sigtimedwait(&signals, nullptr, &poll) : ::sigwaitinfo(&signals, nullptr);
-    switch (number) {
-      case SIGHUP:
-        if (!ending) reload(flags, workers);
-        break;
-      case SIGUSR1:
-        logs::LogFile::reopen_all();
-        break;
-      case SIGQUIT:
-        if (!ending) workers.drain(process::Sockets::close);
-        ending = true;
-        break;
-      case SIGINT:
-      case SIGTERM:
-        workers.stop();
-        ending = true;
-        break;
-      case SIGUSR2:
-      case SIGWINCH:
-        log(LogLevel::warn, "replacing the running binary (USR2, WINCH) is not built yet; the signal is ignored");
-        break;
-      default:
-        break;
-    }
-    if (ending && workers.finished()) return;
-  }
-}
-
-int serve(Flags& flags) {
-  conf::LoadOptions options = flags.load;
-  options.check_only = true;
-  SnapshotPointer snapshot = load(options, false);
-  if (!snapshot) return exit_failure;
-  Daemonizer daemonizer;
-  if (snapshot->daemon && !daemonizer.detach()) {
-    say(cat("keepgate: fork() failed: ", std::strerror(errno)));
-    return exit_failure;
-  }
-  harden_process();
-  const sigset_t signals = block_signals();
-  snapshot = load(flags.load, true);  // Now for real: logs are opened, after the fork.
-  process::Workers workers;
-  if (!snapshot || !open_error_log(flags, *snapshot)) {
-    daemonizer.report(exit_failure);
-    return exit_failure;
-  }
-  process::limit_open_files(*snapshot);
-  if (const auto opened = workers.open(snapshot); !opened) {
-    log(LogLevel::emerg, opened.error().detail);
-    logs::LogFile::flush_all();
-    daemonizer.report(exit_failure);
-    return exit_failure;
-  }
-  if (!write_pid(snapshot->pid_file)) {
-    daemonizer.report(exit_failure);
-    return exit_failure;
-  }
-  workers.start();
-  log(LogLevel::notice, "keepgate/" KG_VERSION_TEXT " serves with ", snapshot->worker_count, " workers, configuration ",
-      snapshot->hash.substr(0, 12));
-  const std::string pid_file = snapshot->pid_file;
-  daemonizer.report(exit_ok);
-  snapshot.reset();
-  wait_for_signals(flags, workers, signals);
-  workers.join();
-  if (!pid_file.empty()) ::unlink(pid_file.c_str());
-  logs::LogFile::flush_all();
   return exit_ok;
 }
 
@@ -401,7 +218,7 @@ int run_daemon(int argc, char** argv) {
   if (flags.load.file.empty()) flags.load.file = default_configuration;
   if (!flags.signal.empty()) return send_signal(flags);
   if (flags.test) return test_configuration(flags);
-  return serve(flags);
+  return process::serve({flags.load, flags.error_log, argv});
 }
 
 int run(int argc, char** argv) {

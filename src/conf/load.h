@@ -25,6 +25,9 @@ struct LoadOptions {
 
 std::shared_ptr<const pipeline::Snapshot> load(const LoadOptions& options, Diagnostics& diagnostics);
 
+// `pid` of a configuration, as a path; "" if it has none. Reads the directives only: no key, certificate or policy.
+std::string read_pid_path(const LoadOptions& options, Diagnostics& diagnostics);
+
 // The reference page: every directive with contexts, default, support level and one line. Markdown.
 std::string render_directive_reference();
 

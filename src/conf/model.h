@@ -295,6 +295,9 @@ struct MainModel {
   std::optional<std::int64_t> worker_shutdown_timeout_ms;
   std::optional<std::uint64_t> worker_rlimit_nofile;
   std::optional<std::string> pid, error_log;
+  std::optional<int> worker_priority;
+  std::vector<Word> worker_cpu_affinity;
+  std::vector<Word> user;  // A name, and perhaps a group.
   LogLevel error_log_level = LogLevel::error;
   bool has_events = false, has_http = false;
 };

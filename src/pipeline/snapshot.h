@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,6 +51,11 @@ struct ListenerConfig {
   route::ServerNames names;  // → index into Snapshot::servers.
 };
 
+struct ProcessUser {
+  std::string name;
+  unsigned user_id = 0, group_id = 0;
+};
+
 struct Snapshot {
   // The listener that a connection to `address` belongs to: its own, else the wildcard of its port. nullptr: none.
   const ListenerConfig* find_listener(const net::Address& address) const;
@@ -71,6 +77,10 @@ struct Snapshot {
   unsigned worker_connections = 512;
   std::int64_t shutdown_timeout_ms = -1;  // -1: none.
   std::uint64_t open_files_max = 0;       // worker_rlimit_nofile; 0: as the program was started.
+  // Processors that a worker may run on, by its number; the last is for all further ones. Empty: the kernel decides.
+  std::vector<std::vector<unsigned>> worker_processors;
+  std::optional<int> worker_priority;
+  std::optional<ProcessUser> user;  // Only when root reads the configuration.
   bool daemon = true;
   std::string pid_file;
   std::string error_log_path;

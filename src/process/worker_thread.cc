@@ -1,8 +1,13 @@
 #include "process/worker_thread.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "base/bytes.h"
@@ -18,6 +23,18 @@ constexpr std::int64_t end_poll_ms = 16;
 constexpr std::int64_t stop_ms_max = 2'000;
 // How long a socket that goes away is still accepted from: the last part of a handshake may be under way.
 constexpr std::int64_t handshake_ms = 200;
+
+// What the process was started with. Asked first on the main thread, which is never pinned.
+const cpu_set_t& usable_at_start() {
+  static const cpu_set_t usable = [] {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    ::sched_getaffinity(0, sizeof set, &set);
+    return set;
+  }();
+  return usable;
+}
+
 }  // namespace
 
 class WorkerThread::Inside {
@@ -151,6 +168,7 @@ WorkerThread::WorkerThread(const Published<pipeline::Snapshot>& published, unsig
 WorkerThread::~WorkerThread() { join(); }
 
 void WorkerThread::start() {
+  usable_at_start();
   std::promise<void> ready;
   const std::future<void> is_ready = ready.get_future();
   thread_ = std::thread([this, ready = std::move(ready)]() mutable { run(std::move(ready)); });
@@ -164,11 +182,32 @@ void WorkerThread::join() {
 void WorkerThread::run(std::promise<void> ready) {
   ::pthread_setname_np(::pthread_self(), cat("kg-worker-", number_).c_str());
   loop_ = std::make_unique<net::Loop>();
+  place(*published_.current());
   Inside inside(*loop_, published_, number_);
   inside_ = &inside;
   ready.set_value();
   loop_->run();
   finished_.store(true, std::memory_order_release);
+}
+
+// Either may be new with any configuration. Without them no call is made: a sandbox may forbid it.
+void WorkerThread::place(const pipeline::Snapshot& snapshot) {
+  const auto& choices = snapshot.worker_processors;
+  if (!choices.empty() || pinned_) {
+    cpu_set_t processors = usable_at_start();
+    if (!choices.empty()) {
+      CPU_ZERO(&processors);
+      for (const unsigned one : choices[std::min<std::size_t>(number_, choices.size() - 1)]) CPU_SET(one, &processors);
+    }
+    const int error = ::pthread_setaffinity_np(::pthread_self(), sizeof processors, &processors);
+    if (error != 0) log(LogLevel::alert, "worker ", number_, ": sched_setaffinity() failed: ", std::strerror(error));
+    pinned_ = !choices.empty();
+  }
+  if (!snapshot.worker_priority) return;
+  if (::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), *snapshot.worker_priority) != 0) {
+    log(LogLevel::alert, "worker ", number_, ": setpriority(", *snapshot.worker_priority,
+        ") failed: ", std::strerror(errno));
+  }
 }
 
 template <typename Action>
@@ -184,9 +223,11 @@ void WorkerThread::tell(Action action) {
 
 void WorkerThread::use(std::vector<SocketUse> wanted, std::vector<std::shared_ptr<const Socket>> removed,
                        std::shared_ptr<const pipeline::Snapshot> snapshot) {
-  tell([wanted = std::move(wanted), removed = std::move(removed), snapshot = std::move(snapshot)](Inside& inside) {
-    inside.use(wanted, removed, snapshot);
-  });
+  tell(
+      [this, wanted = std::move(wanted), removed = std::move(removed), snapshot = std::move(snapshot)](Inside& inside) {
+        place(*snapshot);
+        inside.use(wanted, removed, snapshot);
+      });
 }
 
 void WorkerThread::drain(Sockets sockets, std::int64_t timeout_ms) {

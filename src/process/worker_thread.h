@@ -58,6 +58,7 @@ class WorkerThread {
  private:
   class Inside;  // What lives on the thread.
   void run(std::promise<void> ready);
+  void place(const pipeline::Snapshot& snapshot);  // On its own thread: processors and priority.
 
   template <typename Action>
   void tell(Action action);
@@ -67,6 +68,7 @@ class WorkerThread {
   std::thread thread_;
   std::unique_ptr<net::Loop> loop_;  // Outlives its thread: another may be posting to it just now.
   Inside* inside_ = nullptr;
+  bool pinned_ = false;
   std::atomic<bool> finished_{false};
   std::atomic<std::uint64_t> answers_{0};
   std::uint64_t asked_ = 0;

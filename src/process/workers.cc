@@ -105,6 +105,7 @@ Result<void> Workers::reload(std::shared_ptr<const pipeline::Snapshot> snapshot,
 std::int64_t Workers::shutdown_timeout_ms() const { return current()->shutdown_timeout_ms; }
 
 void Workers::drain(Sockets sockets) {
+  if (!current()) return;  // Never opened.
   give_up(listeners_, sockets);
   if (sockets == Sockets::close) listeners_.clear();
   for (const auto& thread : threads_) thread->drain(sockets, shutdown_timeout_ms());
@@ -112,7 +113,10 @@ void Workers::drain(Sockets sockets) {
   threads_.clear();
 }
 
-void Workers::stop() {
+void Workers::stop(Sockets sockets) {
+  if (sockets == Sockets::close) {
+    for (const Listener& one : listeners_) one.unlink_path();
+  }
   for (const auto& thread : threads_) thread->stop();
   for (const auto& thread : retired_) thread->stop();
 }

@@ -35,7 +35,7 @@ class Workers {
   // Requests under way are finished; returns at once, finished() tells. With hand_over the sockets stay open, for
   // another process or for start().
   void drain(Sockets sockets);
-  void stop();  // Everything ends now.
+  void stop(Sockets sockets);  // Everything ends now.
   bool finished() const;
   void join();
   void reap();  // Workers that were retired and are done.

@@ -1,5 +1,9 @@
 // The order of the steps, files, the digest of the configuration.
+#include <grp.h>
+#include <pwd.h>
+#include <sched.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -100,7 +104,60 @@ void Compiler::compile_process() {
   if (main.error_log) out_->error_log_path = prefix_path(*main.error_log);
   out_->error_log_level = main.error_log_level;
   if (model_.token_cache_entries) out_->token_cache_entries = static_cast<std::size_t>(*model_.token_cache_entries);
+  out_->worker_priority = main.worker_priority;
+  compile_user();
+  compile_affinity();
   if (options_.previous) out_->replay = options_.previous->replay;
+}
+
+void Compiler::compile_user() {
+  const std::vector<Word>& words = model_.main.user;
+  if (words.empty() || ::geteuid() != 0) return;
+  const passwd* user = ::getpwnam(words[0].text.c_str());
+  if (!user) return error(code::bad_value, cat("there is no user '", printable(words[0].text), "'"), words[0].at);
+  const unsigned user_id = user->pw_uid;
+  const Word& group_word = words.back();
+  const ::group* group = ::getgrnam(group_word.text.c_str());
+  if (!group) {
+    return error(code::bad_value, cat("there is no group '", printable(group_word.text), "'"), group_word.at,
+                 words.size() == 1 ? "user NAME GROUP;" : "");
+  }
+  out_->user = pipeline::ProcessUser{words[0].text, user_id, group->gr_gid};
+}
+
+// "0101": the first processor is the last digit.
+void Compiler::compile_affinity() {
+  const std::vector<Word>& words = model_.main.worker_cpu_affinity;
+  if (words.empty()) return;
+  const auto processors_of = [](std::string_view mask) {
+    std::vector<unsigned> out;
+    for (std::size_t i = 0; i < mask.size(); ++i) {
+      if (mask[mask.size() - 1 - i] == '1') out.push_back(static_cast<unsigned>(i));
+    }
+    return out;
+  };
+  auto& processors = out_->worker_processors;
+  if (words[0].text != "auto") {
+    for (const Word& word : words) processors.push_back(processors_of(word.text));
+    if (words.size() != out_->worker_count) {
+      warning(
+          code::no_effect,
+          "the number of 'worker_processes' is not equal to the number of 'worker_cpu_affinity' masks, the last mask "
+          "is used for the rest",
+          words[0].at);
+    }
+    return;
+  }
+  cpu_set_t usable;
+  CPU_ZERO(&usable);
+  ::sched_getaffinity(0, sizeof usable, &usable);
+  std::vector<unsigned> chosen = processors_of(words.size() > 1 ? words[1].text : std::string(CPU_SETSIZE, '1'));
+  std::erase_if(chosen, [&](unsigned one) { return !CPU_ISSET(one, &usable); });
+  if (chosen.empty()) {
+    return error(code::bad_value, "the mask of 'worker_cpu_affinity' has none of the processors that may be used",
+                 words.back().at);
+  }
+  for (unsigned i = 0; i < out_->worker_count; ++i) processors.push_back({chosen[i % chosen.size()]});
 }
 
 void Compiler::open_logs() {

@@ -101,6 +101,8 @@ class Compiler {
 
   // compile.cc
   void compile_process();
+  void compile_user();
+  void compile_affinity();
   void open_logs();
   void finish_hash();
   std::string configuration_path(const std::string& path) const;

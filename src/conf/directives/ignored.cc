@@ -19,8 +19,6 @@ constexpr DirectiveRow row(std::string_view name, std::uint32_t contexts, std::u
 
 constexpr DirectiveRow rows[] = {
     row("worker_rlimit_core", in_main, 1, 1, "No effect: set the limit where the program is started."),
-    row("worker_priority", in_main, 1, 1, "No effect: set the priority where the program is started."),
-    row("worker_cpu_affinity", in_main, 1, many, "No effect: the kernel places workers."),
     row("working_directory", in_main, 1, 1, "No effect: paths are seen from the configuration's folder."),
     row("lock_file", in_main, 1, 1, "No effect: there is no accept mutex."),
     row("pcre_jit", in_main, 1, 1, "No effect: regexes are always compiled."),

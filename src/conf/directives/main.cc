@@ -45,15 +45,42 @@ void read_http(Reader& reader, const Scope&, const Directive& directive) {
   reader.read(directive.block, inner);
 }
 
-void remark_user(Reader& reader, const Scope&, const Directive& directive) {
-  if (::geteuid() == 0) {
-    reader.warning(code::no_effect, "'user' has no effect: Keepgate keeps the user that started it", directive.name.at,
-                   "start it as that user, for example by systemd's User= or DynamicUser=");
-  } else {
-    reader.warning(code::no_effect,
-                   "the 'user' directive makes sense only if the program runs with super-user privileges",
-                   directive.name.at);
+void set_user(Reader& reader, const Scope&, const Directive& directive) {
+  if (!reader.model().main.user.empty()) return reader.duplicate(directive);
+  reader.model().main.user = directive.arguments;
+  if (::geteuid() == 0) return;
+  reader.warning(code::no_effect,
+                 "the 'user' directive makes sense only if the program runs with super-user privileges",
+                 directive.name.at);
+}
+
+// As nginx: from -20 to 20.
+void set_worker_priority(Reader& reader, const Scope& scope, const Directive& directive) {
+  const Word& word = directive.arguments[0];
+  const bool negative = word.text.starts_with('-');
+  const std::string_view digits = std::string_view(word.text).substr(negative ? 1 : 0);
+  std::optional<int> priority;
+  if (const auto number = reader.number(directive, word, digits, 0, 20)) {
+    priority = negative ? -static_cast<int>(*number) : static_cast<int>(*number);
   }
+  detail::set_once<&MainModel::worker_priority>(reader, scope, directive, priority);
+}
+
+void set_worker_cpu_affinity(Reader& reader, const Scope&, const Directive& directive) {
+  std::vector<Word>& masks = reader.model().main.worker_cpu_affinity;
+  if (!masks.empty()) return reader.duplicate(directive);
+  const bool automatic = directive.arguments[0].text == "auto";
+  for (const Word& word : directive.arguments) {
+    if (automatic && &word == &directive.arguments[0]) continue;
+    if (word.text.find_first_not_of("01") != std::string::npos || word.text.find('1') == std::string::npos) {
+      return reader.invalid_value(directive, word, "one digit for each processor, the first at the right: 0101");
+    }
+    if (word.text.size() > CPU_SETSIZE) {
+      return reader.invalid_value(directive, word, cat("at most ", CPU_SETSIZE, " processors"));
+    }
+  }
+  if (automatic && directive.arguments.size() > 2) return reader.invalid_value(directive, directive.arguments[2]);
+  masks = directive.arguments;
 }
 
 void remark_module(Reader& reader, const Scope&, const Directive& directive) {
@@ -119,10 +146,26 @@ constexpr DirectiveRow rows[] = {
     {"user",
      in_main,
      {1, 2},
-     Support::ignored,
-     remark_user,
+     Support::built,
+     set_user,
      "",
-     "No effect, with a warning: Keepgate never changes its user; start it as the user it should run as."},
+     "Whom root becomes, for good, when everything is bound and opened; default group: of the same name. Without it, "
+     "the "
+     "user that started the program stays."},
+    {"worker_cpu_affinity",
+     in_main,
+     {1, many},
+     Support::built,
+     set_worker_cpu_affinity,
+     "",
+     "Which processors each worker runs on: a mask for each, or auto [MASK]: one processor for each."},
+    {"worker_priority",
+     in_main,
+     {1, 1},
+     Support::built,
+     set_worker_priority,
+     "0",
+     "The nice value of the workers, from -20 to 20."},
     {"load_module",
      in_main,
      {1, 1},
