@@ -20,18 +20,10 @@
 #include "pipeline/refusal.h"
 #include "pipeline/request_body.h"
 #include "pipeline/snapshot.h"
+#include "pipeline/upstream_facts.h"
 #include "pipeline/worker.h"
 
 namespace keepgate::pipeline {
-
-// What the access log tells about the upstream; one entry per attempt would be nginx's list, ours keeps the last.
-struct UpstreamFacts {
-  std::string_view address;
-  std::uint16_t status = 0;
-  std::int64_t connect_ms = -1, header_ms = -1, response_ms = -1;
-  const http::ResponseHead* head = nullptr;  // While the answer is being relayed.
-  std::string attempts;                      // "127.0.0.1:1, 127.0.0.1:2" when there was more than one.
-};
 
 class Exchange final : public route::VariableSource {
  public:

@@ -26,11 +26,6 @@ bool folded_equal(std::string_view header, std::string_view variable_name) {
   return true;
 }
 
-std::string seconds_text(std::int64_t milliseconds) {
-  const std::int64_t rest = milliseconds % 1000;
-  return cat(milliseconds / 1000, '.', rest < 100 ? "0" : "", rest < 10 ? "0" : "", rest);
-}
-
 std::string time_text(std::int64_t wall_s, const char* format) {
   const auto second = static_cast<std::time_t>(wall_s);
   std::tm local{};
@@ -263,15 +258,11 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
     case Variable::time_local:
       return keep(time_text(now().wall_s(), "%d/%b/%Y:%H:%M:%S %z"));
     case Variable::upstream_addr:
-      return upstream.address;
-    case Variable::upstream_response_time:
-      return upstream.response_ms < 0 ? std::string_view() : keep(seconds_text(upstream.response_ms));
     case Variable::upstream_connect_time:
-      return upstream.connect_ms < 0 ? std::string_view() : keep(seconds_text(upstream.connect_ms));
     case Variable::upstream_header_time:
-      return upstream.header_ms < 0 ? std::string_view() : keep(seconds_text(upstream.header_ms));
+    case Variable::upstream_response_time:
     case Variable::upstream_status:
-      return upstream.status == 0 ? std::string_view() : keep(cat(upstream.status));
+      return keep(upstream.text(reference.variable, now().monotonic_ms));
     case Variable::jwt_claim_:
     case Variable::jwt_header_:
     case Variable::jwt_payload:

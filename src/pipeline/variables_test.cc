@@ -279,6 +279,27 @@ TEST(Variables, tell_what_was_answered) {
   EXPECT_EQ(bench.value("$request_completion"), "");
 }
 
+TEST(Variables, tell_of_every_attempt_at_an_upstream) {
+  Bench bench;
+  UpstreamFacts& upstream = bench.x().upstream;
+  const std::int64_t now_ms = bench.x().now().monotonic_ms;
+  upstream.begin_attempt("10.0.0.1:80", true, now_ms - 3000);
+  upstream.status = 502;
+  upstream.begin_attempt("10.0.0.2:80", false, now_ms - 2000);
+  upstream.connect_ms = 1;
+  upstream.header_ms = 5;
+  upstream.response_ms = 7;
+  upstream.status = 404;
+  upstream.begin_attempt("10.0.1.1:80", true, now_ms - 1500);
+  EXPECT_EQ(bench.value("$upstream_addr"), "10.0.0.1:80, 10.0.0.2:80 : 10.0.1.1:80");
+  EXPECT_EQ(bench.value("$upstream_status"), "502, 404 : -");
+  EXPECT_EQ(bench.value("$upstream_connect_time"), "-, 0.001 : -");
+  EXPECT_EQ(bench.value("$upstream_header_time"), "-, 0.005 : -");
+  EXPECT_EQ(bench.value("$upstream_response_time"), "1.000, 0.007 : 1.500");
+  for (int i = 0; i < 200; ++i) upstream.begin_attempt("10.0.0.1:80", false, now_ms);
+  EXPECT_EQ(upstream.earlier.size(), UpstreamFacts::earlier_max);
+}
+
 TEST(Variables, ids_stay_the_same_for_one_request) {
   Bench bench;
   const std::string request = bench.value("$request_id"), decision = bench.value("$decision_id");

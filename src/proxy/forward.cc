@@ -55,6 +55,7 @@ Forward::Forward(Exchange& exchange, const pipeline::Permit& permit, const Plan&
 Forward::Ended Forward::refuse(std::uint16_t status, std::string_view code, std::string_view reason) {
   refusal_ = {};
   refusal_.status = status;
+  if (lease_ && (status == 502 || status == 504)) x_.upstream.status = status;  // As nginx tells it.
   refusal_.code = code;
   refusal_.reason = cat(reason, ", upstream: ", peer_name());
   return Ended::failed;
@@ -159,7 +160,8 @@ net::Task<Forward::Ended> Forward::attempt() {
   parser_.reset();
   const bool takes_idle = !fresh_only_ && plan_.options.proxy_header == ProxyHeaderVersion::off;
   auto idle = !takes_idle ? std::nullopt : pool_->take_idle(lease_.seat());
-  x_.upstream.address = x_.arena.copy(lease_.peer().text);  // The record outlives the lease.
+  // The record outlives the lease.
+  x_.upstream.begin_attempt(x_.arena.copy(lease_.peer().text), attempts_ == 1, x_.now().monotonic_ms);
   if (idle) {
     link_ = std::move(*idle);
     x_.upstream.connect_ms = 0;

@@ -75,7 +75,7 @@ Ring::Ring(std::span<const Owner> owners) {
 
 void Ring::add(std::string_view name, std::size_t points, std::uint32_t owner) {
   const auto [host, port] = split(name);
-  const std::uint32_t base = crc_over(crc_over(crc_over(crc_start, host), std::string_view("", 1)), port);
+  const std::uint32_t base = crc_over(crc_over(crc_over(crc_start, host), std::string_view("\0", 1)), port);
   std::uint32_t previous = 0;
   for (std::size_t i = 0; i < points; ++i) {
     const char bytes[4] = {static_cast<char>(previous), static_cast<char>(previous >> 8),

@@ -106,6 +106,20 @@ def test_failing_servers_get_as_many_attempts_as_from_nginx(keepgate, origin, pa
     assert counts[0] == counts[1]
 
 
+def test_the_access_log_tells_of_every_attempt(keepgate, origins):
+    (good,) = origins(1)
+    dead = dead_address()
+    form = "log_format tries '$upstream_addr|$upstream_status|$upstream_response_time';\n"
+    server = GATE.replace("location", "access_log tries.log tries; location")
+    gate = keepgate(form + group([(dead, ""), (good, "")]) + server)
+    assert ask(gate.address(), ["/", "/"]) == ["0", "0"]
+    lines = wait_until(lambda: len(gate.read("tries.log").splitlines()) == 2 and gate.read("tries.log").splitlines())
+    addresses, statuses, times = lines[0].split("|")
+    assert (addresses, statuses) == (f"{dead}, {good.address}", "502, 200")
+    assert len(times.split(", ")) == 2
+    assert lines[1].split("|")[:2] == [good.address, "200"]
+
+
 # Servers that fail
 
 
