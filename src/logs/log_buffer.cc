@@ -71,6 +71,10 @@ bool LogBuffer::drain() {
     worked = true;
     const LogOutput::Outcome outcome = write_out();
     if (outcome == LogOutput::Outcome::later) break;
+    if (outcome == LogOutput::Outcome::no_space) {
+      say_full();
+      break;
+    }
     if (outcome == LogOutput::Outcome::lost) {
       say_lost();
     } else {
@@ -92,11 +96,18 @@ void LogBuffer::reopen() {
 
 // The output takes lines: says how many it missed.
 void LogBuffer::say_dropped() {
-  lost_said_ = false;
+  lost_said_ = full_said_ = false;
   const std::uint64_t total = dropped_count();
   const std::uint64_t fresh = total - dropped_said_;
   dropped_said_ = total;
   if (fresh > 0) log(LogLevel::warn, "log \"", path_, "\" has lost ", fresh, " lines");
+}
+
+void LogBuffer::say_full() {
+  if (full_said_) return;
+  full_said_ = true;
+  log(LogLevel::error, "log \"", path_,
+      "\": no space left on the device; lines wait, and are lost when there are too many");
 }
 
 // Once, until it takes lines again: the message may go to this very file.

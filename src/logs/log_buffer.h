@@ -34,6 +34,7 @@ class LogBuffer {
   void settle(std::size_t bytes, std::uint64_t lost_lines);
   void say_dropped();
   void say_lost();
+  void say_full();
 
   const std::string path_;
   mutable std::mutex mutex_;
@@ -47,6 +48,7 @@ class LogBuffer {
   std::size_t taken_written_ = 0;
   std::uint64_t dropped_said_ = 0;
   bool lost_said_ = false;
+  bool full_said_ = false;
 };
 
 }  // namespace keepgate::logs

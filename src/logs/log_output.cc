@@ -73,8 +73,8 @@ LogOutput::Outcome LogOutput::write(std::string_view& bytes) {
       continue;
     }
     if (written < 0 && errno == EINTR) continue;
-    const bool temporary = written == 0 || errno == EAGAIN || errno == ENOSPC || errno == EDQUOT || errno == ENOBUFS;
-    return temporary ? Outcome::later : Outcome::lost;
+    if (written == 0 || errno == EAGAIN || errno == ENOBUFS) return Outcome::later;
+    return errno == ENOSPC || errno == EDQUOT ? Outcome::no_space : Outcome::lost;
   }
   return Outcome::done;
 }

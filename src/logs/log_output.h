@@ -23,7 +23,8 @@ class LogOutput {
 
   enum class Outcome : std::uint8_t {
     lost = 0,  // It will never take the rest: the reader of a pipe is gone, the device is broken.
-    later,     // Full pipe or full disk: worth another try.
+    later,     // Full pipe: worth another try.
+    no_space,  // Full disk: the same, but somebody should know.
     done,
   };
   // Writes what it can from the front of `bytes` and removes that from it.

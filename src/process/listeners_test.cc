@@ -1,0 +1,123 @@
+#include "process/listeners.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "net/socket.h"
+
+namespace keepgate::process {
+namespace {
+
+using pipeline::ListenerConfig;
+
+ListenerConfig config_for(const net::Address& address) {
+  ListenerConfig out;
+  out.address = address;
+  return out;
+}
+
+// A port that is free now.
+net::Address free_address(const char* host = "127.0.0.1") {
+  const Result<int> probe = net::listen_on(*net::Address::ip("127.0.0.1", 0), {});
+  EXPECT_TRUE(probe);
+  const std::uint16_t port = net::local_address(*probe).port();
+  ::close(*probe);
+  return *net::Address::ip(host, port);
+}
+
+std::vector<ListenerConfig> wanted(std::initializer_list<net::Address> addresses) {
+  std::vector<ListenerConfig> out;
+  for (const net::Address& one : addresses) out.push_back(config_for(one));
+  return out;
+}
+
+// errno of a connection that may take a moment only.
+int connect_to(const net::Address& address) {
+  const int descriptor = ::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const timeval patience{0, 50'000};
+  ::setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  const int error = ::connect(descriptor, address.native(), address.native_bytes()) == 0 ? 0 : errno;
+  ::close(descriptor);
+  return error;
+}
+
+TEST(Listeners, makes_a_socket_for_each_worker) {
+  const auto listeners = bind_listeners({}, wanted({free_address()}), 3);
+  ASSERT_TRUE(listeners) << listeners.error().detail;
+  ASSERT_EQ(listeners->size(), 1U);
+  EXPECT_EQ((*listeners)[0].sockets.size(), 3U);
+}
+
+TEST(Listeners, keeps_the_sockets_it_has_and_adds_for_further_workers) {
+  const net::Address address = free_address();
+  const auto before = bind_listeners({}, wanted({address}), 2);
+  ASSERT_TRUE(before);
+  const auto fewer = bind_listeners(*before, wanted({address}), 1);
+  ASSERT_TRUE(fewer);
+  EXPECT_EQ((*fewer)[0].sockets, (*before)[0].sockets) << "a socket may have somebody in its queue";
+  const auto more = bind_listeners(*before, wanted({address}), 4);
+  ASSERT_TRUE(more);
+  EXPECT_EQ((*more)[0].sockets.size(), 4U);
+  EXPECT_EQ((*more)[0].sockets[1], (*before)[0].sockets[1]);
+  EXPECT_TRUE(removed_listeners(*before, *more).empty());
+}
+
+TEST(Listeners, do_not_share_an_address_with_another_owner) {
+  const net::Address address = free_address();
+  const auto first = bind_listeners({}, wanted({address}), 2);
+  ASSERT_TRUE(first);
+  const auto second = bind_listeners({}, wanted({address}), 2);
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().detail.find("Address already in use"), std::string::npos);
+  const auto wildcard = bind_listeners({}, wanted({*net::Address::ip("0.0.0.0", address.port())}), 1);
+  EXPECT_FALSE(wildcard);
+}
+
+TEST(Listeners, a_wildcard_joins_an_address_of_ours) {
+  const net::Address address = free_address();
+  const auto both = bind_listeners({}, wanted({address, *net::Address::ip("0.0.0.0", address.port())}), 2);
+  ASSERT_TRUE(both) << both.error().detail;
+  EXPECT_EQ((*both)[1].sockets.size(), 2U);
+}
+
+TEST(Listeners, a_failure_leaves_nothing_bound_and_names_every_address) {
+  const net::Address taken = free_address(), good = free_address();
+  const auto owner = bind_listeners({}, wanted({taken}), 1);
+  ASSERT_TRUE(owner);
+  const auto failed = bind_listeners({}, wanted({good, taken}), 2);
+  ASSERT_FALSE(failed);
+  EXPECT_NE(failed.error().detail.find(taken.text()), std::string::npos);
+  EXPECT_EQ(connect_to(good), ECONNREFUSED);
+}
+
+TEST(Listeners, say_what_is_gone) {
+  const net::Address one = free_address(), two = free_address();
+  const auto before = bind_listeners({}, wanted({one, two}), 1);
+  ASSERT_TRUE(before);
+  const auto after = bind_listeners(*before, wanted({two}), 1);
+  ASSERT_TRUE(after);
+  const auto gone = removed_listeners(*before, *after);
+  ASSERT_EQ(gone.size(), 1U);
+  EXPECT_EQ(gone[0].address, one);
+}
+
+TEST(Listeners, a_socket_on_its_way_out_ignores_who_is_new_and_keeps_who_is_there) {
+  const net::Address address = free_address();
+  const auto listeners = bind_listeners({}, wanted({address}), 1);
+  ASSERT_TRUE(listeners);
+  const int descriptor = (*listeners)[0].sockets[0]->descriptor();
+  EXPECT_EQ(connect_to(address), 0);
+  ASSERT_TRUE(net::ignore_new_connections(descriptor));
+  EXPECT_NE(connect_to(address), 0);
+  const net::Accepted early = net::accept_one(descriptor);
+  EXPECT_GE(early.descriptor, 0) << "it was in the queue";
+  ::close(early.descriptor);
+  net::welcome_new_connections(descriptor);
+  EXPECT_EQ(connect_to(address), 0);
+}
+
+}  // namespace
+}  // namespace keepgate::process
