@@ -65,5 +65,7 @@ inline constexpr Code two_credentials = "KG108";         // Always an error.
 inline constexpr Code incomplete_transaction = "KG109";  // Always an error.
 inline constexpr Code unverified_claim = "KG110";
 inline constexpr Code trusts_everybody = "KG111";
+inline constexpr Code client_chosen_target = "KG112";
+inline constexpr Code undecided_path = "KG113";  // Always an error.
 
 }  // namespace keepgate::conf::code

@@ -116,6 +116,13 @@ struct ProxyHeaderModel {
   Word value;
 };
 
+struct ResolverModel {
+  std::vector<Word> addresses;
+  std::optional<std::int64_t> valid_ms;
+  bool ipv4 = true, ipv6 = true;
+  Position at;
+};
+
 // Directives that http, server and location levels may hold and that are inherited. model.cc lists them all.
 struct LevelOptions {
   // Of a server: taken from its own level.
@@ -184,6 +191,10 @@ struct LevelOptions {
   std::optional<Word> proxy_ssl_trusted_certificate, proxy_ssl_name, proxy_ssl_certificate, proxy_ssl_certificate_key;
   std::optional<std::uint32_t> proxy_ssl_verify_depth;
   std::optional<std::vector<std::string>> proxy_ssl_protocols;
+
+  // Names that are resolved while running.
+  std::optional<ResolverModel> resolver;
+  std::optional<std::int64_t> resolver_timeout_ms;
 };
 
 // Gives `inner` whatever it has not set itself, by nginx's rules, and applies what `authorize off` cancels: credentials
@@ -239,6 +250,8 @@ struct UpstreamServerModel {
   std::int64_t slow_start_ms = 0;
   bool backup = false;
   bool down = false;
+  bool resolve = false;
+  std::optional<Word> service;
 };
 
 struct UpstreamModel {
@@ -252,6 +265,8 @@ struct UpstreamModel {
   std::optional<std::pair<unsigned, std::int64_t>> queue;  // Places, timeout in milliseconds.
   std::optional<upstream::RetryBudgetOptions> retries;
   std::optional<upstream::EjectionOptions> ejection;
+  std::optional<ResolverModel> resolver;
+  std::optional<std::int64_t> resolver_timeout_ms;
 };
 
 struct MapEntryModel {

@@ -17,7 +17,7 @@ struct Asked {
   NameAnswer answer;
 };
 
-void bring(Loop& mine, const std::shared_ptr<Asked>& asked, const NameAnswer& answer) {
+void bring(ReplyAddress& mine, const std::shared_ptr<Asked>& asked, const NameAnswer& answer) {
   mine.post(make_message([asked, answer](Loop&) {
     asked->answer = answer;
     // Not armed: it was cancelled in this turn, and is about to resume.
@@ -52,6 +52,7 @@ Background::~Background() { stop(); }
 void Background::stop() {
   if (std::exchange(stopped_, true)) return;
   loop_->post(make_message([this](Loop& loop) {
+    ending_ = true;
     dns_->stop();
     resolver_->stop();
     end(loop);
@@ -59,15 +60,16 @@ void Background::stop() {
   thread_.join();
 }
 
-Task<NameAnswer> Background::resolve(Loop& mine, ResolverOptions options, std::string name, NameKind kind,
-                                     std::int64_t timeout_ms, Stream* client) {
+Task<NameAnswer> Background::resolve(std::shared_ptr<ReplyAddress> mine, ResolverOptions options, std::string name,
+                                     NameKind kind, std::int64_t timeout_ms, Stream* client) {
   auto asked = std::make_shared<Asked>();
-  const std::int64_t deadline_ms = mine.now().monotonic_ms + timeout_ms;
+  Loop& loop = mine->loop();
+  const std::int64_t deadline_ms = loop.now().monotonic_ms + timeout_ms;
   Wake wake = Wake::cancelled;
   const auto ask = [&] {
-    loop_->post(make_message([this, &mine, asked, options = std::move(options), name, kind, timeout_ms](Loop&) {
+    loop_->post(make_message([this, mine, asked, options = std::move(options), name, kind, timeout_ms](Loop&) {
       resolver_->look_up(options, name, kind, timeout_ms,
-                         [&mine, asked](const NameAnswer& answer) { bring(mine, asked, answer); });
+                         [mine, asked](const NameAnswer& answer) { bring(*mine, asked, answer); });
     }));
   };
   if (client) {
@@ -76,7 +78,7 @@ Task<NameAnswer> Background::resolve(Loop& mine, ResolverOptions options, std::s
     ask();
     wake = co_await wait;
   } else {
-    SleepUntil wait(mine, deadline_ms);
+    SleepUntil wait(loop, deadline_ms);
     asked->waiter = &wait;
     ask();
     co_await wait;
@@ -85,7 +87,7 @@ Task<NameAnswer> Background::resolve(Loop& mine, ResolverOptions options, std::s
   asked->waiter = nullptr;
   if (wake == Wake::ready) co_return std::move(asked->answer);
   NameAnswer none;
-  none.ask_again_ms = mine.now().monotonic_ms;
+  none.ask_again_ms = loop.now().monotonic_ms;
   none.why = wake == Wake::timeout ? describe(DnsOutcome::timeout) : "cancelled";
   co_return none;
 }

@@ -1,10 +1,11 @@
 // Background: one thread with a loop for what is slow and belongs to no request: looking up names, probing upstreams.
 //
 // Thread rule: the composition starts and stops it; resolve() is awaited on any other loop, everything else happens on
-// its own. Lifetime: it ends before the loops that ask it are destroyed.
+// its own.
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
@@ -25,6 +26,26 @@ std::unique_ptr<Message> make_message(Action action) {
   return std::make_unique<Call>(std::move(action));
 }
 
+// Where answers for a loop go: nowhere any more once its owner is gone. post() from any thread.
+class ReplyAddress {
+ public:
+  explicit ReplyAddress(Loop& loop) : loop_(&loop) {}
+  Loop& loop() const { return *loop_; }  // On its own thread.
+  void post(std::unique_ptr<Message> message) {
+    const std::lock_guard lock(mutex_);
+    if (!closed_) loop_->post(std::move(message));
+  }
+  void close() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+
+ private:
+  std::mutex mutex_;
+  Loop* loop_;
+  bool closed_ = false;
+};
+
 class Background {
  public:
   Background();
@@ -35,10 +56,12 @@ class Background {
   void stop();  // Whoever waits is answered; then the thread ends.
 
   Loop& loop() { return *loop_; }
-  Resolver& resolver() { return *resolver_; }  // On its own loop only.
+  // On its own loop only:
+  Resolver& resolver() { return *resolver_; }
+  bool ending() const { return ending_; }  // Whatever runs for ever ends when its wait is cancelled.
 
   // What `name` stands for. Ends without an answer at `deadline_ms`, or when `client` hangs up.
-  Task<NameAnswer> resolve(Loop& mine, ResolverOptions options, std::string name, NameKind kind,
+  Task<NameAnswer> resolve(std::shared_ptr<ReplyAddress> mine, ResolverOptions options, std::string name, NameKind kind,
                            std::int64_t timeout_ms, Stream* client);
 
  private:
@@ -47,6 +70,7 @@ class Background {
   std::unique_ptr<Resolver> resolver_;
   std::thread thread_;
   bool stopped_ = false;
+  bool ending_ = false;
 };
 
 }  // namespace keepgate::net

@@ -83,7 +83,7 @@ Resolver::Entry* Resolver::entry_for(const ResolverOptions& options, std::string
   if (!make_room()) return nullptr;
   auto entry = std::make_unique<Entry>();
   entry->key = key;
-  entry->name = name;
+  entry->name = to_lower(name);
   by_use_.push_front(entry.get());
   entry->place = by_use_.begin();
   return entries_.emplace(std::move(key), std::move(entry)).first->second.get();

@@ -346,11 +346,12 @@ TEST(Background, answers_another_loop_and_stops_while_it_is_asked) {
   ResolverOptions options;
   options.servers = {*Address::ip("127.0.0.1", 9)};  // Nobody answers there.
   std::string bad, late;
-  [](Background& where, Loop& mine, ResolverOptions its_options, std::string& first, std::string& second) -> Detached {
+  [](Background& where, std::shared_ptr<ReplyAddress> mine, ResolverOptions its_options, std::string& first,
+     std::string& second) -> Detached {
     first = texts(co_await where.resolve(mine, its_options, "not a name", NameKind::addresses, 60'000, nullptr));
     second = texts(co_await where.resolve(mine, its_options, "a.test", NameKind::addresses, 30, nullptr));
-    mine.stop();
-  }(background, loop, options, bad, late);
+    mine->loop().stop();
+  }(background, std::make_shared<ReplyAddress>(loop), options, bad, late);
   loop.run();
   EXPECT_EQ(bad, "! not a DNS name");
   EXPECT_TRUE(late.starts_with("! ")) << late;

@@ -182,6 +182,7 @@ Step check_identity_limits(const DecideInput& in, DecisionFacts& facts) {
 
 std::string_view service_path_of(const LocationConfig& location, http::CanonicalPath path, Arena& arena) {
   if (!location.path_replacement || !path.text.starts_with(location.path_replacement->matched)) return path.text;
+  if (location.path_replacement->query) return location.path_replacement->uri;
   const std::string_view rest = path.text.substr(location.path_replacement->matched.size());
   if (location.path_replacement->uri == location.path_replacement->matched) return path.text;
   return arena.join(location.path_replacement->uri, rest);

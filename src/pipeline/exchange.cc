@@ -38,6 +38,7 @@ void Exchange::end() {
   location_ = nullptr;
   if (connection_) connection_->restore_peer();
   connection_ = nullptr;
+  target_uri = proxy_host = {};
   decision_id_ = request_id_ = {};
   map_values_.clear();
   map_depth_ = 0;
@@ -49,7 +50,10 @@ void Exchange::set_server(const ServerConfig& server) {
   location_ = &snapshot().locations[server.own_location];
 }
 
-void Exchange::set_location(const LocationConfig& location) { location_ = &location; }
+void Exchange::set_location(const LocationConfig& location) {
+  location_ = &location;
+  target_uri = proxy_host = {};  // What an earlier location's content made of its variables.
+}
 
 void Exchange::begin_decision() {
   facts = {};

@@ -90,6 +90,8 @@ class Exchange final : public route::VariableSource {
   std::uint16_t status = 0;
   std::uint64_t bytes_sent = 0, body_bytes_sent = 0;
   UpstreamFacts upstream;
+  std::string_view target_uri;  // What a proxy_pass with variables made for the upstream; empty: nothing.
+  std::string_view proxy_host;  // Likewise; empty: Content::upstream_name().
   std::int64_t started_ms = 0;  // Monotonic.
   std::uint64_t request_bytes = 0;
   bool pipelined = false;  // Its first bytes came while the request before it was served.

@@ -59,7 +59,9 @@ struct AccessLog {
 // What proxy_pass does to the path: the part of the canonical path that `location` matched is replaced by `uri`.
 struct PathReplacement {
   std::string matched;
-  std::string uri;
+  std::string uri;  // Its path.
+  // proxy_pass http://up/path?query: as in nginx what follows the matched part then goes behind the query.
+  std::optional<std::string> query;
 };
 
 // lingering_close: whether to read on, for a while, what a client still sends when its connection is to be closed.

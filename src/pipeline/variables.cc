@@ -196,9 +196,12 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
       return before.empty() ? std::string_view(c.peer_ip) : arena.join(before, std::string_view(", "), c.peer_ip);
     }
     case Variable::proxy_host:
+      if (!proxy_host.empty()) return proxy_host;
       return location_->content ? location_->content->upstream_name() : std::string_view();
     case Variable::proxy_port: {
-      const std::string_view name = location_->content ? location_->content->upstream_name() : std::string_view();
+      const std::string_view name = !proxy_host.empty()  ? proxy_host
+                                    : location_->content ? location_->content->upstream_name()
+                                                         : std::string_view();
       const auto colon = name.rfind(':');
       return colon == std::string_view::npos ? std::string_view("80") : name.substr(colon + 1);
     }

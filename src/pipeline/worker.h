@@ -15,8 +15,9 @@
 #include "pipeline/snapshot.h"
 
 namespace keepgate::upstream {
+class NamedGroups;
 class Pools;
-}
+}  // namespace keepgate::upstream
 
 namespace keepgate::pipeline {
 
@@ -37,6 +38,11 @@ class RareNews {
   std::int64_t silent_until_ms_ = INT64_MIN;
 };
 
+// What a kind of content remembers for a worker.
+struct WorkerCache {
+  virtual ~WorkerCache() = default;
+};
+
 struct Worker final : net::Admission {
   Worker(net::Loop& its_loop, const Published<Snapshot>& snapshots, unsigned its_number);
   ~Worker();
@@ -47,7 +53,9 @@ struct Worker final : net::Admission {
   Published<Snapshot>::Reader snapshot;
   unsigned number;
   auth::TokenCache token_cache;
-  upstream::Pools* upstreams = nullptr;  // Set by the composition before the first connection.
+  upstream::Pools* upstreams = nullptr;           // Set by the composition before the first connection.
+  upstream::NamedGroups* named_groups = nullptr;  // Likewise.
+  std::unique_ptr<WorkerCache> target_plans;      // Of proxy_pass with variables.
   BufferPool buffers;
   std::string scratch;  // For heads being built. INVARIANT: its content does not live over a wait.
 

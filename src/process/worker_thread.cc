@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "net/loop.h"
 #include "pipeline/worker.h"
+#include "upstream/named_groups.h"
 #include "upstream/pools.h"
 
 namespace keepgate::process {
@@ -39,9 +40,10 @@ const cpu_set_t& usable_at_start() {
 
 class WorkerThread::Inside {
  public:
-  Inside(net::Loop& loop, const Published<pipeline::Snapshot>& published, unsigned number)
-      : loop_(loop), pools_(loop), worker_(loop, published, number) {
+  Inside(net::Loop& loop, const Published<pipeline::Snapshot>& published, net::Background& background, unsigned number)
+      : loop_(loop), pools_(loop), named_groups_(loop, background), worker_(loop, published, number) {
     worker_.upstreams = &pools_;
+    worker_.named_groups = &named_groups_;
     upstream::sweep_regularly(pools_, loop, sweeping_over_);
   }
 
@@ -153,6 +155,7 @@ class WorkerThread::Inside {
 
   net::Loop& loop_;
   upstream::Pools pools_;
+  upstream::NamedGroups named_groups_;
   pipeline::Worker worker_;
   std::vector<std::shared_ptr<pipeline::Acceptor>> acceptors_;
   std::vector<std::shared_ptr<pipeline::Acceptor>> retiring_;
@@ -162,8 +165,8 @@ class WorkerThread::Inside {
   bool sweeping_over_ = false;
 };
 
-WorkerThread::WorkerThread(const Published<pipeline::Snapshot>& published, unsigned number)
-    : published_(published), number_(number) {}
+WorkerThread::WorkerThread(const Published<pipeline::Snapshot>& published, net::Background& background, unsigned number)
+    : published_(published), background_(background), number_(number) {}
 
 WorkerThread::~WorkerThread() { join(); }
 
@@ -183,7 +186,7 @@ void WorkerThread::run(std::promise<void> ready) {
   ::pthread_setname_np(::pthread_self(), cat("kg-worker-", number_).c_str());
   loop_ = std::make_unique<net::Loop>();
   place(*published_.current());
-  Inside inside(*loop_, published_, number_);
+  Inside inside(*loop_, published_, background_, number_);
   inside_ = &inside;
   ready.set_value();
   loop_->run();

@@ -16,6 +16,10 @@
 #include "pipeline/snapshot.h"
 #include "process/listeners.h"
 
+namespace keepgate::net {
+class Background;
+}
+
 namespace keepgate::process {
 
 // A socket that a worker accepts from.
@@ -33,7 +37,7 @@ enum class Sockets : std::uint8_t {
 
 class WorkerThread {
  public:
-  WorkerThread(const Published<pipeline::Snapshot>& published, unsigned number);
+  WorkerThread(const Published<pipeline::Snapshot>& published, net::Background& background, unsigned number);
   ~WorkerThread();
   WorkerThread(const WorkerThread&) = delete;
   WorkerThread& operator=(const WorkerThread&) = delete;
@@ -64,6 +68,7 @@ class WorkerThread {
   void tell(Action action);
 
   const Published<pipeline::Snapshot>& published_;
+  net::Background& background_;
   unsigned number_;
   std::thread thread_;
   std::unique_ptr<net::Loop> loop_;  // Outlives its thread: another may be posting to it just now.

@@ -4,7 +4,9 @@
 #include <iterator>
 #include <utility>
 
+#include "net/background.h"
 #include "net/socket.h"
+#include "upstream/name_keeper.h"
 
 namespace keepgate::process {
 
@@ -21,13 +23,19 @@ Result<void> Workers::open(std::shared_ptr<const pipeline::Snapshot> snapshot, c
 }
 
 void Workers::start() {
+  if (!background_) {
+    background_ = std::make_unique<net::Background>();
+    name_keeper_ = std::make_unique<upstream::NameKeeper>(*background_);
+  }
+  name_keeper_->keep(current()->groups);
   start_threads(current()->worker_count);
   assign({});
 }
 
 void Workers::start_threads(unsigned count) {
   while (threads_.size() < count) {
-    threads_.push_back(std::make_unique<WorkerThread>(published_, static_cast<unsigned>(threads_.size())));
+    threads_.push_back(
+        std::make_unique<WorkerThread>(published_, *background_, static_cast<unsigned>(threads_.size())));
     threads_.back()->start();
   }
 }
@@ -95,6 +103,7 @@ Result<void> Workers::reload(std::shared_ptr<const pipeline::Snapshot> snapshot,
   if (!listeners) return std::unexpected(std::move(listeners.error()));
   const auto removed = give_up(removed_listeners(listeners_, *listeners), gone);
   published_.publish(std::move(snapshot));
+  name_keeper_->keep(current()->groups);
   listeners_ = std::move(*listeners);
   start_threads(count);
   retire_surplus(count, removed);
@@ -129,6 +138,7 @@ bool Workers::finished() const {
 void Workers::join() {
   for (const auto& thread : threads_) thread->join();
   for (const auto& thread : retired_) thread->join();
+  if (background_) background_->stop();
 }
 
 void Workers::reap() {

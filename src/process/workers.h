@@ -12,6 +12,13 @@
 #include "process/listeners.h"
 #include "process/worker_thread.h"
 
+namespace keepgate::net {
+class Background;
+}
+namespace keepgate::upstream {
+class NameKeeper;
+}
+
 namespace keepgate::process {
 
 class Workers {
@@ -63,6 +70,8 @@ class Workers {
   std::vector<Going> going_;
   std::vector<std::unique_ptr<WorkerThread>> threads_;  // By number.
   std::vector<std::unique_ptr<WorkerThread>> retired_;  // Draining.
+  std::unique_ptr<upstream::NameKeeper> name_keeper_;
+  std::unique_ptr<net::Background> background_;  // Its thread ends before what it works for goes.
 };
 
 }  // namespace keepgate::process

@@ -45,6 +45,10 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
 }
 
 void append_target(Exchange& x, const pipeline::Permit& permit, const Plan& plan, std::string& out) {
+  if (!x.target_uri.empty()) {
+    out.append(x.target_uri);
+    return;
+  }
   if (!permit.forward_canonical() && !plan.options.has_uri && !x.uri_changed) {
     // nginx: without a URI in proxy_pass the original goes on exactly as sent; of an absolute form only its path.
     out.append(x.head().raw_path);
@@ -52,6 +56,11 @@ void append_target(Exchange& x, const pipeline::Permit& permit, const Plan& plan
     return;
   }
   out.append(http::encode_path(permit.service_path(), x.arena));
+  const auto& replacement = x.location().path_replacement;
+  if (replacement && replacement->query && x.path.text.starts_with(replacement->matched)) {
+    append(out, '?', *replacement->query);
+    out.append(http::encode_path(x.path.text.substr(replacement->matched.size()), x.arena));
+  }
   if (x.uri_changed ? !x.query.empty() : x.head().has_query) append(out, '?', x.query);
 }
 
@@ -112,7 +121,7 @@ namespace {
 // proxy_redirect default: a Location that names the upstream is turned back into one that the client can follow.
 void append_location(Exchange& x, const http::HeaderLine& line, const Plan& plan, std::string& out) {
   std::string_view value = line.value;
-  if (!value.starts_with(plan.redirect_from)) {
+  if (!plan.options.turns_redirects || !value.starts_with(plan.redirect_from)) {
     out.append(line.raw);
     return;
   }

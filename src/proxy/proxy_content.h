@@ -20,9 +20,10 @@ enum class ProxyHeaderVersion : std::uint8_t { off = 0, v1, v2 };
 
 struct ProxyOptions {
   std::shared_ptr<const upstream::Group> group;
-  bool has_uri = false;     // proxy_pass with a URI part: the path is Permit::service_path(), encoded.
-  std::string host;         // $proxy_host: name and port as in proxy_pass, without a default port.
-  std::uint16_t port = 80;  // $proxy_port
+  bool has_uri = false;         // proxy_pass with a URI part: the path is Permit::service_path(), encoded.
+  std::string host;             // $proxy_host: name and port as in proxy_pass, without a default port.
+  std::uint16_t port = 80;      // $proxy_port
+  bool turns_redirects = true;  // proxy_redirect default; as in nginx not where proxy_pass has variables.
   // proxy_set_header, outermost list that applies; an empty value drops the field. Host and Connection have defaults.
   std::vector<std::pair<std::string, route::Template>> set_headers;
   std::vector<std::string> hide_headers, pass_headers;  // proxy_hide_header, proxy_pass_header
@@ -38,5 +39,10 @@ struct ProxyOptions {
 
 // Builds the content; computes what can be computed once (fixed fields, which request fields are overridden).
 std::shared_ptr<const pipeline::Content> make_proxy_content(ProxyOptions options);
+
+// For a proxy_pass with variables: group, host and TLS of `options` are made of `from` for each request.
+struct VariableTarget;
+std::shared_ptr<const pipeline::Content> make_proxy_content(ProxyOptions options,
+                                                            std::shared_ptr<const VariableTarget> from);
 
 }  // namespace keepgate::proxy

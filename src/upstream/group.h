@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "net/address.h"
+#include "net/resolver.h"
 #include "route/template.h"
 #include "upstream/retry_budget.h"
 
@@ -40,6 +41,16 @@ struct EjectionOptions {
   bool operator==(const EjectionOptions&) const = default;
 };
 
+// `server NAME … resolve`: stands for whatever servers the name does at the moment.
+struct NamedServer {
+  std::size_t place = 0;  // How many of Group::servers go before it.
+  std::string host;
+  std::string service;  // The name of an SRV record, or "".
+  Server prototype;     // Its address has the port only.
+
+  bool operator==(const NamedServer&) const = default;
+};
+
 struct Group {
   std::string name;             // "orders", or the host:port of a proxy_pass without an upstream block.
   std::string zone;             // Not empty: all workers share the state of the peers, as nginx's do with `zone`.
@@ -48,6 +59,9 @@ struct Group {
   std::uint32_t keepalive_requests = 1000;
   std::int64_t keepalive_timeout_ms = 60'000;
   std::int64_t keepalive_time_ms = 3'600'000;
+  std::vector<NamedServer> named;
+  std::shared_ptr<const net::ResolverOptions> resolver;  // With `named`: never nullptr.
+  std::int64_t resolver_timeout_ms = 30'000;
   Method method = Method::round_robin;
   route::Template hash_key;  // Of the two hashes.
   unsigned queue = 0;        // Requests that may wait for a server while all are busy; 0: none.

@@ -14,10 +14,17 @@
 #include <string_view>
 #include <vector>
 
+#include "conf/compile/host_port.h"
 #include "conf/load.h"
 #include "conf/model.h"
 #include "pipeline/snapshot.h"
 #include "upstream/group.h"
+
+namespace keepgate::proxy {
+struct ProxyOptions;
+struct VariableTarget;
+using UpstreamNames = std::map<std::string, std::shared_ptr<const upstream::Group>, std::less<>>;
+}  // namespace keepgate::proxy
 
 namespace keepgate::conf {
 
@@ -138,16 +145,29 @@ class Compiler {
   std::vector<net::Address> addresses_of(const Word& word, std::string_view host, std::uint16_t port);
   bool add_servers(upstream::Group& group, const UpstreamServerModel& model);
   void set_balancing(upstream::Group& group, const UpstreamModel& model);
+  bool add_named_server(upstream::Group& group, const UpstreamServerModel& model, const HostPort& parts);
   std::shared_ptr<const upstream::Group> keep(upstream::Group group);
   std::optional<Target> parse_target(const Word& word);
   std::shared_ptr<const upstream::Group> group_of(const Target& target, const Word& word);
 
+  // resolvers.cc
+  std::shared_ptr<const net::ResolverOptions> resolver(const std::optional<ResolverModel>& model);
+
   // proxy.cc
   void compile_proxy(Location& out, const Level& level);
+  bool set_fixed_target(proxy::ProxyOptions& proxy, Location& out, const Level& level);
   void set_path_replacement(Location& out, const Level& level, const Target& target);
   std::shared_ptr<const tls::ClientContext> client_tls(const LevelOptions& options, const Word& at);
   void check_identity_header(const Level& level, const ProxyHeaderModel& header, const route::Template& value,
                              bool jwt_verified);
+
+  // variable_target.cc
+  std::shared_ptr<const proxy::VariableTarget> variable_target(Location& out, const Level& level);
+  bool check_fixed_authority(const proxy::VariableTarget& target, const Word& word);
+  bool check_target_uri(const Location& out, const proxy::VariableTarget& target, const Word& word);
+  std::string find_chosen_by_client(const route::Template& value) const;
+  std::string find_chosen_by_client(const route::VariableRef& reference, std::set<std::uint32_t>& seen) const;
+  std::shared_ptr<const proxy::UpstreamNames> upstream_names();
 
   // keys.cc
   std::shared_ptr<const crypto::KeySet> key_set(const std::vector<Word>& files, bool errors);
@@ -207,7 +227,9 @@ class Compiler {
   std::set<std::string> zones_warned_;
   std::map<std::string, std::shared_ptr<const logs::AccessFormat>, std::less<>> formats_;
   std::map<std::string, std::shared_ptr<const upstream::Group>> groups_;  // By lower-case name or address.
-  std::set<std::string> upstream_blocks_;                                 // Which of them are blocks.
+  std::vector<std::shared_ptr<const net::ResolverOptions>> resolvers_;
+  std::shared_ptr<const proxy::UpstreamNames> upstream_names_;
+  std::set<std::string> upstream_blocks_;  // Which of them are blocks.
   std::map<std::string, std::shared_ptr<const crypto::KeySet>> key_sets_;
   std::map<std::string, std::shared_ptr<const crypto::Key>> signing_keys_;
   std::map<std::string, std::shared_ptr<const policy::Policy>> policies_;

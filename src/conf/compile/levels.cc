@@ -41,6 +41,7 @@ void Compiler::compile_level(Location& out, const Level& level) {
   for (const ProxyHeaderModel& header : level.options.proxy_set_headers.value_or(std::vector<ProxyHeaderModel>{})) {
     (void)text(header.value);
   }
+  (void)resolver(level.options.resolver);
   if (level.location && level.location->proxy_pass) compile_proxy(out, level);
   compile_logs(out, level);
   check_access(out, level);

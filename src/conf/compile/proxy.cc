@@ -62,7 +62,12 @@ void Compiler::set_path_replacement(Location& out, const Level& level, const Tar
                  "'proxy_pass' cannot have a URI part in a location given by a regular expression or a name",
                  location.proxy_pass->at, cat("write it without '", printable(target.uri, 60), "'"));
   }
-  out.path_replacement = pipeline::PathReplacement{location.pattern, target.uri};
+  out.path_replacement = pipeline::PathReplacement{location.pattern, target.uri, std::nullopt};
+  if (const std::size_t mark = target.uri.find('?'); mark != std::string::npos) {
+    out.path_replacement->uri = target.uri.substr(0, mark);
+    out.path_replacement->query = target.uri.substr(mark + 1);
+    return;
+  }
   if (location.pattern.ends_with('/') == target.uri.ends_with('/') || location.match == LocationMatch::exact) return;
   warning(code::bad_value,
           cat("the matched '", printable(location.pattern), "' becomes '", printable(target.uri),
@@ -84,18 +89,41 @@ void Compiler::check_identity_header(const Level& level, const ProxyHeaderModel&
          "use $identity_client, $identity_user or $identity_roles");
 }
 
-void Compiler::compile_proxy(Location& out, const Level& level) {
+// Without variables: what the target is, is known now.
+bool Compiler::set_fixed_target(proxy::ProxyOptions& proxy, Location& out, const Level& level) {
   const Word& word = *level.location->proxy_pass;
   const LevelOptions& options = level.options;
   const std::optional<Target> target = parse_target(word);
-  if (!target) return;
-  proxy::ProxyOptions proxy;
+  if (!target) return false;
   proxy.group = group_of(*target, word);
   proxy.has_uri = !target->uri.empty();
   if (proxy.has_uri) set_path_replacement(out, level, *target);
   const std::uint16_t default_port = target->tls ? 443 : 80;
   proxy.port = target->port.value_or(default_port);
   proxy.host = target->is_unix ? "localhost" : proxy.port == default_port ? target->host : target->authority;
+  if (target->tls) {
+    proxy.tls = client_tls(options, word);
+    proxy.tls_name = options.proxy_ssl_name ? options.proxy_ssl_name->text
+                     : target->is_unix      ? "localhost"
+                                            : target->host;
+    if (!proxy.tls) return false;
+  }
+  return proxy.group != nullptr;
+}
+
+void Compiler::compile_proxy(Location& out, const Level& level) {
+  const Word& word = *level.location->proxy_pass;
+  const LevelOptions& options = level.options;
+  proxy::ProxyOptions proxy;
+  std::shared_ptr<const proxy::VariableTarget> variable;
+  if (word.text.find('$') != std::string::npos) {
+    variable = variable_target(out, level);
+    proxy.turns_redirects = false;
+  }
+  const bool usable = variable || (proxy.turns_redirects && set_fixed_target(proxy, out, level));
+  if (options.proxy_ssl_name && options.proxy_ssl_name->text.find('$') != std::string::npos) {
+    error(code::not_built, "'proxy_ssl_name' with variables is not built yet", options.proxy_ssl_name->at);
+  }
   for (const ProxyHeaderModel& header : options.proxy_set_headers.value_or(std::vector<ProxyHeaderModel>{})) {
     route::Template value = text(header.value);
     check_identity_header(level, header, value, out.jwt.enabled);
@@ -113,17 +141,11 @@ void Compiler::compile_proxy(Location& out, const Level& level) {
     proxy.proxy_header = versions[static_cast<std::size_t>(*options.proxy_protocol)];
   }
   proxy.intercept_errors = options.proxy_intercept_errors.value_or(false);
-  if (target->tls) {
-    proxy.tls = client_tls(options, word);
-    proxy.tls_name = options.proxy_ssl_name ? options.proxy_ssl_name->text
-                     : target->is_unix      ? "localhost"
-                                            : target->host;
-    if (options.proxy_ssl_name && proxy.tls_name.find('$') != std::string::npos) {
-      error(code::not_built, "'proxy_ssl_name' with variables is not built yet", options.proxy_ssl_name->at);
-    }
-    if (!proxy.tls) return;
+  if (!usable) return;
+  if (variable) {
+    out.content = proxy::make_proxy_content(std::move(proxy), std::move(variable));
+    return;
   }
-  if (!proxy.group) return;
   if (out.service.empty()) out.service = proxy.group->name;
   out.content = proxy::make_proxy_content(std::move(proxy));
 }

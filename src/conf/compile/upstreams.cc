@@ -5,36 +5,23 @@
 #include "base/bytes.h"
 #include "conf/codes.h"
 #include "conf/compile/compiler.h"
+#include "conf/compile/host_port.h"
 #include "upstream/hash.h"
 
 namespace keepgate::conf {
 
 namespace {
 
-struct HostPort {
-  std::string_view host;
-  std::optional<std::uint16_t> port;
-  bool valid = false;
-};
-
-// "host", "host:80", "1.2.3.4:80", "[::1]:80".
-HostPort split_host(std::string_view text) {
-  HostPort out;
-  std::size_t colon = text.rfind(':');
-  if (text.starts_with('[')) {
-    const std::size_t bracket = text.find(']');
-    if (bracket == std::string_view::npos) return out;
-    if (bracket + 1 < text.size() && text[bracket + 1] != ':') return out;
-    colon = bracket + 1 < text.size() ? bracket + 1 : std::string_view::npos;
-  } else if (colon != std::string_view::npos && text.find(':') != colon) {
-    return out;  // An IPv6 address wants brackets.
-  }
-  out.host = text.substr(0, colon);
-  if (colon != std::string_view::npos) {
-    out.port = parse_unsigned<std::uint16_t>(text.substr(colon + 1));
-    if (!out.port || *out.port == 0) return out;
-  }
-  out.valid = !out.host.empty() && out.host.find_first_of(" \t\r\n@/?#\\") == std::string_view::npos;
+upstream::Server server_of(const UpstreamServerModel& model) {
+  upstream::Server out;
+  out.name = model.address.text;
+  out.weight = model.weight;
+  out.fails_max = model.fails_max;
+  out.fail_timeout_ms = model.fail_timeout_ms;
+  out.conns_max = model.conns_max;
+  out.slow_start_ms = model.slow_start_ms;
+  out.backup = model.backup;
+  out.down = model.down;
   return out;
 }
 
@@ -59,6 +46,15 @@ std::vector<net::Address> Compiler::addresses_of(const Word& word, std::string_v
 
 bool Compiler::add_servers(upstream::Group& group, const UpstreamServerModel& model) {
   const std::string_view written = model.address.text;
+  if (model.service && !model.resolve) {
+    error(code::bad_parameter, cat("service upstream '", printable(written), "' requires 'resolve' parameter"),
+          model.service->at);
+    return false;
+  }
+  if (model.resolve && !written.starts_with("unix:")) {
+    const HostPort parts = split_host(written);
+    if (parts.valid && !net::Address::ip(parts.host, 0)) return add_named_server(group, model, parts);
+  }
   std::vector<net::Address> addresses;
   if (written.starts_with("unix:")) {
     const auto address = net::Address::unix_path(prefix_path(std::string(written.substr(5))));
@@ -71,11 +67,54 @@ bool Compiler::add_servers(upstream::Group& group, const UpstreamServerModel& mo
     error(code::bad_value, cat("invalid address '", printable(written), "' in upstream"), model.address.at,
           "HOST, HOST:PORT, [IPv6]:PORT or unix:PATH");
   }
-  for (net::Address& address : addresses) {
-    group.servers.push_back({std::move(address), model.address.text, model.weight, model.fails_max,
-                             model.fail_timeout_ms, model.conns_max, model.slow_start_ms, model.backup, model.down});
+  upstream::Server server = server_of(model);
+  for (const net::Address& address : addresses) {
+    server.address = address;
+    group.servers.push_back(server);
   }
   return !addresses.empty();
+}
+
+// A name that is looked up while running, in nginx's words for what it needs.
+bool Compiler::add_named_server(upstream::Group& group, const UpstreamServerModel& model, const HostPort& parts) {
+  const std::string name = printable(group.name);
+  if (!net::is_dns_name(parts.host)) {
+    error(code::bad_value, cat("invalid host '", printable(parts.host), "' in upstream"), model.address.at);
+    return false;
+  }
+  if (group.zone.empty()) {
+    error(code::missing_section,
+          cat("resolving names at run time requires upstream '", name, "' to be in shared memory"), model.address.at,
+          "zone NAME SIZE; in the upstream");
+    return false;
+  }
+  if (!group.resolver) {
+    error(code::missing_section, cat("no resolver defined to resolve names at run time in upstream '", name, "'"),
+          model.address.at, "resolver ADDRESS; in the upstream or in http");
+    return false;
+  }
+  if (model.service && parts.port) {
+    error(code::bad_value, cat("service upstream '", printable(model.address.text), "' may not have port"),
+          model.service->at);
+    return false;
+  }
+  upstream::NamedServer named;
+  named.place = group.servers.size();
+  named.host = parts.host;
+  if (model.service) {
+    const std::string& service = model.service->text;
+    // One word is the service's own name; with a dot it is the whole prefix (nginx).
+    named.service = service.find('.') == std::string::npos ? cat('_', service, "._tcp.", parts.host)
+                                                           : cat(service, '.', parts.host);
+    if (!net::is_dns_name(named.service)) {
+      error(code::bad_value, cat("invalid service '", printable(service), "'"), model.service->at);
+      return false;
+    }
+  }
+  named.prototype = server_of(model);
+  named.prototype.address = *net::Address::ip("0.0.0.0", parts.port.value_or(80));
+  group.named.push_back(std::move(named));
+  return true;
 }
 
 std::shared_ptr<const upstream::Group> Compiler::keep(upstream::Group group) {
@@ -105,6 +144,7 @@ void Compiler::set_balancing(upstream::Group& group, const UpstreamModel& model)
 }
 
 void Compiler::compile_upstreams() {
+  (void)resolver(model_.http.resolver);  // Its mistakes are told also where nobody uses it.
   for (const auto& model : model_.upstreams) {
     upstream::Group group;
     group.name = model->name.text;
@@ -113,10 +153,14 @@ void Compiler::compile_upstreams() {
     if (model->keepalive_requests) group.keepalive_requests = *model->keepalive_requests;
     if (model->keepalive_timeout_ms) group.keepalive_timeout_ms = *model->keepalive_timeout_ms;
     if (model->keepalive_time_ms) group.keepalive_time_ms = *model->keepalive_time_ms;
+    group.resolver = resolver(model->resolver ? model->resolver : model_.http.resolver);
+    group.resolver_timeout_ms =
+        model->resolver_timeout_ms.value_or(model_.http.resolver_timeout_ms.value_or(group.resolver_timeout_ms));
     bool usable = !model->servers.empty();
     for (const UpstreamServerModel& server : model->servers) usable = add_servers(group, server) && usable;
     set_balancing(group, *model);
-    const bool only_backup = std::ranges::all_of(group.servers, &upstream::Server::backup);
+    const bool only_backup = std::ranges::all_of(model->servers, &UpstreamServerModel::backup);
+    if (group.named.empty()) group.resolver = nullptr;
     if (usable && only_backup) {
       error(code::missing_section, cat("no servers that are not backup in upstream '", printable(group.name), "'"),
             model->name.at);
@@ -149,10 +193,11 @@ std::optional<Compiler::Target> Compiler::parse_target(const Word& word) {
     error(code::bad_value, "the URI behind a socket's path must begin with '/'", word.at, "http://unix:PATH:/uri/");
     return std::nullopt;
   }
-  if (target.uri.find_first_of("?#") != std::string::npos) {
-    error(code::not_built, "'proxy_pass' with a query is not built yet", word.at);
+  if (target.uri.find('#') != std::string::npos) {
+    error(code::bad_value, "'proxy_pass' has a '#': fragments are not sent to servers", word.at);
     return std::nullopt;
   }
+  if (target.uri.starts_with('?')) target.uri.insert(0, 1, '/');
   const HostPort parts = target.is_unix ? HostPort{target.authority, std::nullopt, !target.authority.empty()}
                                         : split_host(target.authority);
   if (!parts.valid) {

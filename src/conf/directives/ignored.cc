@@ -76,9 +76,6 @@ constexpr DirectiveRow rows[] = {
     row("proxy_temp_path", levels, 1, 4, streamed),
     row("proxy_socket_keepalive", levels, 1, 1, "No effect: idle connections have their own bounds."),
     row("proxy_ssl_session_reuse", levels, 1, 1, "No effect: the program decides."),
-    row("resolver", levels | in_upstream, 1, many, "No effect: names are looked up when the configuration is read."),
-    row("resolver_timeout", levels | in_upstream, 1, 1,
-        "No effect: names are looked up when the configuration is read."),
     row("status_zone", in_server | in_location, 1, 1, "No effect: figures are kept by server and location."),
 };
 

@@ -13,11 +13,7 @@ using O = LevelOptions;
 void set_proxy_pass(Reader& reader, const Scope& scope, const Directive& directive) {
   auto& place = scope.location->proxy_pass;
   if (place) return reader.duplicate(directive);
-  const Word& word = directive.arguments[0];
-  place = word;
-  if (has_variable(word)) {
-    reader.not_built(word, "'proxy_pass' with variables", "name an upstream or an address");
-  }
+  place = directive.arguments[0];
 }
 
 void add_set_header(Reader& reader, const Scope& scope, const Directive& directive) {

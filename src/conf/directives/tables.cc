@@ -10,6 +10,7 @@ std::span<const DirectiveTable> directive_tables() {
       {"Core", http_core_rows()},
       {"Upstreams", upstream_rows()},
       {"Proxy", proxy_rows()},
+      {"Names", resolver_rows()},
       {"Maps", map_rows()},
       {"Limits", limit_rows()},
       {"Addresses of clients", real_ip_rows()},

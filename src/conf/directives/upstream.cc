@@ -81,8 +81,13 @@ void read_server_parameter(Reader& reader, const Scope& scope, const Directive& 
     if (!unsupported(reader, *scope.upstream, word, "backup")) server.backup = true;
   } else if (word.text == "down" || word.text == "drain") {
     server.down = true;  // Draining: only requests that are bound to the server would go on, and none is.
+  } else if (word.text == "resolve") {
+    server.resolve = true;
+  } else if (const auto service = parameter(word, "service=")) {
+    if (service->empty()) return reader.invalid_parameter(directive, word, "service is empty");
+    server.service = Word{std::string(*service), word.at, word.quoted};
   } else {
-    constexpr std::string_view known[] = {"resolve", "route=", "service="};
+    constexpr std::string_view known[] = {"route="};
     const bool listed = std::ranges::any_of(known, [&](std::string_view name) { return word.text.starts_with(name); });
     if (listed) return reader.not_built(word, cat("parameter '", printable(word.text), "' of 'server'"), "remove it");
     reader.invalid_parameter(directive, word,
@@ -229,7 +234,7 @@ constexpr DirectiveRow rows[] = {
      add_server,
      "",
      "A server of the group: ADDRESS [weight=N] [max_fails=N] [fail_timeout=TIME] [max_conns=N] [slow_start=TIME] "
-     "[backup] [down] [drain]."},
+     "[backup] [down] [drain] [resolve] [service=NAME]."},
     {"least_conn",
      in_upstream,
      {0, 0},
