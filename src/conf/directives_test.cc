@@ -139,7 +139,7 @@ TEST(Directives, http_level_refusals) {
       {"upstream a { server 127.0.0.1:1 weigth=1; }", "KG021: invalid parameter 'weigth=1'"},
       {"upstream a { server 127.0.0.1:1 max_conns=-1; }", "KG020"},
       {"upstream a { server 127.0.0.1:1 slow_start=soon; }", "KG020"},
-      {"upstream a { server 127.0.0.1:1 resolve; }", "KG018"},
+      {"upstream a { server a.test resolve; }", "KG034"},
       {"upstream a { server 127.0.0.1:1 backup; }", "KG034"},
       {"upstream a { server 127.0.0.1:1; least_conn now; }", "KG015"},
       {"upstream a { server 127.0.0.1:1; least_time header; }", "KG018"},

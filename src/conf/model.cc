@@ -46,7 +46,7 @@ void inherit(LevelOptions& inner, const LevelOptions& outer) {
              &O::proxy_send_timeout_ms, &O::proxy_read_timeout_ms, &O::proxy_ssl_verify, &O::proxy_ssl_server_name,
              &O::proxy_ssl_trusted_certificate, &O::proxy_ssl_name, &O::proxy_ssl_certificate,
              &O::proxy_ssl_certificate_key, &O::proxy_ssl_verify_depth, &O::proxy_ssl_protocols>(inner, outer);
-  take_unset<&O::resolver, &O::resolver_timeout_ms>(inner, outer);
+  take_unset<&O::resolver, &O::resolver_timeout_ms, &O::health_check_timeout_ms>(inner, outer);
 }
 
 }  // namespace keepgate::conf

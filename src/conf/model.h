@@ -123,6 +123,38 @@ struct ResolverModel {
   Position at;
 };
 
+struct MatchStatusModel {
+  bool negated = false;
+  std::vector<std::pair<std::uint16_t, std::uint16_t>> ranges;  // First and last; none: any status.
+};
+
+enum class MatchOperator : std::uint8_t { present = 0, absent, equal, not_equal, regex, not_regex };
+
+struct MatchHeaderModel {
+  Word name;
+  MatchOperator how = MatchOperator::present;
+  Word value;
+};
+
+struct MatchModel {
+  Word name;
+  std::optional<MatchStatusModel> status;
+  std::vector<MatchHeaderModel> headers;
+  std::optional<Word> body;  // A regular expression.
+  bool body_negated = false;
+  std::vector<Word> require;
+};
+
+struct HealthCheckModel {
+  std::int64_t interval_ms = 5'000;
+  std::int64_t jitter_ms = 0;
+  unsigned fails = 1, passes = 1;
+  std::optional<Word> uri, match;
+  std::optional<std::uint16_t> port;
+  bool mandatory = false, persistent = false;
+  Position at;
+};
+
 // Directives that http, server and location levels may hold and that are inherited. model.cc lists them all.
 struct LevelOptions {
   // Of a server: taken from its own level.
@@ -195,6 +227,7 @@ struct LevelOptions {
   // Names that are resolved while running.
   std::optional<ResolverModel> resolver;
   std::optional<std::int64_t> resolver_timeout_ms;
+  std::optional<std::int64_t> health_check_timeout_ms;
 };
 
 // Gives `inner` whatever it has not set itself, by nginx's rules, and applies what `authorize off` cancels: credentials
@@ -210,6 +243,7 @@ struct LocationModel {
   bool internal = false;
   std::optional<ReturnModel> return_action;
   std::optional<Word> proxy_pass;
+  std::optional<HealthCheckModel> health_check;
   std::vector<std::unique_ptr<LocationModel>> nested;
   std::uint32_t index = 0;  // In Snapshot::locations; set when compiled.
 };
@@ -327,6 +361,7 @@ struct Model {
   std::vector<std::unique_ptr<UpstreamModel>> upstreams;
   std::vector<std::unique_ptr<ServerModel>> servers;
   std::vector<MapModel> maps;
+  std::vector<MatchModel> matches;
   std::vector<JwtPathModel> jwt_paths;
   std::vector<ZoneModel> zones, conn_zones;
   std::vector<LogFormatModel> formats;

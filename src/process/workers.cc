@@ -6,6 +6,7 @@
 
 #include "net/background.h"
 #include "net/socket.h"
+#include "upstream/health_check.h"
 #include "upstream/name_keeper.h"
 
 namespace keepgate::process {
@@ -26,8 +27,10 @@ void Workers::start() {
   if (!background_) {
     background_ = std::make_unique<net::Background>();
     name_keeper_ = std::make_unique<upstream::NameKeeper>(*background_);
+    health_checker_ = std::make_unique<upstream::HealthChecker>(*background_);
   }
   name_keeper_->keep(current()->groups);
+  health_checker_->check(current()->health_checks);
   start_threads(current()->worker_count);
   assign({});
 }
@@ -104,6 +107,7 @@ Result<void> Workers::reload(std::shared_ptr<const pipeline::Snapshot> snapshot,
   const auto removed = give_up(removed_listeners(listeners_, *listeners), gone);
   published_.publish(std::move(snapshot));
   name_keeper_->keep(current()->groups);
+  health_checker_->check(current()->health_checks);
   listeners_ = std::move(*listeners);
   start_threads(count);
   retire_surplus(count, removed);

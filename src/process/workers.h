@@ -16,8 +16,9 @@ namespace keepgate::net {
 class Background;
 }
 namespace keepgate::upstream {
+class HealthChecker;
 class NameKeeper;
-}
+}  // namespace keepgate::upstream
 
 namespace keepgate::process {
 
@@ -71,6 +72,7 @@ class Workers {
   std::vector<std::unique_ptr<WorkerThread>> threads_;  // By number.
   std::vector<std::unique_ptr<WorkerThread>> retired_;  // Draining.
   std::unique_ptr<upstream::NameKeeper> name_keeper_;
+  std::unique_ptr<upstream::HealthChecker> health_checker_;
   std::unique_ptr<net::Background> background_;  // Its thread ends before what it works for goes.
 };
 

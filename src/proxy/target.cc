@@ -1,6 +1,7 @@
 #include "proxy/target.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/bytes.h"
 #include "http/authority.h"
@@ -70,6 +71,19 @@ bool append_target_uri(std::string_view uri, std::string& out) {
 
 namespace {
 
+// A host's name in lower case, without memory of its own.
+class LowerCase {
+ public:
+  explicit LowerCase(std::string_view host) : bytes_(std::min(host.size(), text_.size())) {
+    for (std::size_t i = 0; i < bytes_; ++i) text_[i] = to_lower(host[i]);
+  }
+  std::string_view view() const { return {text_.data(), bytes_}; }
+
+ private:
+  std::array<char, 256> text_;  // parse_authority() allows no longer one.
+  std::size_t bytes_;
+};
+
 // The URI as written, its values put in. $uri is decoded: it is encoded again, as the path that it is.
 bool write_uri(Exchange& exchange, std::string_view brought, const route::Template& uri, std::string& out) {
   std::string text(brought);
@@ -118,7 +132,8 @@ net::Task<std::optional<Refusal>> find_target(Exchange& exchange, const pipeline
   target.host = parts->port == default_port ? parts->host : parts->authority;
   target.tls = parts->tls;
   if (parts->tls) target.tls_name = from.tls_name.empty() ? parts->host : std::string_view(from.tls_name);
-  if (const auto block = from.groups->find(to_lower(parts->host)); block != from.groups->end()) {
+  const LowerCase lower(parts->host);
+  if (const auto block = from.groups->find(lower.view()); block != from.groups->end()) {
     if (parts->port) {
       co_return refuse(502, "bad_gateway", cat("upstream \"", printable(parts->host), "\" may not have a port"));
     }

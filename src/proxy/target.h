@@ -25,9 +25,10 @@ namespace keepgate::proxy {
 
 struct Target {
   std::shared_ptr<const upstream::Group> group;
-  std::string host;  // $proxy_host: name and port as in proxy_pass, without a default port.
+  // $proxy_host: name and port as in proxy_pass, without a default port. Lives as long as the exchange.
+  std::string_view host;
   bool tls = false;
-  std::string tls_name;
+  std::string_view tls_name;
   std::string_view uri;  // What is sent, path and query, in the arena. Empty: as without a URI in proxy_pass.
 };
 

@@ -18,7 +18,7 @@ class TargetPlans final : public pipeline::WorkerCache {
   static constexpr std::size_t plans_max = 1'000;
 
   std::shared_ptr<const Plan> find(std::uint64_t content, const Target& target) {
-    const auto found = plans_.find(key_of(content, target));
+    const auto found = plans_.find(key_of(content, target));  // Without a new key: what is known costs no memory.
     // The same name may have become another group meanwhile.
     return found != plans_.end() && found->second->options.group == target.group ? found->second : nullptr;
   }
@@ -28,9 +28,12 @@ class TargetPlans final : public pipeline::WorkerCache {
   }
 
  private:
-  static std::string key_of(std::uint64_t content, const Target& target) {
-    return cat(content, target.tls ? " https " : " http ", target.host, ' ', target.tls_name);
+  const std::string& key_of(std::uint64_t content, const Target& target) {
+    scratch_.clear();
+    append(scratch_, content, target.tls ? " https " : " http ", target.host, ' ', target.tls_name);
+    return scratch_;
   }
+  std::string scratch_;
   std::unordered_map<std::string, std::shared_ptr<const Plan>> plans_;
 };
 
@@ -55,7 +58,7 @@ class VariableProxyContent final : public pipeline::Content {
       plans.keep(number_, target, plan);
     }
     exchange.target_uri = target.uri;
-    exchange.proxy_host = exchange.arena.copy(target.host);
+    exchange.proxy_host = target.host;
     Forward forward(exchange, permit, *plan);
     co_return co_await forward.run();
   }

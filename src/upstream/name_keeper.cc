@@ -10,6 +10,8 @@ namespace keepgate::upstream {
 
 namespace {
 
+constexpr unsigned ring_weight_max = 64;
+
 // Asks on the loop that the resolver runs on: often the answer is there at once.
 class LookUp {
  public:
@@ -118,7 +120,9 @@ net::Task<std::int64_t> NameKeeper::add_services(const Group& group, const Named
   for (const net::ServiceRecord& service : answer.found->services) {
     Server prototype = named.prototype;
     prototype.address = prototype.address.with_port(service.port);
-    prototype.weight = std::max<unsigned>(service.weight, 1);
+    // On a ring a weight takes memory.
+    const unsigned weight_max = group.method == Method::consistent_hash ? ring_weight_max : UINT16_MAX;
+    prototype.weight = std::clamp<unsigned>(service.weight, 1, weight_max);
     prototype.backup = prototype.backup || service.priority > answer.found->services.front().priority;
     again_ms = std::min(again_ms, co_await add_addresses(group, service.host, std::move(prototype), out));
   }

@@ -55,6 +55,11 @@ bool Peer::set_health(Health found, std::int64_t now_ms) {
 
 PeerList::PeerList(const std::vector<Server>& servers, bool shared) : shared_(shared) { replace(servers); }
 
+void PeerList::hold_all() {
+  hold_new(true);
+  for (const auto& peer : published_.current()->peers) peer->health.store(Health::unhealthy, std::memory_order_relaxed);
+}
+
 void PeerList::replace(const std::vector<Server>& servers) {
   const std::lock_guard lock(mutex_);
   std::vector<std::shared_ptr<Peer>> old;
@@ -64,7 +69,13 @@ void PeerList::replace(const std::vector<Server>& servers) {
   for (const Server& server : servers) {
     // The same server twice is two peers: each old one is taken once.
     const auto same = std::ranges::find_if(old, [&](const auto& peer) { return peer && peer->server == server; });
-    next->peers.push_back(same == old.end() ? std::make_shared<Peer>(server, shared_) : std::move(*same));
+    if (same != old.end()) {
+      next->peers.push_back(std::move(*same));
+      continue;
+    }
+    auto made = std::make_shared<Peer>(server, shared_);
+    if (holds_new_.load(std::memory_order_relaxed)) made->health.store(Health::unhealthy, std::memory_order_relaxed);
+    next->peers.push_back(std::move(made));
   }
   published_.publish(std::move(next));
 }

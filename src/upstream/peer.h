@@ -83,6 +83,9 @@ class PeerList {
     const auto out = std::ranges::count_if(peers, [&](const auto& one) { return one->peer->ejected(now_ms); });
     return static_cast<std::size_t>(out) < out_max && put_out(peer, options, now_ms);
   }
+  // Whether peers that are new get no requests before a check found them healthy (`health_check mandatory`).
+  void hold_new(bool hold) { holds_new_.store(hold, std::memory_order_relaxed); }
+  void hold_all();  // Those that are there as well.
 
  private:
   static bool put_out(Peer& peer, const EjectionOptions& options, std::int64_t now_ms);
@@ -90,6 +93,7 @@ class PeerList {
   const bool shared_;
   std::mutex ejecting_;
   WaitLine line_;
+  std::atomic<bool> holds_new_{false};
   std::mutex mutex_;  // One replacement at a time.
   Published<PeerSet> published_;
 };

@@ -20,6 +20,9 @@
 #include "pipeline/snapshot.h"
 #include "upstream/group.h"
 
+namespace keepgate::upstream {
+struct HealthCheck;
+}
 namespace keepgate::proxy {
 struct ProxyOptions;
 struct VariableTarget;
@@ -168,6 +171,13 @@ class Compiler {
   std::string find_chosen_by_client(const route::Template& value) const;
   std::string find_chosen_by_client(const route::VariableRef& reference, std::set<std::uint32_t>& seen) const;
   std::shared_ptr<const proxy::UpstreamNames> upstream_names();
+
+  // health.cc
+  void compile_health_check(const Level& level, const proxy::ProxyOptions& proxy);
+  std::string probe_request(const HealthCheckModel& model, const proxy::ProxyOptions& proxy);
+  void set_judge(upstream::HealthCheck& check, const MatchModel* match, const proxy::ProxyOptions& proxy);
+  const MatchModel* match_named(const std::optional<Word>& name);
+  std::optional<route::Regex> match_regex(const Word& word);
 
   // keys.cc
   std::shared_ptr<const crypto::KeySet> key_set(const std::vector<Word>& files, bool errors);

@@ -43,6 +43,9 @@ void Compiler::compile_level(Location& out, const Level& level) {
   }
   (void)resolver(level.options.resolver);
   if (level.location && level.location->proxy_pass) compile_proxy(out, level);
+  if (level.location && level.location->health_check && !level.location->proxy_pass) {
+    error(code::missing_section, "'health_check' needs 'proxy_pass' in its location", level.location->health_check->at);
+  }
   compile_logs(out, level);
   check_access(out, level);
 }

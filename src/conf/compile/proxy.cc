@@ -143,10 +143,14 @@ void Compiler::compile_proxy(Location& out, const Level& level) {
   proxy.intercept_errors = options.proxy_intercept_errors.value_or(false);
   if (!usable) return;
   if (variable) {
+    if (level.location->health_check) {
+      error(code::bad_value, "'health_check' needs a 'proxy_pass' without variables", level.location->health_check->at);
+    }
     out.content = proxy::make_proxy_content(std::move(proxy), std::move(variable));
     return;
   }
   if (out.service.empty()) out.service = proxy.group->name;
+  if (level.location->health_check) compile_health_check(level, proxy);
   out.content = proxy::make_proxy_content(std::move(proxy));
 }
 

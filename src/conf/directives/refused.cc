@@ -34,7 +34,6 @@ constexpr std::string_view scripts = "Runs JavaScript.";
 constexpr std::string_view grpc = "Forwards gRPC.";
 constexpr std::string_view protocol = "Speaks another protocol to upstreams.";
 constexpr std::string_view balancing = "Chooses servers of a group in another way than round robin.";
-constexpr std::string_view health = "Probes upstream servers.";
 constexpr std::string_view http2 = "Speaks HTTP/2.";
 constexpr std::string_view http3 = "Speaks HTTP/3.";
 constexpr std::string_view oidc = "Logs users in by OpenID Connect.";
@@ -199,9 +198,6 @@ constexpr DirectiveRow plus[] = {
     row("auth_require", access, "All values must be non-empty and not 0."),
     row("auth_oidc", levels, oidc),
     row("oidc_provider", in_http, oidc),
-    row("health_check", in_location, health),
-    row("health_check_timeout", in_location, health),
-    row("match", in_http, health),
     row("least_time", in_upstream, balancing),
     row("sticky", in_upstream, balancing),
     row("state", in_upstream, "Keeps the servers of a group in a file."),

@@ -11,6 +11,7 @@ std::span<const DirectiveTable> directive_tables() {
       {"Upstreams", upstream_rows()},
       {"Proxy", proxy_rows()},
       {"Names", resolver_rows()},
+      {"Health", health_rows()},
       {"Maps", map_rows()},
       {"Limits", limit_rows()},
       {"Addresses of clients", real_ip_rows()},
