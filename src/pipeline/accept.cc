@@ -26,7 +26,8 @@ std::pair<std::shared_ptr<const Snapshot>, const ListenerConfig*> configuration_
   const ListenerConfig* now = newest->find_listener(acceptor.address);
   if (now && now->address == acceptor.address) return {newest, now};
   const ListenerConfig* before = acceptor.last_snapshot->find_listener(acceptor.address);
-  if (now && before && now->tls == before->tls) return {newest, now};
+  const bool agree = now && before && now->tls == before->tls && now->proxy_protocol == before->proxy_protocol;
+  if (agree) return {newest, now};
   return {acceptor.last_snapshot, before};
 }
 
