@@ -1,7 +1,6 @@
 #include "net/socket.h"
 
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/stat.h>
@@ -9,7 +8,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <iterator>
 
 #include "base/bytes.h"
 
@@ -93,21 +91,11 @@ Result<int> listen_on(const Address& address, const ListenOptions& options) {
 
 void set_backlog(int listener, int backlog) { ::listen(listener, backlog); }
 
-bool ignore_new_connections(int listener) {
-  // A socket's filter sees segments from their TCP header on: byte 13 holds the flags. Returning 0 drops.
-  constexpr unsigned syn = 0x02, ack = 0x10;
-  sock_filter program[] = {
-      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),         BPF_STMT(BPF_ALU | BPF_AND | BPF_K, syn | ack),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, syn, 0, 1), BPF_STMT(BPF_RET | BPF_K, 0),
-      BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
-  };
-  const sock_fprog filter{static_cast<unsigned short>(std::size(program)), program};
-  return ::setsockopt(listener, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0;
-}
-
-void welcome_new_connections(int listener) {
-  int unused = 0;
-  ::setsockopt(listener, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused);
+bool send_nobody_new(int listener) {
+  // The kernel looks for a listener on the interface that a SYN came in on, and the number need not exist. A handshake
+  // under way has found its listener already.
+  constexpr int no_interface = INT32_MAX;
+  return ::setsockopt(listener, SOL_SOCKET, SO_BINDTOIFINDEX, &no_interface, sizeof no_interface) == 0;
 }
 
 std::optional<ListenFacts> listen_facts(int descriptor) {

@@ -49,10 +49,10 @@ Result<int> listen_on(const Address& address, const ListenOptions& options);
 void set_backlog(int listener, int backlog);
 void apply_tuning(int listener, const Address& address, const SocketTuning& tuning);
 
-// From now on the kernel ignores those who begin to connect, and finishes what had begun: what is accepted afterwards
-// is all there was, and the socket can be closed without resetting anybody. False if the kernel cannot.
-bool ignore_new_connections(int listener);
-void welcome_new_connections(int listener);  // Undoes it.
+// From now on the kernel sends nobody new here: they are refused, or find another listener. Handshakes that had begun
+// are finished: what is accepted afterwards is all there was, and then the socket can be closed without resetting
+// anybody. False if the kernel cannot. Not for Unix sockets.
+bool send_nobody_new(int listener);
 
 // Of a descriptor that somebody handed us. Nothing unless it is a listening stream socket.
 struct ListenFacts {

@@ -64,7 +64,8 @@ void Listener::unlink_path() const {
 }
 
 Result<std::vector<Listener>> bind_listeners(const std::vector<Listener>& have,
-                                             const std::vector<pipeline::ListenerConfig>& wanted, unsigned workers) {
+                                             const std::vector<pipeline::ListenerConfig>& wanted, unsigned workers,
+                                             const std::vector<net::Address>& going) {
   std::vector<Listener> out, fresh;
   std::string failures;
   for (const pipeline::ListenerConfig& config : wanted) {
@@ -74,7 +75,9 @@ Result<std::vector<Listener>> bind_listeners(const std::vector<Listener>& have,
       continue;
     }
     const auto overlaps = [&](const Listener& one) { return overlap(one.address, config.address); };
-    auto listener = bind_first(config, std::ranges::any_of(have, overlaps) || std::ranges::any_of(out, overlaps));
+    const bool goes = std::ranges::any_of(going, [&](const net::Address& one) { return overlap(one, config.address); });
+    auto listener =
+        bind_first(config, goes || std::ranges::any_of(have, overlaps) || std::ranges::any_of(out, overlaps));
     if (listener) {
       fresh.push_back(*listener);
       out.push_back(std::move(*listener));
@@ -91,7 +94,6 @@ Result<std::vector<Listener>> bind_listeners(const std::vector<Listener>& have,
     for (const auto& socket : out[i].sockets) {
       net::set_backlog(socket->descriptor(), wanted[i].backlog);
       net::apply_tuning(socket->descriptor(), wanted[i].address, wanted[i].tuning);
-      if (!out[i].fixed) net::welcome_new_connections(socket->descriptor());  // It may have been on its way out.
     }
     extend(out[i], wanted[i], workers);
   }

@@ -39,8 +39,10 @@ struct Listener {
 };
 
 // What `wanted` asks for: sockets of `have` where they fit, new ones where not. On failure nothing has changed.
+// `going`: addresses of sockets of ours that are not listened on any more, but are still open.
 Result<std::vector<Listener>> bind_listeners(const std::vector<Listener>& have,
-                                             const std::vector<pipeline::ListenerConfig>& wanted, unsigned workers);
+                                             const std::vector<pipeline::ListenerConfig>& wanted, unsigned workers,
+                                             const std::vector<net::Address>& going = {});
 
 // Those of `before` that `after` has not.
 std::vector<Listener> removed_listeners(const std::vector<Listener>& before, const std::vector<Listener>& after);

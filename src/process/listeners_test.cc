@@ -1,6 +1,8 @@
 #include "process/listeners.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -104,18 +106,46 @@ TEST(Listeners, say_what_is_gone) {
   EXPECT_EQ(gone[0].address, one);
 }
 
-TEST(Listeners, a_socket_on_its_way_out_ignores_who_is_new_and_keeps_who_is_there) {
+TEST(Listeners, a_socket_on_its_way_out_refuses_who_is_new_and_keeps_who_is_there) {
   const net::Address address = free_address();
   const auto listeners = bind_listeners({}, wanted({address}), 1);
   ASSERT_TRUE(listeners);
   const int descriptor = (*listeners)[0].sockets[0]->descriptor();
   EXPECT_EQ(connect_to(address), 0);
-  ASSERT_TRUE(net::ignore_new_connections(descriptor));
-  EXPECT_NE(connect_to(address), 0);
+  ASSERT_TRUE(net::send_nobody_new(descriptor));
+  EXPECT_EQ(connect_to(address), ECONNREFUSED);
   const net::Accepted early = net::accept_one(descriptor);
   EXPECT_GE(early.descriptor, 0) << "it was in the queue";
   ::close(early.descriptor);
-  net::welcome_new_connections(descriptor);
+  EXPECT_EQ(net::accept_one(descriptor).error_number, EAGAIN);
+}
+
+TEST(Listeners, a_handshake_under_way_is_finished_by_a_socket_on_its_way_out) {
+  const net::Address address = free_address();
+  const auto listeners = bind_listeners({}, wanted({address}), 1);
+  ASSERT_TRUE(listeners);
+  const int descriptor = (*listeners)[0].sockets[0]->descriptor();
+  const int seconds = 5;  // The last part of the handshake comes with the first byte only.
+  ::setsockopt(descriptor, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof seconds);
+  const int client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(::connect(client, address.native(), address.native_bytes()), 0);
+  EXPECT_EQ(net::accept_one(descriptor).error_number, EAGAIN);
+  ASSERT_TRUE(net::send_nobody_new(descriptor));
+  EXPECT_EQ(::send(client, "x", 1, MSG_NOSIGNAL), 1);
+  const net::Accepted accepted = net::accept_one(descriptor);
+  EXPECT_GE(accepted.descriptor, 0);
+  ::close(accepted.descriptor);
+  ::close(client);
+}
+
+TEST(Listeners, an_address_on_its_way_out_can_be_had_again) {
+  const net::Address address = free_address();
+  const auto before = bind_listeners({}, wanted({address}), 2);
+  ASSERT_TRUE(before);
+  for (const auto& socket : (*before)[0].sockets) ASSERT_TRUE(net::send_nobody_new(socket->descriptor()));
+  EXPECT_FALSE(bind_listeners({}, wanted({address}), 2)) << "for others it is still taken";
+  const auto again = bind_listeners({}, wanted({address}), 2, {address});
+  ASSERT_TRUE(again) << again.error().detail;
   EXPECT_EQ(connect_to(address), 0);
 }
 

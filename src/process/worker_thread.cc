@@ -83,11 +83,6 @@ class WorkerThread::Inside {
  private:
   void accept_from(const SocketUse& use, const std::shared_ptr<const pipeline::Snapshot>& snapshot) {
     const auto is_same = [&](const auto& one) { return one->owner == use.socket; };
-    const auto going = std::ranges::find_if(retiring_, is_same);
-    if (going != retiring_.end()) {  // Wanted back.
-      acceptors_.push_back(*going);
-      retiring_.erase(going);
-    }
     const auto known = std::ranges::find_if(acceptors_, is_same);
     if (known != acceptors_.end()) {
       (*known)->last_snapshot = snapshot;
@@ -122,14 +117,15 @@ class WorkerThread::Inside {
     retire(acceptor);
   }
   net::Detached retire(std::shared_ptr<pipeline::Acceptor> acceptor) {
-    retiring_.push_back(acceptor);
+    ++retiring_;
     if (!acceptor->address.is_unix()) {
       co_await net::SleepUntil(loop_, loop_.now().monotonic_ms + handshake_ms);
     }
-    if (std::erase(retiring_, acceptor) > 0) leave(acceptor);
+    leave(acceptor);
+    --retiring_;
   }
 
-  bool busy() const { return worker_.connection_count > 0 || !retiring_.empty(); }
+  bool busy() const { return worker_.connection_count > 0 || retiring_ > 0; }
 
   void end_at(std::int64_t deadline_ms) {
     deadline_ms_ = std::min(deadline_ms_, deadline_ms);
@@ -158,7 +154,7 @@ class WorkerThread::Inside {
   upstream::NamedGroups named_groups_;
   pipeline::Worker worker_;
   std::vector<std::shared_ptr<pipeline::Acceptor>> acceptors_;
-  std::vector<std::shared_ptr<pipeline::Acceptor>> retiring_;
+  unsigned retiring_ = 0;
   std::int64_t deadline_ms_ = INT64_MAX;
   bool ending_ = false;
   bool stopping_ = false;

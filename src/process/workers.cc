@@ -73,27 +73,9 @@ Workers::SocketList Workers::give_up(const std::vector<Listener>& listeners, Soc
   for (const Listener& one : listeners) {
     if (sockets == Sockets::close) one.unlink_path();
     for (const auto& socket : one.sockets) {
-      if (sockets == Sockets::close && !one.fixed) net::ignore_new_connections(socket->descriptor());
-      if (!one.fixed && !one.address.is_unix()) going_.push_back({one.address, one.ipv6_only, socket});
+      if (sockets == Sockets::close && !one.fixed && !one.address.is_unix()) net::send_nobody_new(socket->descriptor());
+      if (!one.fixed && !one.address.is_unix()) going_.push_back({one.address, socket});
       out.push_back(socket);
-    }
-  }
-  return out;
-}
-
-// A configuration may want back what the last one took away.
-std::vector<Listener> Workers::listeners_and_going() const {
-  std::vector<Listener> out = listeners_;
-  for (const Going& one : going_) {
-    auto socket = one.socket.lock();
-    if (!socket) continue;
-    const auto same = std::find_if(
-        out.begin() + static_cast<std::ptrdiff_t>(listeners_.size()), out.end(),
-        [&](const Listener& other) { return other.address == one.address && other.ipv6_only == one.ipv6_only; });
-    if (same == out.end()) {
-      out.push_back({one.address, one.ipv6_only, false, {std::move(socket)}});
-    } else {
-      same->sockets.push_back(std::move(socket));
     }
   }
   return out;
@@ -102,7 +84,9 @@ std::vector<Listener> Workers::listeners_and_going() const {
 Result<void> Workers::reload(std::shared_ptr<const pipeline::Snapshot> snapshot, Sockets gone) {
   const unsigned count = snapshot->worker_count;
   std::erase_if(going_, [](const Going& one) { return one.socket.expired(); });
-  auto listeners = bind_listeners(listeners_and_going(), snapshot->listeners, count);
+  std::vector<net::Address> going;
+  for (const Going& one : going_) going.push_back(one.address);
+  auto listeners = bind_listeners(listeners_, snapshot->listeners, count, going);
   if (!listeners) return std::unexpected(std::move(listeners.error()));
   const auto removed = give_up(removed_listeners(listeners_, *listeners), gone);
   published_.publish(std::move(snapshot));

@@ -54,7 +54,6 @@ class Workers {
  private:
   using SocketList = std::vector<std::shared_ptr<const Socket>>;
   SocketList give_up(const std::vector<Listener>& listeners, Sockets sockets);
-  std::vector<Listener> listeners_and_going() const;
   void start_threads(unsigned count);
   void assign(const SocketList& removed);
   void retire_surplus(unsigned count, const SocketList& removed);
@@ -65,7 +64,6 @@ class Workers {
   // Not listened on any more, but workers may still be serving who waits there. Such an address is ours until then.
   struct Going {
     net::Address address;
-    bool ipv6_only;
     std::weak_ptr<const Socket> socket;
   };
   std::vector<Going> going_;
