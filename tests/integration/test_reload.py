@@ -45,6 +45,11 @@ def test_listeners_come_and_go_under_load_and_nobody_notices(keepgate):
         load.stop_without_failures(least=100)
 
 
+def established(port):
+    """Connections of the server's side that are open."""
+    return os.popen(f"ss -Htn state established 'sport = :{port}'").read()
+
+
 def test_a_port_that_is_closed_answers_those_who_are_in(keepgate):
     gate = keepgate(SAYS.replace("location", "listen 127.0.0.1:@more@; location", 1), workers=2)
     without = gate.text.replace(f"listen 127.0.0.1:{gate.port('more')};", "")
@@ -54,6 +59,7 @@ def test_a_port_that_is_closed_answers_those_who_are_in(keepgate):
         with Load([gate.address("more")]) as load:
             reload(gate, without)
             wait_until(lambda: not can_connect(gate.address("more")), 10)
+            wait_until(lambda: not established(gate.port("more")), 10, "connections are kept on a port that is gone")
             result = load.stop_without_failures(least=20)
             assert result["closed"] >= 8, "connections that were kept are told to close"
         assert gate.get("/").text == "one"
