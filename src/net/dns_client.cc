@@ -67,7 +67,8 @@ Task<DnsAnswer> DnsClient::ask_by_udp(const Question& question) {
   for (unsigned taken = 0; taken < datagrams_max;) {
     const IoResult got = next_datagram(stream, buffer);
     if (got.status == Io::want_read) {
-      if (co_await stream.wait_readable(question.deadline_ms) != Wake::ready) co_return failed(DnsOutcome::timeout);
+      const Wake wake = co_await stream.wait_readable(question.deadline_ms);
+      if (wake != Wake::ready) co_return failed(DnsOutcome::timeout);
       continue;
     }
     ++taken;
@@ -92,13 +93,15 @@ Task<DnsAnswer> DnsClient::ask_by_tcp(const Question& question) {
   std::string framed{static_cast<char>(size >> 8), static_cast<char>(size & 0xff)};
   framed += question.bytes;
   iovec piece{framed.data(), framed.size()};
-  if (!co_await write_all(*stream, &piece, 1, attempt_ms)) co_return failed(DnsOutcome::server_failure);
+  const auto sent = co_await write_all(*stream, &piece, 1, attempt_ms);
+  if (!sent) co_return failed(DnsOutcome::server_failure);
   std::string message(2, '\0');
   std::size_t filled = 0;
   while (true) {
     const IoResult got = stream->read(message.data() + filled, message.size() - filled);
     if (got.status == Io::want_read) {
-      if (co_await stream->wait_readable(question.deadline_ms) != Wake::ready) co_return failed(DnsOutcome::timeout);
+      const Wake wake = co_await stream->wait_readable(question.deadline_ms);
+      if (wake != Wake::ready) co_return failed(DnsOutcome::timeout);
       continue;
     }
     if (got.status != Io::ok) co_return failed(DnsOutcome::server_failure);

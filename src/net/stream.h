@@ -96,6 +96,8 @@ class Stream {
   // Ends with ready, timeout or cancelled; with `watched`, also with hangup when that other stream's peer goes away.
   Wait wait_readable(std::int64_t deadline_ms, Stream* watched = nullptr);
   Wait wait_writable(std::int64_t deadline_ms);
+  // For what `want` (want_read or want_write) asks; `watched` counts while reading.
+  Wait wait_for(Io want, std::int64_t deadline_ms, Stream* watched = nullptr);
   // As wait_writable, and ends with hangup when the peer of `watched` goes away: for connect().
   Wait wait_connected(std::int64_t deadline_ms, Stream* watched);
   // Ends with hangup when the peer goes away, else with timeout or cancelled.
@@ -133,6 +135,10 @@ inline Stream::Wait Stream::wait_readable(std::int64_t deadline_ms, Stream* watc
 }
 inline Stream::Wait Stream::wait_writable(std::int64_t deadline_ms) {
   return Wait(*this, Wait::For::writing, deadline_ms, nullptr);
+}
+inline Stream::Wait Stream::wait_for(Io want, std::int64_t deadline_ms, Stream* watched) {
+  if (want == Io::want_read) return wait_readable(deadline_ms, watched);
+  return wait_writable(deadline_ms);
 }
 inline Stream::Wait Stream::wait_connected(std::int64_t deadline_ms, Stream* watched) {
   return Wait(*this, Wait::For::writing, deadline_ms, watched);

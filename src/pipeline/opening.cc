@@ -90,7 +90,8 @@ net::Task<bool> open_connection(Connection& c) {
   c.idle = false;
   if (wake != net::Wake::ready) co_return false;
   if (c.listener->proxy_protocol) {
-    if (!co_await read_proxy_header(c)) co_return false;
+    const bool read = co_await read_proxy_header(c);
+    if (!read) co_return false;
   }
   if (!c.tls) co_return true;  // As a statement of its own: GCC 12 awaits behind `||` whatever stands before it.
   co_return co_await secure(c);

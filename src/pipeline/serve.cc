@@ -293,7 +293,8 @@ IdleTimes idle_times(const Connection& c, std::int64_t since_ms) {
 net::Detached serve_connection(std::unique_ptr<Connection> connection) {
   Connection& c = *connection;
   if (c.tls || c.listener->proxy_protocol) {
-    if (!co_await open_connection(c)) co_return;
+    const bool opened = co_await open_connection(c);
+    if (!opened) co_return;
   }
   bool go_on = true;
   while (go_on) {
@@ -308,7 +309,8 @@ net::Detached serve_connection(std::unique_ptr<Connection> connection) {
         const IdleTimes times = idle_times(c, since_ms);
         const bool is_protected = c.worker.loop.now().monotonic_ms < times.protected_until_ms;
         if (!is_protected) c.worker.begin_reusable(c);
-        wake = co_await c.stream.wait_readable(is_protected ? times.protected_until_ms : times.end_ms);
+        const std::int64_t until_ms = is_protected ? times.protected_until_ms : times.end_ms;
+        wake = co_await c.stream.wait_readable(until_ms);
         c.worker.end_reusable(c);
         goes_on_waiting = (wake == net::Wake::cancelled && !c.stream.cancelled()) ||
                           (wake == net::Wake::timeout && c.worker.loop.now().monotonic_ms < times.end_ms);

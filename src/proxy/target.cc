@@ -145,7 +145,8 @@ net::Task<std::optional<Refusal>> find_target(Exchange& exchange, const pipeline
                                              from.resolver_timeout_ms};
   target.group = groups.known(wanted);
   if (target.group) co_return std::nullopt;
-  auto found = co_await groups.find(wanted, exchange.client().hung_up() ? nullptr : &exchange.client());
+  net::Stream* watched = exchange.client().hung_up() ? nullptr : &exchange.client();
+  auto found = co_await groups.find(wanted, watched);
   if (found) {
     target.group = std::move(*found);
     co_return std::nullopt;

@@ -50,7 +50,8 @@ class VariableProxyContent final : public pipeline::Content {
   net::Task<std::optional<pipeline::Refusal>> serve(pipeline::Exchange& exchange,
                                                     pipeline::Permit permit) const override {
     Target target;
-    if (auto refused = co_await find_target(exchange, permit, *from_, target)) co_return refused;
+    auto refused = co_await find_target(exchange, permit, *from_, target);
+    if (refused) co_return refused;
     TargetPlans& plans = plans_of(exchange.worker());
     std::shared_ptr<const Plan> plan = plans.find(number_, target);
     if (!plan) {

@@ -72,9 +72,13 @@ net::Detached NameKeeper::watch(std::shared_ptr<Watch> watch) {
     std::size_t fixed = 0;
     for (const NamedServer& named : group.named) {
       while (fixed < named.place) servers.push_back(group.servers[fixed++]);
-      again_ms =
-          std::min(again_ms, named.service.empty() ? co_await add_addresses(group, named.host, named.prototype, servers)
-                                                   : co_await add_services(group, named, servers));
+      std::int64_t this_one_ms = 0;
+      if (named.service.empty()) {
+        this_one_ms = co_await add_addresses(group, named.host, named.prototype, servers);
+      } else {
+        this_one_ms = co_await add_services(group, named, servers);
+      }
+      again_ms = std::min(again_ms, this_one_ms);
     }
     while (fixed < group.servers.size()) servers.push_back(group.servers[fixed++]);
     if (watch->ended || background_.ending()) break;

@@ -25,14 +25,17 @@ class Probe {
     stream_ = std::move(*stream);
     if (check_.tls) {
       stream_.set_layer(tls::make_client_layer(stream_.descriptor(), check_.tls, check_.tls_name));
-      if (!co_await net::handshake(stream_, within(check_.connect_timeout_ms))) co_return "SSL handshaking to upstream";
+      const auto done = co_await net::handshake(stream_, within(check_.connect_timeout_ms));
+      if (!done) co_return "SSL handshaking to upstream";
     }
     iovec piece{const_cast<char*>(check_.request.data()), check_.request.size()};
-    if (!co_await net::write_all(stream_, &piece, 1, within(check_.send_timeout_ms) - loop_.now().monotonic_ms)) {
-      co_return "sending request to upstream";
-    }
-    if (!co_await read_head()) co_return "reading response header from upstream";
-    if (check_.reads_body && !co_await read_body()) co_return "reading response body from upstream";
+    const std::int64_t send_ms = within(check_.send_timeout_ms) - loop_.now().monotonic_ms;
+    const auto sent = co_await net::write_all(stream_, &piece, 1, send_ms);
+    if (!sent) co_return "sending request to upstream";
+    bool read = co_await read_head();
+    if (!read) co_return "reading response header from upstream";
+    if (check_.reads_body) read = co_await read_body();
+    if (!read) co_return "reading response body from upstream";
     const std::string_view trouble = check_.judge(parser_.head(), body_);
     co_return trouble.empty() ? std::string() : cat("checking ", trouble);
   }
@@ -50,8 +53,7 @@ class Probe {
       const net::IoResult got = stream_.read(buffer_.data() + before, read_bytes);
       if (got.status == net::Io::want_read || got.status == net::Io::want_write) {
         const std::int64_t deadline_ms = within(check_.read_timeout_ms);
-        const net::Wake wake = got.status == net::Io::want_read ? co_await stream_.wait_readable(deadline_ms)
-                                                                : co_await stream_.wait_writable(deadline_ms);
+        const net::Wake wake = co_await stream_.wait_for(got.status, deadline_ms);
         if (wake == net::Wake::ready) continue;
         co_return std::nullopt;
       }
@@ -127,8 +129,9 @@ class Probe {
 net::Task<std::string> probe_peer(net::Loop& loop, std::shared_ptr<const HealthCheck> check,
                                   std::shared_ptr<const Peer> peer) {
   Probe probe(loop, *check);
-  const net::Address& address = peer->server.address;
-  co_return co_await probe.run(check->port && !address.is_unix() ? address.with_port(*check->port) : address);
+  net::Address address = peer->server.address;
+  if (check->port && !address.is_unix()) address = address.with_port(*check->port);
+  co_return co_await probe.run(address);
 }
 
 }  // namespace keepgate::upstream
