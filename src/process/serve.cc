@@ -37,6 +37,7 @@ SnapshotPointer load(const conf::LoadOptions& options, bool quiet) {
 
 void harden_process() {
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // A file at its limit (ulimit -f) is an error of a write, as a full disk is.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(__clang__)
   ::prctl(PR_SET_DUMPABLE, 0);  // Keys and tokens never reach a core file.
 #endif
