@@ -15,7 +15,7 @@ kg_room(limit    USES base crypto http route                                    
 kg_room(identity USES base crypto http route auth                                     LIBRARIES)
 kg_room(upstream USES base crypto net http tls route                                    LIBRARIES)
 kg_room(pipeline USES base crypto net http logs tls route auth policy limit identity  LIBRARIES)
-kg_room(proxy    USES base net http logs tls route auth identity upstream pipeline    LIBRARIES)
+kg_room(proxy    USES base crypto net http logs tls route auth identity upstream pipeline    LIBRARIES)
 kg_room(conf     USES base crypto http logs tls route auth policy limit identity upstream pipeline proxy LIBRARIES)
 kg_room(process  USES base net logs upstream pipeline conf                               LIBRARIES Threads::Threads)
 kg_room(cli      USES base crypto net http logs tls route auth policy limit identity upstream pipeline proxy conf process LIBRARIES CLI11::CLI11)

@@ -48,6 +48,7 @@ inline constexpr Code unusable_signing_key = "KG043";
 inline constexpr Code unusable_log = "KG044";
 inline constexpr Code exposed_key = "KG045";
 inline constexpr Code missing_certificate = "KG046";
+inline constexpr Code unusable_folder = "KG047";
 
 // KG05x: accepted, with a remark.
 inline constexpr Code no_effect = "KG050";

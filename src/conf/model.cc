@@ -36,6 +36,11 @@ void inherit(LevelOptions& inner, const LevelOptions& outer) {
              &O::keepalive_requests, &O::lingering, &O::lingering_time_ms, &O::lingering_timeout_ms, &O::reset_timedout,
              &O::tcp_nodelay, &O::error_pages, &O::add_headers, &O::access_logs, &O::decision_log>(inner, outer);
   take_unset<&O::real_ip_from, &O::real_ip_header, &O::real_ip_recursive>(inner, outer);
+  take_unset<&O::client_body_buffer_size, &O::proxy_buffers_bytes, &O::proxy_buffer_size, &O::proxy_max_temp_file_size,
+             &O::proxy_limit_rate, &O::client_body_temp_path, &O::proxy_temp_path, &O::limit_rate, &O::limit_rate_after,
+             &O::proxy_buffering, &O::proxy_request_buffering, &O::proxy_pass_trailers, &O::proxy_next_upstream,
+             &O::proxy_next_upstream_tries, &O::proxy_next_upstream_timeout_ms, &O::proxy_ignore_client_abort,
+             &O::proxy_ignore_headers>(inner, outer);
   take_unset<&O::limits, &O::limit_status, &O::limit_log_level, &O::limit_dry_run, &O::limit_headers, &O::conn_limits,
              &O::conn_status, &O::conn_log_level, &O::conn_dry_run>(inner, outer);
   take_unset<&O::auth_jwt, &O::jwt_key_files, &O::jwt_leeway_s, &O::jwt_requires, &O::auth_identity,

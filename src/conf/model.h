@@ -111,6 +111,11 @@ struct OptionalFile {
   Word path;
 };
 
+struct NextUpstreamModel {
+  std::uint16_t failures = 0;  // Bits of proxy::Failure.
+  bool non_idempotent = false;
+};
+
 struct ProxyHeaderModel {
   std::string name;
   Word value;
@@ -188,6 +193,12 @@ struct LevelOptions {
   std::optional<std::string> real_ip_header;
   std::optional<bool> real_ip_recursive;
 
+  // Bodies.
+  std::optional<std::uint64_t> client_body_buffer_size, proxy_buffers_bytes, proxy_buffer_size;
+  std::optional<std::uint64_t> proxy_max_temp_file_size, proxy_limit_rate;
+  std::optional<Word> client_body_temp_path, proxy_temp_path, limit_rate, limit_rate_after;
+  std::optional<bool> proxy_buffering, proxy_request_buffering, proxy_pass_trailers;
+
   // Limits.
   std::optional<std::vector<LimitModel>> limits;
   std::optional<std::uint16_t> limit_status;
@@ -218,6 +229,11 @@ struct LevelOptions {
   std::optional<std::vector<std::string>> proxy_hide_headers, proxy_pass_headers;
   std::optional<bool> proxy_pass_request_headers, proxy_intercept_errors;
   std::optional<std::int64_t> proxy_connect_timeout_ms, proxy_send_timeout_ms, proxy_read_timeout_ms;
+  std::optional<NextUpstreamModel> proxy_next_upstream;
+  std::optional<std::uint32_t> proxy_next_upstream_tries;
+  std::optional<std::int64_t> proxy_next_upstream_timeout_ms;
+  std::optional<bool> proxy_ignore_client_abort;
+  std::optional<std::vector<std::string>> proxy_ignore_headers;
   std::optional<Placed<bool>> proxy_ssl_verify;
   std::optional<bool> proxy_ssl_server_name;
   std::optional<Word> proxy_ssl_trusted_certificate, proxy_ssl_name, proxy_ssl_certificate, proxy_ssl_certificate_key;

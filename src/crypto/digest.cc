@@ -141,6 +141,17 @@ std::array<unsigned char, 32> sha256(std::string_view bytes) {
   return out;
 }
 
+std::string sha1_base64(std::string_view bytes) {
+  static const EVP_MD* const sha1 = EVP_MD_fetch(nullptr, "SHA1", nullptr);
+  KG_ASSERT(sha1 != nullptr);
+  unsigned char hash[EVP_MAX_MD_SIZE];
+  unsigned count = 0;
+  KG_ASSERT(EVP_Digest(bytes.data(), bytes.size(), hash, &count, sha1, nullptr) == 1);
+  unsigned char text[2 * EVP_MAX_MD_SIZE];
+  const int length = EVP_EncodeBlock(text, hash, static_cast<int>(count));
+  return {reinterpret_cast<const char*>(text), static_cast<std::size_t>(length)};
+}
+
 std::string sha256_hex(std::string_view bytes) {
   const std::array<unsigned char, 32> sum = sha256(bytes);
   return to_hex({reinterpret_cast<const char*>(sum.data()), sum.size()});

@@ -92,6 +92,7 @@ std::string_view ChunkedDecoder::step_trailer(char byte) {
     return {};
   }
   if (++trailer_bytes_ > trailer_bytes_max) return "trailer section too long";
+  if (trailers_) trailers_->push_back(byte);
   switch (state_) {
     case State::trailer_start:
       if (!is_char(byte, char_token)) return "invalid trailer name";

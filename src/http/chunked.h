@@ -1,13 +1,15 @@
 // Chunked transfer coding (RFC 9112 §7.1), strict, in place.
 //
 // decode() squeezes the data of all complete and partial chunks in `bytes` to the front of the same memory, so that a
-// relay reads into one buffer and writes one run. Extensions are skipped and bounded, trailers are checked and dropped:
-// they never become header fields (design: security checklist A7). How the input was cut into pieces never changes the
-// result. Bounds: extensions 4 KiB and trailers 8 KiB per body, a chunk at most 2^63 - 1 bytes. Thread rule: one owner.
+// relay reads into one buffer and writes one run. Extensions are skipped and bounded, trailers are checked and dropped
+// (or kept apart): they never become header fields (design: security checklist A7). How the input was cut into pieces
+// never changes the result. Bounds: extensions 4 KiB and trailers 8 KiB per body, a chunk at most 2^63 - 1 bytes.
+// Thread rule: one owner.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace keepgate::http {
@@ -23,6 +25,9 @@ class ChunkedDecoder {
   };
   Step decode(char* bytes, std::size_t size);
   bool done() const { return state_ == State::done; }
+  // The trailer section, checked, as received (with the CRLF of each line), goes to `out` too. `out` outlives the
+  // decoding.
+  void keep_trailers(std::string& out) { trailers_ = &out; }
   void reset() { *this = ChunkedDecoder(); }
 
  private:
@@ -51,7 +56,8 @@ class ChunkedDecoder {
   std::uint8_t size_digits_ = 0;
   std::uint32_t extension_bytes_ = 0;  // Of all chunks of the body together; bounded.
   std::uint32_t trailer_bytes_ = 0;    // Bounded.
-  std::uint64_t left_ = 0;             // Data bytes left in this chunk.
+  std::string* trailers_ = nullptr;
+  std::uint64_t left_ = 0;  // Data bytes left in this chunk.
 };
 
 // Writes "1f4\r\n" into `out` (at least 18 bytes); returns its length. After the data the caller writes "\r\n".

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -140,7 +141,12 @@ Task<Result<Stream>> connect(Loop& loop, const Address& address, std::int64_t de
   Stream stream(loop, descriptor);
   if (!stream.valid()) co_return fail(ErrorKind::io, Blame::us, "connect", "the connection could not be watched");
   // A connection that is still being made is not writable; the edge of its outcome is. `watched` ends the wait early.
-  const Wake wake = co_await stream.wait_connected(deadline_ms, watched);
+  Wake wake = co_await stream.wait_connected(deadline_ms, watched);
+  if (wake == Wake::hangup && !watched->broken()) {  // It closed its side only: somebody may still read.
+    wake =
+        co_await stream.wait_connected(std::min(deadline_ms, loop.now().monotonic_ms + half_closed_grace_ms), nullptr);
+    if (wake == Wake::timeout) wake = Wake::hangup;
+  }
   if (wake == Wake::timeout) co_return fail(ErrorKind::timeout, Blame::upstream, "connect", "connect() timed out");
   if (wake != Wake::ready) co_return fail(ErrorKind::cancelled, Blame::client, "connect", "cancelled");
   int error = 0;

@@ -68,7 +68,10 @@ struct Accepted {
 };
 Accepted accept_one(int listener);
 
-// Starts a connection and waits for it until `deadline_ms`; hangup of `watched` cancels it.
+// A client that closed its side may still be reading; how long that is believed while nothing comes for it.
+inline constexpr std::int64_t half_closed_grace_ms = 1'000;
+
+// Starts a connection and waits for it until `deadline_ms`; hangup of `watched` cancels it, half a hangup soon.
 Task<Result<Stream>> connect(Loop& loop, const Address& address, std::int64_t deadline_ms, Stream* watched = nullptr);
 
 Address local_address(int descriptor);

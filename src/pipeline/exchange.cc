@@ -32,7 +32,8 @@ void Exchange::end() {
   refusal = {};
   response_started = keep_alive = aborted = reset_connection = false;
   status = 0;
-  bytes_sent = body_bytes_sent = request_bytes = 0;
+  bytes_sent = head_bytes_sent = request_bytes = 0;
+  stored_body.reset();
   upstream = {};
   server_ = nullptr;
   location_ = nullptr;

@@ -20,6 +20,7 @@
 #include "pipeline/refusal.h"
 #include "pipeline/request_body.h"
 #include "pipeline/snapshot.h"
+#include "pipeline/stored_body.h"
 #include "pipeline/upstream_facts.h"
 #include "pipeline/worker.h"
 
@@ -56,6 +57,7 @@ class Exchange final : public route::VariableSource {
   http::RequestParser parser;
   Arena arena;
   RequestBody body;
+  std::optional<StoredBody> stored_body;  // The whole body, where it is read before it is sent on.
 
   // The URI as routing sees it now (an internal redirect changes it).
   http::CanonicalPath path;
@@ -88,7 +90,7 @@ class Exchange final : public route::VariableSource {
   bool aborted = false;           // The client went away, or the answer was cut: close (499 in the log).
   bool reset_connection = false;  // The cut must be visible: close with RST.
   std::uint16_t status = 0;
-  std::uint64_t bytes_sent = 0, body_bytes_sent = 0;
+  std::uint64_t bytes_sent = 0, head_bytes_sent = 0;
   UpstreamFacts upstream;
   std::string_view target_uri;  // What a proxy_pass with variables made for the upstream; empty: nothing.
   std::string_view proxy_host;  // Likewise; empty: Content::upstream_name().

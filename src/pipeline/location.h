@@ -121,6 +121,8 @@ struct LocationConfig {
   std::string default_type = "text/plain";
   std::uint64_t client_body_bytes_max = 1 << 20;  // 0: no limit.
   std::int64_t client_body_timeout_ms = 60'000;
+  std::size_t client_body_buffer_bytes = 16 * 1024;  // What of a stored body stays in memory.
+  std::string client_body_temp_path = "/var/tmp";    // Where the rest goes.
   std::int64_t send_timeout_ms = 60'000;
   std::int64_t keepalive_timeout_ms = 75'000;  // 0: close after each answer.
   std::int64_t keepalive_min_timeout_ms = 0;
@@ -132,6 +134,7 @@ struct LocationConfig {
   bool reset_timedout = false;
 
   // Respond and record.
+  route::Template limit_rate, limit_rate_after;  // Bytes per second, bytes; empty: no limit.
   std::vector<ErrorPage> error_pages;
   std::vector<AddHeader> add_headers;
   std::vector<AccessLog> access_logs;

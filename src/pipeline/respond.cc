@@ -126,15 +126,15 @@ net::Task<void> respond(Exchange& x, LocalAnswer answer) {
   head += "\r\n";
 
   iovec pieces[2] = {{head.data(), head.size()}, {const_cast<char*>(answer.body.data()), answer.body.size()}};
-  const auto sent = co_await net::write_all(x.client(), pieces, send_body && !answer.body.empty() ? 2 : 1,
-                                            x.location().send_timeout_ms);
+  const int count = send_body && !answer.body.empty() ? 2 : 1;
+  const auto sent = co_await net::write_all(x.client(), pieces, count, x.location().send_timeout_ms);
   if (!sent) {
     x.aborted = true;
     x.keep_alive = false;
     co_return;
   }
-  x.body_bytes_sent = send_body ? answer.body.size() : 0;
-  x.bytes_sent = head.size() + x.body_bytes_sent;
+  x.head_bytes_sent = head.size();
+  x.bytes_sent += head.size() + (send_body ? answer.body.size() : 0);
 }
 
 net::Task<void> respond_refusal(Exchange& x, const Refusal& refusal) {

@@ -130,7 +130,7 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
     case Variable::arg_:
       return http::query_argument(query, reference.argument);
     case Variable::body_bytes_sent:
-      return keep(cat(body_bytes_sent));
+      return keep(cat(bytes_sent > head_bytes_sent ? bytes_sent - head_bytes_sent : 0));
     case Variable::bytes_sent:
       return keep(cat(bytes_sent));
     case Variable::binary_remote_addr:

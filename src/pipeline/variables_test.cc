@@ -246,7 +246,7 @@ TEST(Variables, tell_what_was_answered) {
   EXPECT_EQ(bench.value("$request_completion"), "");
   bench.x().status = 204;
   bench.x().bytes_sent = 120;
-  bench.x().body_bytes_sent = 20;
+  bench.x().head_bytes_sent = 100;
   bench.x().request_bytes = 77;
   bench.x().response_started = true;
   bench.x().limit.status = limit::LimitStatus::passed;

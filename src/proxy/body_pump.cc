@@ -7,18 +7,32 @@ namespace keepgate::proxy {
 namespace {
 constexpr std::string_view crlf = "\r\n";
 constexpr std::string_view end_after_data = "\r\n0\r\n\r\n";
+constexpr unsigned pieces_per_turn = 32;
 }  // namespace
 
-net::Task<void> BodyPump::pump_all() {
+void BodyPump::give_up(Error error) {
+  source_error_ = std::move(error);
+  upstream_.cancel();  // Wakes the reader of the answer; this upstream connection is over.
+}
+
+// An upstream that takes no more may still answer, or its answer is on the way: that is the reader's business.
+net::Task<bool> BodyPump::write(iovec* pieces, int count) {
+  const auto sent = co_await net::write_all(upstream_, pieces, count, send_timeout_ms_);
+  if (!sent && sent.error().kind == ErrorKind::timeout) {
+    stalled_ = true;
+    upstream_.cancel_reader();
+  }
+  if (!sent || stopping_) co_return false;
+  last_progress_ms_ = x_.now().monotonic_ms;
+  co_return true;
+}
+
+net::Task<void> BodyPump::pump_from_client() {
   const bool chunked = x_.body.framing() == http::BodyFraming::chunked;
   while (!x_.body.finished()) {
     auto piece = co_await x_.body.next(x_.location().client_body_timeout_ms);
     if (stopping_) co_return;
-    if (!piece) {
-      client_error_ = std::move(piece.error());
-      upstream_.cancel();  // Wakes the reader of the answer; this upstream connection is over.
-      co_return;
-    }
+    if (!piece) co_return give_up(std::move(piece.error()));
     last_progress_ms_ = x_.now().monotonic_ms;
     char size_line[20];
     iovec pieces[3];
@@ -29,16 +43,34 @@ net::Task<void> BodyPump::pump_all() {
       const std::string_view end = x_.body.finished() ? (piece->empty() ? http::last_chunk : end_after_data) : crlf;
       pieces[count++] = {const_cast<char*>(end.data()), end.size()};
     }
-    const auto sent = co_await net::write_all(upstream_, pieces, count, send_timeout_ms_);
-    // An upstream that takes no more may still answer, or its answer is on the way: that is the reader's business.
-    if (!sent || stopping_) co_return;
-    last_progress_ms_ = x_.now().monotonic_ms;
+    const bool sent = co_await write(pieces, count);
+    if (!sent) co_return;
+  }
+  complete_ = true;
+}
+
+net::Task<void> BodyPump::pump_from_store() {
+  pipeline::StoredBody& body = *x_.stored_body;
+  unsigned pieces = 0;
+  while (offset_ < body.size()) {
+    const auto piece = body.piece(offset_);
+    if (!piece) co_return give_up(piece.error());
+    offset_ += piece->size();
+    iovec whole{const_cast<char*>(piece->data()), piece->size()};
+    const bool sent = co_await write(&whole, 1);
+    if (!sent) co_return;
+    if (++pieces % pieces_per_turn == 0) co_await net::Yield(upstream_.loop());
+    if (stopping_) co_return;
   }
   complete_ = true;
 }
 
 net::Detached BodyPump::run(BodyPump& pump) {
-  co_await pump.pump_all();
+  if (pump.x_.stored_body) {
+    co_await pump.pump_from_store();
+  } else {
+    co_await pump.pump_from_client();
+  }
   pump.running_ = false;
   if (pump.joiner_) net::Loop::current().defer(pump.joiner_);
 }
@@ -47,8 +79,10 @@ net::Task<void> BodyPump::stop() {
   if (!running_) co_return;
   stopping_ = true;
   upstream_.cancel();
-  x_.client().cancel_reader();
-  x_.client().cancel_writer();
+  if (!x_.stored_body) {
+    x_.client().cancel_reader();
+    x_.client().cancel_writer();
+  }
   struct Join {
     BodyPump& pump;
     bool await_ready() const { return !pump.running_; }

@@ -1,7 +1,7 @@
 // BodyPump: sends the rest of a request body to the upstream while the answer may already be coming.
 //
-// Runs beside the coroutine that reads the answer; that one must join() before it lets go of the streams. Thread rule:
-// its worker's.
+// Runs beside the coroutine that reads the answer; that one must stop() it before it lets go of the streams. The body
+// comes from the client as it arrives, or from where it was stored. Thread rule: its worker's.
 #pragma once
 
 #include <coroutine>
@@ -16,8 +16,9 @@ namespace keepgate::proxy {
 
 class BodyPump {
  public:
-  BodyPump(pipeline::Exchange& exchange, net::Stream& upstream, std::int64_t send_timeout_ms)
-      : x_(exchange), upstream_(upstream), send_timeout_ms_(send_timeout_ms) {}
+  // With a stored body (exchange.stored_body): from `offset` on.
+  BodyPump(pipeline::Exchange& exchange, net::Stream& upstream, std::int64_t send_timeout_ms, std::uint64_t offset)
+      : x_(exchange), upstream_(upstream), send_timeout_ms_(send_timeout_ms), offset_(offset) {}
   BodyPump(const BodyPump&) = delete;
   BodyPump& operator=(const BodyPump&) = delete;
   ~BodyPump() { KG_ASSERT(!running_); }
@@ -29,8 +30,11 @@ class BodyPump {
   bool running() const { return running_; }
   // All of the body was handed to the upstream's connection.
   bool complete() const { return complete_; }
-  // The client's fault: timeout, cut off, malformed, too large. The upstream's stream was cancelled to say so.
-  const std::optional<Error>& client_error() const { return client_error_; }
+  // Not the upstream's fault: the client's (timeout, cut off, malformed, too large), or that of a file of ours. The
+  // upstream's stream was cancelled to say so.
+  const std::optional<Error>& source_error() const { return source_error_; }
+  // The upstream took nothing for proxy_send_timeout. Whoever waits for its answer was woken.
+  bool stalled() const { return stalled_; }
   std::int64_t last_progress_ms() const { return last_progress_ms_; }
 
   // Ends the pump if it still runs and waits until it has ended.
@@ -38,16 +42,21 @@ class BodyPump {
 
  private:
   static net::Detached run(BodyPump& pump);
-  net::Task<void> pump_all();
+  net::Task<void> pump_from_client();
+  net::Task<void> pump_from_store();
+  net::Task<bool> write(iovec* pieces, int count);
+  void give_up(Error error);
 
   pipeline::Exchange& x_;
   net::Stream& upstream_;
   std::int64_t send_timeout_ms_;
+  std::uint64_t offset_;
   std::int64_t last_progress_ms_ = 0;
   bool running_ = false;
   bool stopping_ = false;
   bool complete_ = false;
-  std::optional<Error> client_error_;
+  bool stalled_ = false;
+  std::optional<Error> source_error_;
   std::coroutine_handle<> joiner_;
 };
 

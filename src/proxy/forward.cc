@@ -7,8 +7,11 @@
 #include "http/status.h"
 #include "identity/transaction_token.h"
 #include "net/proxy_protocol.h"
-#include "pipeline/respond.h"
+#include "net/socket.h"
 #include "pipeline/worker.h"
+#include "proxy/relay.h"
+#include "proxy/tunnel.h"
+#include "proxy/upgrade.h"
 
 namespace keepgate::proxy {
 
@@ -32,10 +35,14 @@ std::string_view proxy_header(Exchange& x, ProxyHeaderVersion version) {
 }
 
 constexpr std::size_t coalesced_bytes_max = 4 * 1024;  // Bodies up to here go out in one buffer with the head.
-constexpr unsigned pieces_per_turn = 32;               // Of a body, before others get a turn.
 constexpr unsigned informational_max = 8;              // 1xx answers before the real one.
-constexpr std::int64_t half_closed_grace_ms = 1'000;   // A client that closed its side may still be reading.
-constexpr std::size_t response_head_bytes_max = 32 * 1024;
+
+// An upstream's head may be as large as the buffer for it, in as few lines as it likes.
+http::HeadLimits head_limits(const Plan& plan) {
+  http::HeadLimits limits;
+  limits.line_bytes_max = limits.head_bytes_max = static_cast<std::uint32_t>(plan.options.head_bytes_max);
+  return limits;
+}
 
 // Sends what a first, immediate write left over. Owns a copy of what lies in shared memory.
 net::Task<bool> write_rest(net::Stream& stream, std::string owned, std::string_view borrowed, std::int64_t timeout_ms) {
@@ -50,7 +57,10 @@ Forward::Forward(Exchange& exchange, const pipeline::Permit& permit, const Plan&
     : x_(exchange),
       permit_(permit),
       plan_(plan),
-      pool_(exchange.worker().upstreams->pool(plan.options.group, plan.options.tls, plan.options.tls_name)) {}
+      pool_(exchange.worker().upstreams->pool(plan.options.group, plan.options.tls, plan.options.tls_name)),
+      began_ms_(exchange.now().monotonic_ms),
+      with_body_(!exchange.method_is_get && exchange.head().framing != http::BodyFraming::none),
+      parser_(head_limits(plan)) {}
 
 Forward::Ended Forward::refuse(std::uint16_t status, std::string_view code, std::string_view reason) {
   refusal_ = {};
@@ -58,7 +68,7 @@ Forward::Ended Forward::refuse(std::uint16_t status, std::string_view code, std:
   if (lease_ && (status == 502 || status == 504)) x_.upstream.status = status;  // As nginx tells it.
   refusal_.code = code;
   refusal_.reason = cat(reason, ", upstream: ", peer_name());
-  return Ended::failed;
+  return Ended::refused;
 }
 
 upstream::PickInput Forward::pick_input() {
@@ -76,6 +86,29 @@ upstream::PickInput Forward::pick_input() {
 
 std::string_view Forward::peer_name() const {
   return lease_ ? std::string_view(lease_.peer().server.name) : plan_.options.group->name;
+}
+
+// Asked once for an attempt: the budget counts what it allows.
+bool Forward::may_leave_server(Failure failure) {
+  const Attempted attempted{attempts_, x_.now().monotonic_ms - began_ms_, request_sent_, body_replayable(),
+                            x_.head().method};
+  if (!may_go_on(failure, plan_.options.next_upstream, attempted) || pool_->balance().peer_count() < 2) return false;
+  if (pool_->balance().may_retry(x_.now().monotonic_ms)) return true;
+  log(LogLevel::warn, "no retry budget is left, upstream: ", plan_.options.group->name);
+  return false;
+}
+
+void Forward::note_failure(Failure failure, std::uint16_t status, std::string_view code, std::string_view reason) {
+  if (counts_as_failed(failure, plan_.options.next_upstream)) lease_.failed(x_.now().monotonic_ms);
+  refuse(status, code, reason);
+  log(LogLevel::error, refusal_.reason, ", client: ", x_.connection().peer_ip);
+}
+
+Forward::Ended Forward::next_or(Failure failure, std::uint16_t status, std::string_view code, std::string_view reason) {
+  note_failure(failure, status, code, reason);
+  if (!may_leave_server(failure)) return Ended::refused;
+  tried_.add(lease_.peer());
+  return Ended::try_again;
 }
 
 // The identity that travels inside: minted once per request, whatever the number of attempts.
@@ -101,33 +134,52 @@ bool Forward::mint_transaction_token() {
   return true;
 }
 
-bool Forward::may_try_again() const {
-  // What a pump took from the client is gone: only a body that came with the head can be sent twice.
-  return (!request_sent_ || http::is_idempotent(x_.head().method)) && !pump_ && body_taken();
+Forward::Ended Forward::body_failed(const Error& error) {
+  if (error.kind == ErrorKind::closed || error.kind == ErrorKind::cancelled) return Ended::client_gone;
+  const std::uint16_t status = error.kind == ErrorKind::timeout ? 408
+                               : error.kind == ErrorKind::limit ? 413
+                               : error.kind == ErrorKind::io    ? 500
+                                                                : 400;
+  return refuse(status, error.code, error.detail);
+}
+
+// proxy_request_buffering: the whole body is here before an upstream is bothered with it.
+net::Task<Forward::Ended> Forward::store_body() {
+  const pipeline::LocationConfig& location = x_.location();
+  pipeline::StoredBody& body =
+      x_.stored_body.emplace(x_.worker().buffers, location.client_body_buffer_bytes, location.client_body_temp_path);
+  auto kept = body.append(first_piece_);
+  while (kept && !x_.body.finished()) {
+    const auto piece = co_await x_.body.next(location.client_body_timeout_ms);
+    if (!piece) co_return body_failed(piece.error());
+    kept = body.append(*piece);
+  }
+  if (!kept) {
+    log(LogLevel::crit, kept.error().detail);
+    co_return body_failed(kept.error());
+  }
+  co_return Ended::answered;
+}
+
+net::Task<Forward::Ended> Forward::prepare_body() {
+  if (x_.stored_body) co_return Ended::answered;
+  // An error page after a proxy_pass that used the body up: a part must not be sent as if it were the whole.
+  if (!x_.body.rewindable()) co_return refuse(502, "bad_gateway", "the request's body is not there any more");
+  const auto piece = x_.body.take_buffered();
+  if (!piece) co_return body_failed(piece.error());
+  first_piece_ = *piece;
+  if (x_.body.finished() || !plan_.options.request_buffering) co_return Ended::answered;
+  co_return co_await store_body();
 }
 
 net::Task<std::optional<Refusal>> Forward::run() {
   if (!mint_transaction_token()) co_return refusal_;
-  with_body_ = !x_.method_is_get;
-  if (with_body_ && !x_.body.rewindable()) {
-    // An error page after a proxy_pass that used the body up: a part must not be sent as if it were the whole.
-    refuse(502, "bad_gateway", "the request's body is not there any more");
-    co_return refusal_;
-  }
-  if (with_body_) {
-    const auto piece = x_.body.take_buffered();
-    if (!piece) {
-      refuse(piece.error().kind == ErrorKind::limit ? 413 : 400, piece.error().code, piece.error().detail);
-      co_return refusal_;
-    }
-    first_piece_ = *piece;
-  }
   Ended ended = Ended::try_again;
+  if (with_body_) {
+    ended = co_await prepare_body();
+    if (ended == Ended::answered) ended = Ended::try_again;
+  }
   while (ended == Ended::try_again) {
-    if (!tried_.empty() && !pool_->balance().may_retry(x_.now().monotonic_ms)) {
-      log(LogLevel::warn, "no retry budget is left, upstream: ", plan_.options.group->name);
-      co_return refusal_;
-    }
     lease_.end();
     const upstream::PickInput input = pick_input();
     lease_ = pool_->balance().pick(input);
@@ -145,7 +197,7 @@ net::Task<std::optional<Refusal>> Forward::run() {
     ++attempts_;
     ended = co_await attempt();
   }
-  if (ended == Ended::failed && !x_.response_started) co_return refusal_;
+  if (ended == Ended::refused && !x_.response_started) co_return refusal_;
   if (ended == Ended::client_gone) {
     x_.aborted = true;
     if (x_.status == 0) x_.status = 499;
@@ -156,6 +208,7 @@ net::Task<std::optional<Refusal>> Forward::run() {
 // One try on the peer of lease_. Everything that can be shared between tries is untouched by it.
 net::Task<Forward::Ended> Forward::attempt() {
   request_sent_ = false;
+  reusable_ = false;
   filled_ = 0;
   parser_.reset();
   const bool takes_idle = !fresh_only_ && plan_.options.proxy_header == ProxyHeaderVersion::off;
@@ -169,30 +222,23 @@ net::Task<Forward::Ended> Forward::attempt() {
     const Ended connected = co_await connect_link();
     if (connected != Ended::answered) co_return connected;
   }
-  Ended ended = Ended::failed;
-  if (co_await send_request()) {
+  Ended ended = Ended::refused;
+  const bool sent = co_await send_request();
+  if (sent) {
     ended = co_await read_response_head();
   } else {
-    ended = answer_failed("the connection broke while the request was sent");
+    ended = link_broke("the connection broke while the request was sent");
   }
-  if (ended == Ended::answered) ended = co_await relay();
-  x_.upstream.head = nullptr;  // However it ended: it goes with parser_ and buffer_.
-  if (pump_) {
-    co_await pump_->stop();
-    if (pump_->client_error() || !pump_->complete()) reusable_ = false;
-    pump_.reset();
-  }
-  if (ended == Ended::answered) {
-    finish_link();
-  } else {
-    link_.stream.close();
-  }
+  if (ended == Ended::answered) co_return co_await pass_answer();
+  if (pump_) co_await end_pump();
+  link_.stream.close();
   co_return ended;
 }
 
 net::Task<Forward::Ended> Forward::connect_link() {
   const std::int64_t began = x_.now().monotonic_ms;
-  auto link = co_await pool_->connect(lease_.seat(), plan_.options.connect_timeout_ms, &x_.client(),
+  net::Stream* watched = watches_client() ? &x_.client() : nullptr;
+  auto link = co_await pool_->connect(lease_.seat(), plan_.options.connect_timeout_ms, watched,
                                       proxy_header(x_, plan_.options.proxy_header));
   x_.upstream.connect_ms = x_.now().monotonic_ms - began;
   if (link) {
@@ -207,21 +253,30 @@ net::Task<Forward::Ended> Forward::connect_link() {
         ", client: ", x_.connection().peer_ip);
     co_return refuse(503, "overloaded", error.detail);
   }
-  lease_.failed(x_.now().monotonic_ms);
-  refuse(error.kind == ErrorKind::timeout ? 504 : 502,
-         error.kind == ErrorKind::timeout ? "gateway_timeout" : "bad_gateway", error.detail);
-  log(LogLevel::error, error.detail, " while connecting to upstream ", peer_name(),
-      ", client: ", x_.connection().peer_ip);
-  tried_.add(lease_.peer());
-  co_return pool_->balance().peer_count() > 1 ? Ended::try_again : Ended::failed;
+  if (error.kind == ErrorKind::timeout) {
+    co_return next_or(Failure::timeout, 504, "gateway_timeout", cat(error.detail, " while connecting to upstream"));
+  }
+  co_return next_or(Failure::error, 502, "bad_gateway", cat(error.detail, " while connecting to upstream"));
 }
 
-// Head and, if small, the first piece of the body in one write; a pump sends what is still to come.
+// Head and the first piece of the body, small pieces in one buffer; a pump sends what is still to come.
 net::Task<bool> Forward::send_request() {
   std::string& out = x_.worker().scratch;
-  write_request_head(x_, permit_, plan_, transaction_token_, out);
+  // What has arrived whole, or was stored, has a length, whatever framing the client used.
+  const bool whole = x_.stored_body || x_.body.finished();
+  RequestHeadInput input;
+  input.transaction_token = transaction_token_;
+  if (with_body_) {
+    if (x_.stored_body) first_piece_ = x_.stored_body->piece(0).value_or(std::string_view());
+    input.framing = whole ? http::BodyFraming::content_length : x_.body.framing();
+    input.content_length = x_.stored_body ? x_.stored_body->size()
+                           : whole        ? first_piece_.size()
+                                          : x_.body.content_length();
+  }
+  input.upgrade = plan_.sets_upgrade ? wanted_upgrade(x_.head()) : std::string_view();
+  upgrade_ = write_request_head(x_, permit_, plan_, input, out) ? input.upgrade : std::string_view();
   request_sent_ = true;
-  const bool chunked = with_body_ && x_.body.framing() == http::BodyFraming::chunked;
+  const bool chunked = input.framing == http::BodyFraming::chunked;
   std::string_view body = first_piece_;
   if (chunked || body.size() <= coalesced_bytes_max) {
     if (chunked && !body.empty()) {
@@ -230,7 +285,6 @@ net::Task<bool> Forward::send_request() {
     }
     out.append(body);
     if (chunked && !body.empty()) out += "\r\n";
-    if (chunked && x_.body.finished()) out += http::last_chunk;
     body = {};
   }
   const std::size_t total = out.size() + body.size();
@@ -244,26 +298,28 @@ net::Task<bool> Forward::send_request() {
     if (!ok) co_return false;
   }
   sent_ms_ = x_.now().monotonic_ms;
-  if (!body_taken()) {
-    if (x_.body.waits_for_continue()) co_await x_.body.send_continue(x_.location().client_body_timeout_ms);
-    pump_.emplace(x_, link_.stream, plan_.options.send_timeout_ms);
+  if (with_body_ && (whole ? first_piece_.size() < input.content_length : true)) {
+    if (!whole && x_.body.waits_for_continue()) co_await x_.body.send_continue(x_.location().client_body_timeout_ms);
+    pump_.emplace(x_, link_.stream, plan_.options.send_timeout_ms, first_piece_.size());
     pump_->start();
   }
   co_return true;
 }
 
-// A connection that failed before a byte of an answer: again on a fresh one or on another server, if that is harmless.
-Forward::Ended Forward::answer_failed(std::string_view what) {
-  if (link_.reused() && filled_ == 0 && may_try_again() && !fresh_only_) {
+net::Task<void> Forward::end_pump() {
+  co_await pump_->stop();
+  if (pump_->source_error() || !pump_->complete()) reusable_ = false;
+  pump_.reset();
+}
+
+// The connection failed before there was an answer: again on a fresh one or on another server, if that is harmless.
+Forward::Ended Forward::link_broke(std::string_view what) {
+  const bool harmless = http::is_idempotent(x_.head().method) && body_replayable();
+  if (link_.reused() && filled_ == 0 && harmless && !fresh_only_) {
     fresh_only_ = true;
     return Ended::try_again;
   }
-  lease_.failed(x_.now().monotonic_ms);
-  log(LogLevel::error, what, " by upstream ", peer_name(), ", client: ", x_.connection().peer_ip);
-  refuse(502, "bad_gateway", what);
-  if (pool_->balance().peer_count() == 1 || !may_try_again()) return Ended::failed;
-  tried_.add(lease_.peer());
-  return Ended::try_again;
+  return next_or(Failure::error, 502, "bad_gateway", what);
 }
 
 // Why a wait for the answer ended, when it was not for data.
@@ -272,28 +328,44 @@ Forward::Ended Forward::on_wake(net::Wake wake, bool& wait_again) {
   const std::int64_t now_ms = x_.now().monotonic_ms;
   if (wake == net::Wake::hangup) {
     if (x_.client().broken()) return Ended::client_gone;
-    deadline_ms_ = std::min(deadline_ms_, now_ms + half_closed_grace_ms);
+    deadline_ms_ = std::min(deadline_ms_, now_ms + net::half_closed_grace_ms);
     wait_again = true;
-    return Ended::failed;
+    return Ended::refused;
   }
-  if (pump_ && pump_->client_error()) {
-    const Error& error = *pump_->client_error();
-    if (error.kind == ErrorKind::closed || error.kind == ErrorKind::cancelled) return Ended::client_gone;
-    const std::uint16_t status = error.kind == ErrorKind::timeout ? 408 : error.kind == ErrorKind::limit ? 413 : 400;
-    return refuse(status, error.code, error.detail);
+  if (pump_ && pump_->source_error()) return body_failed(*pump_->source_error());
+  if (pump_ && pump_->stalled()) {
+    return next_or(Failure::timeout, 504, "gateway_timeout", "upstream timed out while the request was sent");
   }
   if (wake == net::Wake::cancelled) return Ended::client_gone;  // The worker is stopping.
-  if (x_.client().hung_up()) return Ended::client_gone;
+  if (x_.client().hung_up() && !plan_.options.ignore_client_abort) return Ended::client_gone;
   // The clock runs from the last byte that went up, not from the first of a long upload.
   if (pump_ && (pump_->running() || now_ms - pump_->last_progress_ms() < plan_.options.read_timeout_ms)) {
     deadline_ms_ = now_ms + plan_.options.read_timeout_ms;
     wait_again = true;
-    return Ended::failed;
+    return Ended::refused;
   }
-  log(LogLevel::error, "upstream timed out while reading response header from upstream ", peer_name(),
-      ", client: ", x_.connection().peer_ip);
-  lease_.failed(now_ms);
-  return refuse(504, "gateway_timeout", "the upstream did not answer in time");
+  return next_or(Failure::timeout, 504, "gateway_timeout", "upstream timed out while reading response header");
+}
+
+// An interim answer goes on to a client that knows of them (RFC 9110 §15.2). Not 100: that wish was ours to answer.
+net::Task<bool> Forward::pass_interim() {
+  const http::ResponseHead& head = parser_.head();
+  if (head.status == 100 || x_.head().version_minor == 0 || x_.method_is_get) co_return true;
+  std::string out;
+  write_interim_head(head, plan_, out);
+  iovec whole{out.data(), out.size()};
+  const auto sent = co_await net::write_all(x_.client(), &whole, 1, x_.location().send_timeout_ms);
+  co_return sent.has_value();
+}
+
+// More room for a head that does not fit.
+bool Forward::grow_buffer() {
+  if (filled_ < buffer_.capacity()) return true;
+  if (filled_ >= plan_.options.head_bytes_max) return false;
+  pipeline::Buffer larger = x_.worker().buffers.take(plan_.options.head_bytes_max);
+  std::memcpy(larger.data(), buffer_.data(), filled_);
+  buffer_ = std::move(larger);
+  return true;
 }
 
 net::Task<Forward::Ended> Forward::read_response_head() {
@@ -303,21 +375,21 @@ net::Task<Forward::Ended> Forward::read_response_head() {
   while (true) {
     const net::IoResult got = link_.stream.read(buffer_.data() + filled_, buffer_.capacity() - filled_);
     if (got.status == net::Io::want_read || got.status == net::Io::want_write) {
-      net::Stream* watched = x_.client().hung_up() ? nullptr : &x_.client();
-      const net::Wake wake = got.status == net::Io::want_read
-                                 ? co_await link_.stream.wait_readable(deadline_ms_, watched)
-                                 : co_await link_.stream.wait_writable(deadline_ms_);
+      net::Stream* watched = watches_client() ? &x_.client() : nullptr;
+      const net::Wake wake = co_await link_.stream.wait_for(got.status, deadline_ms_, watched);
       if (wake == net::Wake::ready) continue;
       bool wait_again = false;
       const Ended ended = on_wake(wake, wait_again);
       if (wait_again) continue;
       co_return ended;
     }
-    if (got.status != net::Io::ok) co_return answer_failed("the connection was closed before an answer");
+    if (got.status != net::Io::ok) co_return link_broke("upstream closed the connection before an answer");
     filled_ += got.bytes;
     http::ParseStatus status = parser_.parse({buffer_.data(), filled_}, x_.head().method);
     while (status == http::ParseStatus::complete && parser_.head().status < 200 && parser_.head().status != 101) {
       if (++informational > informational_max) co_return refuse(502, "bad_gateway", "too many 1xx answers");
+      const bool passed = co_await pass_interim();
+      if (!passed) co_return Ended::client_gone;
       const std::size_t used = parser_.head_bytes();
       std::memmove(buffer_.data(), buffer_.data() + used, filled_ - used);
       filled_ -= used;
@@ -326,181 +398,103 @@ net::Task<Forward::Ended> Forward::read_response_head() {
     }
     if (status == http::ParseStatus::complete) break;
     if (status == http::ParseStatus::refused) {
-      lease_.failed(x_.now().monotonic_ms);
-      log(LogLevel::error, "upstream sent an invalid header: ", parser_.refusal().reason, ", upstream: ", peer_name());
-      co_return refuse(502, "bad_gateway", cat("invalid answer: ", parser_.refusal().reason));
+      co_return next_or(Failure::invalid_header, 502, "bad_gateway",
+                        cat("upstream sent an invalid header: ", parser_.refusal().reason));
     }
-    if (filled_ == buffer_.capacity()) {
-      if (filled_ >= response_head_bytes_max) co_return refuse(502, "bad_gateway", "the answer's head is too large");
-      pipeline::Buffer larger = x_.worker().buffers.take(response_head_bytes_max);
-      std::memcpy(larger.data(), buffer_.data(), filled_);
-      buffer_ = std::move(larger);
+    if (!grow_buffer()) {
+      co_return next_or(Failure::invalid_header, 502, "bad_gateway", "upstream sent too big header");
     }
   }
-  if (parser_.head().status == 101) co_return refuse(502, "bad_gateway", "the upstream switched protocols unasked");
-  const std::int64_t now_ms = x_.now().monotonic_ms;
-  parser_.head().status >= 500 ? lease_.failed_status(now_ms) : lease_.succeeded(now_ms);
   x_.upstream.header_ms = x_.now().monotonic_ms - sent_ms_;
   x_.upstream.status = parser_.head().status;
   co_return Ended::answered;
 }
 
-// Decodes buffer_[begin, end) into `piece`; false when the bytes break the framing.
-bool Forward::next_body_piece(std::size_t begin, std::size_t end, std::string_view& piece) {
-  char* const bytes = buffer_.data() + begin;
-  const std::size_t size = end - begin;
-  switch (parser_.head().framing) {
-    case http::BodyFraming::none:
-      body_done_ = true;
-      reusable_ = reusable_ && size == 0;
-      piece = {};
-      return true;
-    case http::BodyFraming::content_length: {
-      const auto take = static_cast<std::size_t>(std::min<std::uint64_t>(size, body_left_));
-      body_left_ -= take;
-      body_done_ = body_left_ == 0;
-      reusable_ = reusable_ && take == size;  // More than was announced: nobody can say whose bytes they are.
-      piece = {bytes, take};
-      return true;
-    }
-    case http::BodyFraming::chunked: {
-      const http::ChunkedDecoder::Step step = chunks_.decode(bytes, size);
-      body_done_ = step.done;
-      reusable_ = reusable_ && (!step.done || step.consumed_bytes == size);
-      piece = {bytes, step.data_bytes};
-      return !step.malformed;
-    }
-    case http::BodyFraming::until_close:
-      reusable_ = false;
-      piece = {bytes, size};
-      return true;
-  }
-  return false;
+bool Forward::answer_is_intercepted() const {
+  const std::uint16_t status = parser_.head().status;
+  if (!plan_.options.intercept_errors || status < 300 || x_.in_error_page) return false;
+  return std::ranges::any_of(x_.location().error_pages,
+                             [&](const pipeline::ErrorPage& page) { return page.status == status; });
 }
 
-net::Task<bool> Forward::send_to_client(std::string_view head, std::string_view body, std::string_view tail) {
-  iovec pieces[3];
-  int count = 0;
-  for (const std::string_view one : {head, body, tail}) {
-    if (!one.empty()) pieces[count++] = {const_cast<char*>(one.data()), one.size()};
-  }
-  if (count == 0) co_return true;
-  const std::size_t total = head.size() + body.size() + tail.size();
-  const net::IoResult sent = x_.client().write(pieces, count);
-  x_.bytes_sent += total;
-  if (sent.status == net::Io::ok && sent.bytes == total) co_return true;
-  if (sent.status == net::Io::failed || sent.status == net::Io::closed) co_return false;
-  // `head` may lie in the worker's scratch, which does not outlive a wait.
-  const std::size_t of_head = std::min(sent.bytes, head.size());
-  const std::size_t of_body = std::min(sent.bytes - of_head, body.size());
-  const std::string_view tail_rest = tail.substr(sent.bytes - of_head - of_body);
-  const std::int64_t timeout_ms = x_.location().send_timeout_ms;
-  const bool ok = co_await write_rest(x_.client(), std::string(head.substr(of_head)), body.substr(of_body), timeout_ms);
-  if (!ok || tail_rest.empty()) co_return ok;
-  co_return co_await write_rest(x_.client(), std::string(tail_rest), {}, timeout_ms);
+// How the server did, when its answer is the one that counts.
+void Forward::note_answer(Failure failure) {
+  const std::int64_t now_ms = x_.now().monotonic_ms;
+  if (counts_as_failed(failure, plan_.options.next_upstream)) return lease_.failed(now_ms);
+  if (parser_.head().status >= 500) return lease_.failed_status(now_ms);
+  lease_.succeeded(now_ms);
 }
 
-// The next bytes of the body, into the whole buffer.
-net::Task<Forward::More> Forward::read_more() {
-  while (true) {
-    const net::IoResult got = link_.stream.read(buffer_.data(), buffer_.capacity());
-    filled_ = got.bytes;
-    if (got.status == net::Io::ok) co_return More::data;
-    const bool ends_with_connection = parser_.head().framing == http::BodyFraming::until_close;
-    if (got.status == net::Io::closed && ends_with_connection) co_return More::end;
-    if (got.status != net::Io::want_read && got.status != net::Io::want_write) {
-      cut_off("the upstream closed before its answer was complete");
-      co_return More::cut;
-    }
-    net::Stream* watched = x_.client().hung_up() ? nullptr : &x_.client();
-    const std::int64_t deadline = x_.now().monotonic_ms + plan_.options.read_timeout_ms;
-    const net::Wake wake = got.status == net::Io::want_read ? co_await link_.stream.wait_readable(deadline, watched)
-                                                            : co_await link_.stream.wait_writable(deadline);
-    if (wake == net::Wake::ready || (wake == net::Wake::hangup && !x_.client().broken())) continue;
-    cut_off(wake == net::Wake::timeout ? "upstream timed out" : "the client went away");
-    co_return More::cut;
+// The answer's head is there: what becomes of it?
+net::Task<Forward::Ended> Forward::pass_answer() {
+  const std::uint16_t status = parser_.head().status;
+  const Failure failure = failure_of_status(status);
+  Ended ended = Ended::refused;
+  if (failure != Failure::none && may_leave_server(failure)) {
+    note_failure(failure, status, "upstream_error", cat("upstream answered ", status));
+    tried_.add(lease_.peer());
+    ended = Ended::try_again;
+  } else {
+    note_answer(failure);
+    if (status == 101) co_return co_await open_tunnel();
+    if (!answer_is_intercepted()) co_return co_await relay_answer();
+    ended = refuse(status, "upstream_error", "proxy_intercept_errors");
   }
+  if (pump_) co_await end_pump();
+  link_.stream.close();
+  co_return ended;
 }
 
-// The answer's head is known: sends it and streams the body, one buffer at a time.
-net::Task<Forward::Ended> Forward::relay() {
-  const http::ResponseHead& response = parser_.head();
-  if (plan_.options.intercept_errors && response.status >= 300 && !x_.in_error_page) {
-    for (const pipeline::ErrorPage& page : x_.location().error_pages) {
-      if (page.status == response.status) co_return refuse(response.status, "upstream_error", "proxy_intercept_errors");
-    }
-  }
-  x_.upstream.head = &response;
-  x_.keep_alive = x_.keep_alive && pipeline::may_keep_alive(x_);
-  const ClientFraming framing = client_framing(x_, response);
-  if (framing == ClientFraming::until_close) x_.keep_alive = false;
-  reusable_ = response.keep_alive;
-  body_left_ = response.content_length;
-  body_done_ = response.framing == http::BodyFraming::content_length && body_left_ == 0;
-  chunks_.reset();
+net::Task<Forward::Ended> Forward::relay_answer() {
+  Relay relay(x_, plan_, link_.stream, buffer_, parser_.head_bytes(), filled_, parser_.head());
+  Relay::Ended ended = co_await relay.pass_on();
+  x_.upstream.head = nullptr;  // However it ended: it goes with parser_ and buffer_.
+  x_.upstream.response_ms = x_.now().monotonic_ms - sent_ms_;
+  reusable_ = relay.upstream_reusable();
+  if (pump_) co_await end_pump();
+  finish_link();
+  if (ended == Relay::Ended::complete && !relay.flushed()) ended = co_await relay.flush();
+  if (!relay.flushed()) co_await relay.stop();
+  co_return ended == Relay::Ended::complete ? Ended::answered
+  : ended == Relay::Ended::client_gone      ? Ended::client_gone
+                                            : Ended::refused;
+}
 
-  std::string& head = x_.worker().scratch;
-  write_response_head(x_, response, plan_, framing, head);
+net::Task<Forward::Ended> Forward::open_tunnel() {
+  const std::string_view fault = fault_of_upgrade(x_.head(), upgrade_, parser_.head());
+  if (!fault.empty()) {
+    link_.stream.close();
+    co_return refuse(502, "bad_gateway", fault);
+  }
+  std::string head;
+  write_switching_head(x_, parser_.head(), plan_, upgrade_, head);
   x_.response_started = true;
-  bool head_pending = true;
-  unsigned pieces = 0;
-  std::size_t begin = parser_.head_bytes();
-  while (true) {
-    std::string_view piece;
-    const bool sound = next_body_piece(begin, filled_, piece);
-    if (framing == ClientFraming::none) piece = {};
-    char size_line[20];
-    std::string_view lead, tail;
-    if (framing == ClientFraming::chunked) {
-      if (!piece.empty()) lead = {size_line, http::write_chunk_head(size_line, piece.size())};
-      tail = piece.empty() ? (body_done_ ? http::last_chunk : std::string_view())
-                           : (body_done_ ? std::string_view("\r\n0\r\n\r\n") : std::string_view("\r\n"));
-    }
-    x_.body_bytes_sent += piece.size();
-    if (head_pending) {
-      head.append(lead);
-      if (piece.size() <= coalesced_bytes_max) {
-        head.append(piece).append(tail);
-        piece = tail = {};
-      }
-      lead = head;
-      head_pending = false;
-    }
-    if (!sound || !co_await send_to_client(lead, piece, tail)) break;
-    if (body_done_) {
-      x_.upstream.response_ms = x_.now().monotonic_ms - sent_ms_;
-      co_return Ended::answered;
-    }
-    if (++pieces % pieces_per_turn == 0) co_await net::Yield(x_.client().loop());
-    begin = 0;
-    const More more = co_await read_more();
-    if (more == More::cut) co_return Ended::failed;
-    if (more == More::data) continue;
-    body_done_ = true;  // RFC 9112 §6.3: the upstream's orderly end is the end of the body.
-    reusable_ = false;
-    if (framing == ClientFraming::chunked && !co_await send_to_client({}, {}, http::last_chunk)) break;
-    x_.upstream.response_ms = x_.now().monotonic_ms - sent_ms_;
-    co_return Ended::answered;
-  }
-  co_return cut_off("the answer could not be passed on whole");
-}
-
-// The client got a part: it must not look like a whole. The connection is reset, or at least closed.
-Forward::Ended Forward::cut_off(std::string_view why) {
-  log(LogLevel::error, why, ", upstream: ", peer_name(), ", client: ", x_.connection().peer_ip);
-  x_.aborted = true;
   x_.keep_alive = false;
-  x_.reset_connection = true;
-  return Ended::failed;
+  x_.head_bytes_sent = x_.bytes_sent = head.size();
+  iovec whole{head.data(), head.size()};
+  const auto sent = co_await net::write_all(x_.client(), &whole, 1, x_.location().send_timeout_ms);
+  if (sent) {
+    const std::size_t used = parser_.head_bytes();
+    pipeline::Connection& c = x_.connection();
+    Tunnel tunnel(x_, link_.stream, {plan_.options.read_timeout_ms, plan_.options.send_timeout_ms});
+    co_await tunnel.run({buffer_.data() + used, filled_ - used}, c.received());
+    c.in_begin = c.in_end;
+  }
+  x_.upstream.response_ms = x_.now().monotonic_ms - sent_ms_;
+  x_.aborted = true;  // Both ends are over: nothing is left to say or to wait for.
+  link_.stream.close();
+  co_return Ended::answered;
 }
 
 void Forward::finish_link() {
   const bool is_shared = plan_.options.proxy_header == ProxyHeaderVersion::off;  // Else it is for one client.
-  if (is_shared && reusable_ && body_taken() && !link_.stream.hung_up()) {
+  const bool body_sent = !with_body_ || x_.stored_body || x_.body.finished();
+  if (is_shared && reusable_ && body_sent && !link_.stream.hung_up()) {
     pool_->give_back(std::move(link_), lease_.seat());
   } else {
     link_.stream.close();
   }
+  lease_.end();  // What the client has still to take is not the server's burden.
 }
 
 }  // namespace keepgate::proxy

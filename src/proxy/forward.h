@@ -1,8 +1,8 @@
 // Forward: one permitted request to an upstream and its answer back, over one or, where allowed, several attempts.
 //
-// Retries: a pooled connection that died without a byte of an answer, and a server that could not be reached or broke
-// before it answered; only for idempotent methods once a request was sent (design: nginx-semantics §6). Thread rule:
-// its worker's. Lifetime: lives in the coroutine of ProxyContent::serve.
+// Again on a fresh connection: when a pooled one died without a byte of an answer. On another server: by
+// proxy_next_upstream (next_upstream.h), within the group's retry budget. Thread rule: its worker's. Lifetime: lives in
+// the coroutine of ProxyContent::serve.
 #pragma once
 
 #include <memory>
@@ -29,29 +29,37 @@ class Forward {
   net::Task<std::optional<pipeline::Refusal>> run();
 
  private:
-  // How an attempt ended.
-  enum class Ended : std::uint8_t { failed = 0, answered, client_gone, try_again };
-
-  enum class More : std::uint8_t { cut = 0, data, end };
+  // How an attempt ended. `refused`: refusal_ is the answer.
+  enum class Ended : std::uint8_t { refused = 0, answered, client_gone, try_again };
 
   bool mint_transaction_token();
-  net::Task<Ended> connect_link();
+  net::Task<Ended> prepare_body();
+  net::Task<Ended> store_body();
   net::Task<Ended> attempt();
+  net::Task<Ended> connect_link();
   net::Task<bool> send_request();
   net::Task<Ended> read_response_head();
-  Ended answer_failed(std::string_view what);
+  net::Task<Ended> pass_answer();
+  net::Task<Ended> relay_answer();
+  net::Task<Ended> open_tunnel();
+  net::Task<bool> pass_interim();
+  net::Task<void> end_pump();
+  Ended link_broke(std::string_view what);
   Ended on_wake(net::Wake wake, bool& wait_again);
-  net::Task<Ended> relay();
-  net::Task<More> read_more();
-  net::Task<bool> send_to_client(std::string_view head, std::string_view body, std::string_view tail);
-  bool next_body_piece(std::size_t begin, std::size_t end, std::string_view& piece);
+  Ended body_failed(const Error& error);
+  bool grow_buffer();
+  bool answer_is_intercepted() const;
   void finish_link();
   Ended refuse(std::uint16_t status, std::string_view code, std::string_view reason);
-  Ended cut_off(std::string_view why);
-  bool may_try_again() const;
   upstream::PickInput pick_input();
+  // The attempt failed: another server, or refusal_.
+  Ended next_or(Failure failure, std::uint16_t status, std::string_view code, std::string_view reason);
+  bool may_leave_server(Failure failure);
+  void note_failure(Failure failure, std::uint16_t status, std::string_view code, std::string_view reason);
+  void note_answer(Failure failure);
+  bool body_replayable() const { return !with_body_ || x_.stored_body || (x_.body.finished() && x_.body.rewindable()); }
+  bool watches_client() const { return !plan_.options.ignore_client_abort && !x_.client().hung_up(); }
   std::string_view peer_name() const;  // For messages.
-  bool body_taken() const { return !with_body_ || x_.body.finished(); }
 
   pipeline::Exchange& x_;
   const pipeline::Permit& permit_;
@@ -61,21 +69,20 @@ class Forward {
   upstream::Link link_;
   upstream::Tried tried_;
   unsigned attempts_ = 0;
+  std::int64_t began_ms_ = 0;
   bool fresh_only_ = false;    // After a dead pooled connection: the next one is new.
   bool request_sent_ = false;  // Bytes of the current attempt may have reached the upstream.
   std::int64_t sent_ms_ = 0;
   std::int64_t deadline_ms_ = 0;
   std::string transaction_token_;
   bool with_body_ = true;
-  std::string_view first_piece_;  // Of the body, as it came with the head.
+  std::string_view first_piece_;  // Of the body: what goes out with the head.
+  std::string_view upgrade_;      // The protocol that was asked of the upstream; "" for none.
   std::optional<BodyPump> pump_;
   pipeline::Buffer buffer_;  // The answer.
   std::size_t filled_ = 0;
   http::ResponseParser parser_;
-  http::ChunkedDecoder chunks_;
-  std::uint64_t body_left_ = 0;
-  bool body_done_ = false;
-  bool reusable_ = false;
+  bool reusable_ = false;  // The upstream's side of the answer is over and its connection may go on.
   pipeline::Refusal refusal_;
 };
 

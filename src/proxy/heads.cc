@@ -64,11 +64,10 @@ void append_target(Exchange& x, const pipeline::Permit& permit, const Plan& plan
   if (x.uri_changed ? !x.query.empty() : x.head().has_query) append(out, '?', x.query);
 }
 
-void append_framing(const Exchange& x, std::string& out) {
-  if (x.method_is_get) return;  // An error page is asked for without the body of what failed.
-  switch (x.body.framing()) {
+void append_framing(const RequestHeadInput& input, std::string& out) {
+  switch (input.framing) {
     case http::BodyFraming::content_length:
-      append(out, "Content-Length: ", x.body.content_length(), "\r\n");
+      append(out, "Content-Length: ", input.content_length, "\r\n");
       break;
     case http::BodyFraming::chunked:
       out += "Transfer-Encoding: chunked\r\n";
@@ -77,6 +76,25 @@ void append_framing(const Exchange& x, std::string& out) {
     case http::BodyFraming::until_close:
       break;
   }
+}
+
+// The fields of proxy_set_header. An Upgrade goes up only with a request that asks for this very protocol and may have
+// it: a tunnel that nobody asked for would carry requests that nobody decided.
+bool append_set_fields(Exchange& x, const Plan& plan, const RequestHeadInput& input, std::string& out) {
+  bool upgrades = false;
+  if (plan.sets_upgrade && !input.upgrade.empty()) {
+    const std::string_view value = x.evaluate(*plan.sets_upgrade);
+    upgrades = equals_ignoring_case(value, input.upgrade);
+    if (upgrades) append_field(out, "Upgrade", value);
+  }
+  for (const auto& [name, value] : plan.options.set_headers) {
+    const http::Field field = plan.sets_connection ? http::field_of(name) : http::Field::other;
+    if (field == http::Field::upgrade) continue;
+    const std::string_view text = x.evaluate(value);
+    if (field == http::Field::connection && !upgrades && equals_ignoring_case(text, "upgrade")) continue;
+    append_field(out, name, text);
+  }
+  return upgrades;
 }
 
 void append_client_fields(Exchange& x, const Plan& plan, std::string& out) {
@@ -92,19 +110,22 @@ void append_client_fields(Exchange& x, const Plan& plan, std::string& out) {
 
 }  // namespace
 
-void write_request_head(Exchange& x, const pipeline::Permit& permit, const Plan& plan,
-                        std::string_view transaction_token, std::string& out) {
+bool write_request_head(Exchange& x, const pipeline::Permit& permit, const Plan& plan, const RequestHeadInput& input,
+                        std::string& out) {
   out.clear();
   out.append(x.method_is_get ? std::string_view("GET") : x.head().method_text);
   out.push_back(' ');
   append_target(x, permit, plan, out);
   out += " HTTP/1.1\r\n";
   if (!plan.sets_host) append(out, "Host: ", plan.options.host, "\r\n");
-  for (const auto& [name, value] : plan.options.set_headers) append_field(out, name, x.evaluate(value));
-  append_framing(x, out);
-  if (!transaction_token.empty()) append(out, identity::transaction_token_field, ": ", transaction_token, "\r\n");
+  const bool upgrades = append_set_fields(x, plan, input, out);
+  append_framing(input, out);
+  if (!input.transaction_token.empty()) {
+    append(out, identity::transaction_token_field, ": ", input.transaction_token, "\r\n");
+  }
   if (plan.options.pass_request_headers) append_client_fields(x, plan, out);
   out += "\r\n";
+  return upgrades;
 }
 
 ClientFraming client_framing(const Exchange& x, const http::ResponseHead& response) {
@@ -136,6 +157,43 @@ void append_location(Exchange& x, const http::HeaderLine& line, const Plan& plan
   }
 }
 
+// The fields that pass to the client, in their order.
+void append_passed_fields(const http::ResponseHead& response, const Plan& plan, bool drops_length, std::string& out) {
+  RunCopier copier(out);
+  for (const http::HeaderLine& line : response.headers) {
+    if (drops_length && line.field == http::Field::content_length) continue;
+    if (plan.response_dropped.has(line) || line.field == http::Field::x_accel) continue;
+    // Connection cannot list the framing away.
+    const bool framing_field = line.field == http::Field::content_length;
+    if (response.names_hop_fields && !framing_field && response.connection_lists(line.name)) continue;
+    if (line.field == http::Field::location) continue;
+    copier.pass(line.raw);
+  }
+}
+
+// A trailer must not say what a head says about the message or the connection (RFC 9110 §6.5.1).
+bool may_be_trailer(http::Field field) {
+  if (http::is_hop_by_hop(field)) return false;
+  switch (field) {
+    case http::Field::content_length:
+    case http::Field::content_type:
+    case http::Field::expect:
+    case http::Field::host:
+    case http::Field::authorization:
+    case http::Field::cookie:
+    case http::Field::date:
+    case http::Field::forwarded:
+    case http::Field::location:
+    case http::Field::server:
+    case http::Field::txn_token:
+    case http::Field::www_authenticate:
+    case http::Field::x_accel:
+      return false;
+    default:
+      return true;
+  }
+}
+
 }  // namespace
 
 void write_response_head(Exchange& x, const http::ResponseHead& response, const Plan& plan, ClientFraming framing,
@@ -155,24 +213,45 @@ void write_response_head(Exchange& x, const http::ResponseHead& response, const 
   const bool gains_body =
       framing == ClientFraming::none && x.head().method != http::Method::head && http::has_body(status);
   const bool drops_length = status == 204 || gains_body;
-  {
-    RunCopier copier(out);
-    for (const http::HeaderLine& line : response.headers) {
-      if (drops_length && line.field == http::Field::content_length) continue;
-      if (plan.response_dropped.has(line) || line.field == http::Field::x_accel) continue;
-      // Connection cannot list the framing away.
-      const bool framing_field = line.field == http::Field::content_length;
-      if (response.names_hop_fields && !framing_field && response.connection_lists(line.name)) continue;
-      if (line.field == http::Field::location) continue;
-      copier.pass(line.raw);
-    }
-  }
+  append_passed_fields(response, plan, drops_length, out);
   if (const http::HeaderLine* location = response.find(http::Field::location)) append_location(x, *location, plan, out);
   if (gains_body) out += "Content-Length: 0\r\n";
   if (framing == ClientFraming::chunked) out += "Transfer-Encoding: chunked\r\n";
   out.append(pipeline::connection_line(x));
   pipeline::append_added_headers(x, status, out);
   out += "\r\n";
+}
+
+void write_switching_head(Exchange& x, const http::ResponseHead& response, const Plan& plan, std::string_view protocol,
+                          std::string& out) {
+  out.clear();
+  x.status = response.status;
+  append(out, "HTTP/1.1 101 ", response.reason, "\r\n");
+  if (plan.response_dropped.has(http::Field::server)) out += "Server: keepgate\r\n";
+  if (plan.response_dropped.has(http::Field::date)) out.append(x.worker().date_line());
+  append(out, "Connection: upgrade\r\nUpgrade: ", protocol, "\r\n");
+  append_passed_fields(response, plan, true, out);
+  pipeline::append_added_headers(x, response.status, out);
+  out += "\r\n";
+}
+
+void write_interim_head(const http::ResponseHead& response, const Plan& plan, std::string& out) {
+  out.clear();
+  append(out, "HTTP/1.1 ", response.status, ' ', response.reason, "\r\n");
+  append_passed_fields(response, plan, true, out);
+  out += "\r\n";
+}
+
+void append_passed_trailers(const Plan& plan, std::string_view trailers, std::string& out) {
+  while (!trailers.empty()) {
+    const std::size_t end = trailers.find("\r\n") + 2;  // INVARIANT: the decoder checked each line.
+    http::HeaderLine line;
+    line.raw = trailers.substr(0, end);
+    trailers.remove_prefix(end);
+    line.name = line.raw.substr(0, line.raw.find(':'));
+    line.field = http::field_of(line.name);
+    if (may_be_trailer(line.field) && !plan.response_dropped.has(line)) out.append(line.raw);
+  }
 }
 
 }  // namespace keepgate::proxy

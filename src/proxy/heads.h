@@ -12,9 +12,16 @@
 
 namespace keepgate::proxy {
 
-// `transaction_token`: sent as Txn-Token; empty for none.
-void write_request_head(pipeline::Exchange& exchange, const pipeline::Permit& permit, const Plan& plan,
-                        std::string_view transaction_token, std::string& out);
+// What an attempt adds to what the client sent.
+struct RequestHeadInput {
+  std::string_view transaction_token;  // Sent as Txn-Token; empty for none.
+  http::BodyFraming framing = http::BodyFraming::none;
+  std::uint64_t content_length = 0;
+  std::string_view upgrade;  // The protocol that may be asked for: see upgrade.h.
+};
+// Tells whether an Upgrade field was sent.
+bool write_request_head(pipeline::Exchange& exchange, const pipeline::Permit& permit, const Plan& plan,
+                        const RequestHeadInput& input, std::string& out);
 
 // How the body goes to the client.
 enum class ClientFraming : std::uint8_t { none = 0, content_length, chunked, until_close };
@@ -22,5 +29,12 @@ ClientFraming client_framing(const pipeline::Exchange& exchange, const http::Res
 
 void write_response_head(pipeline::Exchange& exchange, const http::ResponseHead& response, const Plan& plan,
                          ClientFraming framing, std::string& out);
+// 101: the connection becomes a tunnel for `protocol`.
+void write_switching_head(pipeline::Exchange& exchange, const http::ResponseHead& response, const Plan& plan,
+                          std::string_view protocol, std::string& out);
+// An interim answer (RFC 9110 §15.2) as it is passed on.
+void write_interim_head(const http::ResponseHead& response, const Plan& plan, std::string& out);
+// Of an answer's trailer section (whole lines) what may be passed on.
+void append_passed_trailers(const Plan& plan, std::string_view trailers, std::string& out);
 
 }  // namespace keepgate::proxy

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "pipeline/decide.h"
+#include "proxy/upgrade.h"
 
 namespace keepgate::proxy {
 namespace {
@@ -83,7 +84,13 @@ class Bench {
     EXPECT_TRUE(decided.permit) << decided.refusal.reason;
     if (!decided.permit) return {};
     std::string out = "left from before";
-    write_request_head(x(), *decided.permit, Plan(options), transaction_token, out);
+    RequestHeadInput input;
+    input.transaction_token = transaction_token;
+    if (!x().method_is_get) input.framing = x().body.framing();
+    input.content_length = x().body.content_length();
+    const Plan plan(options);
+    input.upgrade = plan.sets_upgrade ? wanted_upgrade(x().head()) : std::string_view();
+    write_request_head(x(), *decided.permit, plan, input, out);
     return out;
   }
   std::string request(std::string_view text) {

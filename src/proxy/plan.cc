@@ -33,7 +33,10 @@ Plan::Plan(ProxyOptions its_options) : options(std::move(its_options)) {
   request_dropped.add("Expect");
   for (const auto& [name, value] : options.set_headers) {
     request_dropped.add(name);
-    if (equals_ignoring_case(name, "Host")) sets_host = true;
+    const http::Field field = http::field_of(name);
+    if (field == http::Field::host) sets_host = true;
+    if (field == http::Field::connection || field == http::Field::upgrade) sets_connection = true;
+    if (field == http::Field::upgrade) sets_upgrade = &value;
   }
   const auto passed = [&](std::string_view name) {
     return std::any_of(options.pass_headers.begin(), options.pass_headers.end(),
@@ -44,6 +47,11 @@ Plan::Plan(ProxyOptions its_options) : options(std::move(its_options)) {
   }
   for (const std::string& name : options.hide_headers) response_dropped.add(name);
   redirect_from = cat(options.tls ? "https://" : "http://", options.host);
+}
+
+bool Plan::ignores(std::string_view name) const {
+  return std::ranges::any_of(options.ignore_headers,
+                             [&](const std::string& one) { return equals_ignoring_case(one, name); });
 }
 
 }  // namespace keepgate::proxy

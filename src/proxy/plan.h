@@ -33,10 +33,18 @@ class NameSet {
 struct Plan {
   explicit Plan(ProxyOptions its_options);
 
+  Plan(const Plan&) = delete;
+  Plan& operator=(const Plan&) = delete;
+
+  // proxy_ignore_headers
+  bool ignores(std::string_view name) const;
+
   ProxyOptions options;
   NameSet request_dropped;   // Hop-by-hop, framing, Host, and what proxy_set_header replaces.
   NameSet response_dropped;  // Hop-by-hop, framing, Date, Server, X-Accel-*, proxy_hide_header.
   bool sets_host = false;
+  bool sets_connection = false;                   // Connection or Upgrade is among proxy_set_header.
+  const route::Template* sets_upgrade = nullptr;  // In `options`.
   std::string redirect_from;  // proxy_redirect default: what an upstream's Location may start with …
 };
 

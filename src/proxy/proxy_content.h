@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pipeline/content.h"
+#include "proxy/next_upstream.h"
 #include "route/template.h"
 #include "tls/context.h"
 #include "upstream/group.h"
@@ -31,6 +32,17 @@ struct ProxyOptions {
   std::int64_t connect_timeout_ms = 60'000;
   std::int64_t send_timeout_ms = 60'000;
   std::int64_t read_timeout_ms = 60'000;
+  bool buffering = true;                           // proxy_buffering
+  bool request_buffering = true;                   // proxy_request_buffering
+  std::size_t buffers_bytes = 32 * 1024;           // proxy_buffers: what a slow client may keep in memory.
+  std::size_t head_bytes_max = 32 * 1024;          // proxy_buffer_size, or this if that is less.
+  std::uint64_t temp_file_bytes_max = 1ULL << 30;  // proxy_max_temp_file_size; 0: no file.
+  std::string temp_path = "/var/tmp";              // proxy_temp_path
+  std::uint64_t limit_rate = 0;                    // proxy_limit_rate: bytes per second; 0: no limit.
+  bool ignore_client_abort = false;                // proxy_ignore_client_abort
+  bool pass_trailers = false;                      // proxy_pass_trailers
+  std::vector<std::string> ignore_headers;         // proxy_ignore_headers
+  NextUpstream next_upstream;                      // proxy_next_upstream*
   bool intercept_errors = false;  // proxy_intercept_errors: answers ≥ 300 that have an error_page are replaced.
   std::shared_ptr<const tls::ClientContext> tls;  // https: never nullptr. http: nullptr.
   ProxyHeaderVersion proxy_header = ProxyHeaderVersion::off;

@@ -18,7 +18,7 @@ class NamedGroupsTest : public testing::Test {
     options->servers = {*net::Address::ip("127.0.0.1", 9)};  // Nobody answers there.
     resolver = options;
   }
-  Result<NamedGroups::GroupPointer> find(NamedGroups::Wanted wanted) {
+  Result<NamedGroups::GroupPointer> find(const NamedGroups::Wanted& wanted) {
     Result<NamedGroups::GroupPointer> out;
     bool done = false;
     [](NamedGroups& where, NamedGroups::Wanted what, Result<NamedGroups::GroupPointer>& into, bool& over,

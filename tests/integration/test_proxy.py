@@ -192,7 +192,7 @@ def test_a_large_body_is_streamed_up(keepgate, origin, framing):
         return read
 
     backend = origin(on_head, early=True)
-    gate = proxy(keepgate, backend, KEEPALIVE % "")
+    gate = proxy(keepgate, backend, KEEPALIVE % "proxy_request_buffering off;")
     body = os.urandom(1 << 20) * 10
     with gate.connect(timeout=30) as client:
         if framing == "length":
@@ -583,7 +583,7 @@ def test_extra_bytes_after_an_answer_are_not_the_next_answer(keepgate, origin):
 def test_an_answer_before_the_body_was_read_does_not_poison_the_pool(keepgate, origin, method):
     """The backend answers early and takes the rest of the body for the next request."""
     backend = origin(lambda request: answer_bytes(status=200, body=b"early"), early=True)
-    gate = proxy(keepgate, backend, KEEPALIVE % "")
+    gate = proxy(keepgate, backend, KEEPALIVE % "proxy_request_buffering off;")
     smuggled = request_bytes("GET", "/smuggled")
     with gate.connect() as client:
         client.send(request_bytes(method, "/early", {"Content-Length": len(smuggled) + 10}))
@@ -765,7 +765,7 @@ def resident_kib(gate):
 
 
 def test_a_slow_client_does_not_make_the_gateway_buffer_everything(keepgate, origin):
-    """64 MiB for a client that reads nothing: the backend is made to wait."""
+    """64 MiB for a client that reads nothing, and no file to put it into: the backend is made to wait."""
     sent = []
     stuck = threading.Event()
 
@@ -781,7 +781,7 @@ def test_a_slow_client_does_not_make_the_gateway_buffer_everything(keepgate, ori
         stuck.set()
         return False
 
-    gate = proxy(keepgate, origin(lambda request: send))
+    gate = proxy(keepgate, origin(lambda request: send), "proxy_max_temp_file_size 0;" + PLAIN)
     before = resident_kib(gate)
     with gate.connect() as client:
         client.send(request_bytes("GET", "/"))

@@ -122,7 +122,7 @@ def narrow(gate):
 
 def test_a_client_that_does_not_read_is_cut_off(keepgate, origin):
     backend = big_answers(origin, 20 << 20)
-    gate = keepgate(PROXIED % "send_timeout 500ms;", values={"origin": backend.address})
+    gate = keepgate(PROXIED % "send_timeout 500ms; proxy_buffering off;", values={"origin": backend.address})
     with narrow(gate) as client:
         client.send(request_bytes("GET", "/big"))
         assert gate.get("/x").status == 200, "others are served"

@@ -64,6 +64,35 @@ def test_headers_say_their_purpose_first_and_are_included_once():
     complain(findings)
 
 
+def without_condition(statement):
+    """"if (a) b" → "b". The statement itself if it does not begin with a condition."""
+    head = re.match(r"(?:\}?\s*else\s+)?\s*(?:if|while)\s*\(", statement)
+    if not head:
+        return statement
+    depth = 1
+    for at in range(head.end(), len(statement)):
+        depth += {"(": 1, ")": -1}.get(statement[at], 0)
+        if depth == 0:
+            return statement[at + 1 :]
+    return statement
+
+
+def test_what_is_awaited_is_a_statement_of_its_own():
+    """g++ 12 gets co_await wrong within a larger expression. In the condition of an `if` or `switch` of a coroutine
+    without local variables the frame is laid out wrongly; behind `&&` and `||` it awaits whatever stands before."""
+    larger = re.compile(r"&&|\|\||\?|\b(if|switch|while) *\(.*co_await", re.DOTALL)
+    findings = []
+    for path in files("*.cc", "*.h", below=CODE_FOLDERS):
+        line = 1
+        for statement in re.split(r"([;{}])", without_comments_and_strings(text_of(path))):
+            if "co_await" in statement:
+                rest = without_condition(statement.strip().removeprefix('""').strip())
+                if "co_await" not in rest or larger.search(rest):
+                    findings.append(f"{relative(path)}:{line}: co_await within a larger expression")
+            line += statement.count("\n")
+    complain(findings)
+
+
 def test_nothing_is_left_unfinished():
     complain([f"{place}: {line.strip()}" for place, line in lines_of(code_and_scripts() + documents())
               if UNFINISHED.search(line)])

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "base/bytes.h"
@@ -87,7 +89,10 @@ std::shared_ptr<const pipeline::Snapshot> Compiler::compile() {
   compile_listeners();
   finish_hash();
   // Last: nothing is written or created for a configuration that is refused.
-  if (!diagnostics_.has_errors() && !options_.check_only) open_logs();
+  if (!diagnostics_.has_errors() && !options_.check_only) {
+    open_logs();
+    make_temp_folders();
+  }
   if (diagnostics_.has_errors()) return nullptr;
   return std::move(out_);
 }
@@ -174,6 +179,23 @@ void Compiler::open_logs() {
     } else {
       location.decision_log = std::move(file);
     }
+  }
+}
+
+// Where bodies spill; made when everything else is known to be good.
+std::string Compiler::temp_folder(const Word& path) {
+  std::string folder = prefix_path(path.text);
+  temp_folders_.emplace_back(folder, path.at);
+  return folder;
+}
+
+void Compiler::make_temp_folders() {
+  for (const auto& [folder, at] : temp_folders_) {
+    if (::mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST) {
+      if (::access(folder.c_str(), W_OK | X_OK) == 0) continue;
+    }
+    error(code::unusable_folder, cat("cannot use '", printable(folder, 400), "': ", std::strerror(errno)), at,
+          "temporary files are kept there");
   }
 }
 

@@ -114,9 +114,11 @@ class Compiler {
   void compile_user();
   void compile_affinity();
   void open_logs();
+  void make_temp_folders();
   void finish_hash();
   std::string configuration_path(const std::string& path) const;
   std::string prefix_path(const std::string& path) const;
+  std::string temp_folder(const Word& path);
   bool read_text(const std::string& path, std::size_t bytes_max, std::string& text, std::string& why);
 
   // names.cc
@@ -159,6 +161,8 @@ class Compiler {
   // proxy.cc
   void compile_proxy(Location& out, const Level& level);
   bool set_fixed_target(proxy::ProxyOptions& proxy, Location& out, const Level& level);
+  void set_proxy_bodies(proxy::ProxyOptions& proxy, const LevelOptions& options);
+  void set_next_upstream(proxy::ProxyOptions& proxy, const LevelOptions& options);
   void set_path_replacement(Location& out, const Level& level, const Target& target);
   std::shared_ptr<const tls::ClientContext> client_tls(const LevelOptions& options, const Word& at);
   void check_identity_header(const Level& level, const ProxyHeaderModel& header, const route::Template& value,
@@ -252,6 +256,7 @@ class Compiler {
   };
   std::vector<Verifier> verifiers_;
   std::vector<PendingLog> pending_logs_;
+  std::vector<std::pair<std::string, Position>> temp_folders_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::map<std::string, Listener*> listener_by_address_;
   std::string hashed_;  // Texts whose digest names the snapshot, each behind its name and length.

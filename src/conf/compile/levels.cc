@@ -72,6 +72,10 @@ void Compiler::compile_core(Location& out, const Level& level) {
   if (options.lingering_timeout_ms) out.lingering_timeout_ms = *options.lingering_timeout_ms;
   out.reset_timedout = options.reset_timedout.value_or(false);
   if (options.keepalive_requests) out.keepalive_requests = *options.keepalive_requests;
+  if (options.client_body_buffer_size) out.client_body_buffer_bytes = *options.client_body_buffer_size;
+  if (options.client_body_temp_path) out.client_body_temp_path = temp_folder(*options.client_body_temp_path);
+  if (options.limit_rate) out.limit_rate = text(*options.limit_rate);
+  if (options.limit_rate_after) out.limit_rate_after = text(*options.limit_rate_after);
   for (const AddHeaderModel& model : options.add_headers.value_or(std::vector<AddHeaderModel>{})) {
     out.add_headers.push_back({model.name, text(model.value), model.always});
   }

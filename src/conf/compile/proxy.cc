@@ -89,6 +89,28 @@ void Compiler::check_identity_header(const Level& level, const ProxyHeaderModel&
          "use $identity_client, $identity_user or $identity_roles");
 }
 
+void Compiler::set_proxy_bodies(proxy::ProxyOptions& proxy, const LevelOptions& options) {
+  proxy.buffering = options.proxy_buffering.value_or(true);
+  proxy.request_buffering = options.proxy_request_buffering.value_or(true);
+  if (options.proxy_buffers_bytes) proxy.buffers_bytes = *options.proxy_buffers_bytes;
+  proxy.head_bytes_max = std::max<std::size_t>(proxy.head_bytes_max, options.proxy_buffer_size.value_or(0));
+  if (options.proxy_max_temp_file_size) proxy.temp_file_bytes_max = *options.proxy_max_temp_file_size;
+  if (options.proxy_temp_path) proxy.temp_path = temp_folder(*options.proxy_temp_path);
+  proxy.limit_rate = options.proxy_limit_rate.value_or(0);
+  proxy.pass_trailers = options.proxy_pass_trailers.value_or(false);
+  proxy.ignore_headers = options.proxy_ignore_headers.value_or(std::vector<std::string>{});
+}
+
+void Compiler::set_next_upstream(proxy::ProxyOptions& proxy, const LevelOptions& options) {
+  if (options.proxy_next_upstream) {
+    proxy.next_upstream.failures = options.proxy_next_upstream->failures;
+    proxy.next_upstream.non_idempotent = options.proxy_next_upstream->non_idempotent;
+  }
+  proxy.next_upstream.tries_max = options.proxy_next_upstream_tries.value_or(0);
+  proxy.next_upstream.timeout_ms = options.proxy_next_upstream_timeout_ms.value_or(0);
+  proxy.ignore_client_abort = options.proxy_ignore_client_abort.value_or(false);
+}
+
 // Without variables: what the target is, is known now.
 bool Compiler::set_fixed_target(proxy::ProxyOptions& proxy, Location& out, const Level& level) {
   const Word& word = *level.location->proxy_pass;
@@ -141,6 +163,8 @@ void Compiler::compile_proxy(Location& out, const Level& level) {
     proxy.proxy_header = versions[static_cast<std::size_t>(*options.proxy_protocol)];
   }
   proxy.intercept_errors = options.proxy_intercept_errors.value_or(false);
+  set_proxy_bodies(proxy, options);
+  set_next_upstream(proxy, options);
   if (!usable) return;
   if (variable) {
     if (level.location->health_check) {

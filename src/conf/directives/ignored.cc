@@ -9,7 +9,6 @@ namespace {
 constexpr std::uint32_t levels = in_levels;
 constexpr std::uint32_t outer = in_http | in_server;
 constexpr std::string_view sized = "No effect: sizes itself.";
-constexpr std::string_view streamed = "No effect: bodies are streamed with bounded memory.";
 constexpr std::string_view no_files = "No effect: Keepgate serves no files.";
 
 constexpr DirectiveRow row(std::string_view name, std::uint32_t contexts, std::uint8_t least, std::uint8_t most,
@@ -64,17 +63,6 @@ constexpr DirectiveRow rows[] = {
     row("absolute_redirect", levels, 1, 1, "No effect: redirects are relative to the request's own host."),
     row("port_in_redirect", levels, 1, 1, "No effect: redirects keep the port that the client used."),
     row("server_name_in_redirect", levels, 1, 1, "No effect: redirects keep the host that the client used."),
-    row("client_body_buffer_size", levels, 1, 1, streamed),
-    row("client_body_in_single_buffer", levels, 1, 1, streamed),
-    row("client_body_in_file_only", levels, 1, 1, streamed),
-    row("client_body_temp_path", levels, 1, 4, streamed),
-    row("proxy_buffers", levels, 2, 2, streamed),
-    row("proxy_buffer_size", levels, 1, 1, streamed),
-    row("proxy_busy_buffers_size", levels, 1, 1, streamed),
-    row("proxy_temp_file_write_size", levels, 1, 1, streamed),
-    row("proxy_max_temp_file_size", levels, 1, 1, streamed),
-    row("proxy_temp_path", levels, 1, 4, streamed),
-    row("proxy_socket_keepalive", levels, 1, 1, "No effect: idle connections have their own bounds."),
     row("proxy_ssl_session_reuse", levels, 1, 1, "No effect: the program decides."),
     row("status_zone", in_server | in_location, 1, 1, "No effect: figures are kept by server and location."),
 };

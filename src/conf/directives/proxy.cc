@@ -1,8 +1,10 @@
 // proxy_pass and what belongs to it.
+#include <algorithm>
 #include <limits>
 
 #include "base/bytes.h"
 #include "conf/directives/row.h"
+#include "proxy/next_upstream.h"
 
 namespace keepgate::conf {
 
@@ -71,11 +73,40 @@ void set_protocols(Reader& reader, const Scope& scope, const Directive& directiv
   }
 }
 
-void remark_buffering(Reader& reader, const Scope&, const Directive& directive) {
-  const auto value = reader.flag(directive);
-  if (value && *value) {
-    reader.warning(code::no_effect, cat("'", directive.name.text, " on' has no effect: bodies are streamed"),
-                   directive.name.at);
+void set_next_upstream(Reader& reader, const Scope& scope, const Directive& directive) {
+  auto& place = scope.level->proxy_next_upstream;
+  if (place) return reader.duplicate(directive);
+  NextUpstreamModel model;
+  bool off = false;
+  for (const Word& word : directive.arguments) {
+    if (word.text == "off") {
+      off = true;
+    } else if (word.text == "non_idempotent") {
+      model.non_idempotent = true;
+    } else if (const auto failure = proxy::failure_named(word.text)) {
+      model.failures = static_cast<std::uint16_t>(model.failures | static_cast<std::uint16_t>(*failure));
+    } else if (word.text == "updating" || word.text == "denied") {
+      return reader.not_built(word, cat("'", word.text, "' of 'proxy_next_upstream'"), "remove it");
+    } else {
+      return reader.invalid_value(directive, word);
+    }
+  }
+  if (off) model.failures = 0;
+  place = model;
+}
+
+void set_ignore_headers(Reader& reader, const Scope& scope, const Directive& directive) {
+  constexpr std::string_view known[] = {"X-Accel-Redirect",  "X-Accel-Expires", "X-Accel-Limit-Rate",
+                                        "X-Accel-Buffering", "X-Accel-Charset", "Expires",
+                                        "Cache-Control",     "Set-Cookie",      "Vary"};
+  auto& place = scope.level->proxy_ignore_headers;
+  if (place) return reader.duplicate(directive);
+  place.emplace();
+  for (const Word& word : directive.arguments) {
+    const bool listed =
+        std::ranges::any_of(known, [&](std::string_view name) { return equals_ignoring_case(name, word.text); });
+    if (!listed) return reader.invalid_value(directive, word);
+    place->push_back(word.text);
   }
 }
 
@@ -224,20 +255,42 @@ constexpr DirectiveRow rows[] = {
      set_protocols,
      "TLSv1.2 TLSv1.3",
      "TLS versions spoken to upstreams."},
-    {"proxy_buffering",
+    {"proxy_next_upstream",
+     in_levels,
+     {1, many},
+     Support::built,
+     set_next_upstream,
+     "error timeout",
+     "After which failures a request goes to another server: error, timeout, invalid_header, http_500, http_502, "
+     "http_503, http_504, http_403, http_404, http_429; non_idempotent allows it for POST, LOCK and PATCH; off."},
+    {"proxy_next_upstream_tries",
      in_levels,
      {1, 1},
-     Support::ignored,
-     remark_buffering,
-     "off",
-     "Answers are always streamed; `on` warns."},
-    {"proxy_request_buffering",
+     Support::built,
+     set_number<&O::proxy_next_upstream_tries, 0, 1'000'000>,
+     "0",
+     "How many servers are tried for one request; 0: every one."},
+    {"proxy_next_upstream_timeout",
      in_levels,
      {1, 1},
-     Support::ignored,
-     remark_buffering,
+     Support::built,
+     set_time_ms<&O::proxy_next_upstream_timeout_ms>,
+     "0",
+     "How long after the first attempt another one may begin; 0: no limit."},
+    {"proxy_ignore_client_abort",
+     in_levels,
+     {1, 1},
+     Support::built,
+     set_flag<&O::proxy_ignore_client_abort>,
      "off",
-     "Request bodies are always streamed; `on` warns."},
+     "Whether a request is finished although its client has gone."},
+    {"proxy_ignore_headers",
+     in_levels,
+     {1, many},
+     Support::built,
+     set_ignore_headers,
+     "",
+     "Fields of an upstream's answer that tell nothing here: X-Accel-Buffering, X-Accel-Limit-Rate; others never do."},
 };
 
 }  // namespace

@@ -27,7 +27,6 @@ constexpr std::uint32_t access = in_levels | in_limit_except;
 constexpr std::string_view caching = "Caches upstream answers.";
 constexpr std::string_view compressing = "Compresses answers.";
 constexpr std::string_view files = "Serves files.";
-constexpr std::string_view retrying = "Tries another upstream server.";
 constexpr std::string_view client_tls = "Verifies certificates of clients.";
 constexpr std::string_view upstream_tls = "Tunes TLS towards upstreams.";
 constexpr std::string_view scripts = "Runs JavaScript.";
@@ -58,8 +57,6 @@ constexpr DirectiveRow nginx[] = {
     unless_off("auth_request", levels, "Asks another service whether a request may pass."),
     row("auth_request_set", levels, "Keeps a value of that service's answer."),
     row("auth_delay", levels, "Delays refusals against timing attacks."),
-    row("limit_rate", levels | in_if, "Slows answers down."),
-    row("limit_rate_after", levels | in_if, "Slows answers down."),
     row("geo", in_http, "A variable by address."),
     row("split_clients", in_http, "A variable that parts clients into groups."),
     row("geoip_country", in_http, "Variables by address."),
@@ -125,9 +122,6 @@ constexpr DirectiveRow nginx[] = {
     row("proxy_cache_purge", levels, caching),
     unless_off("proxy_store", levels, caching),
     row("proxy_store_access", levels, caching),
-    row("proxy_next_upstream", levels, retrying),
-    row("proxy_next_upstream_tries", levels, retrying),
-    row("proxy_next_upstream_timeout", levels, retrying),
     row("proxy_redirect", levels, "Changes Location and Refresh of answers."),
     row("proxy_cookie_domain", levels, "Changes cookies of answers."),
     row("proxy_cookie_path", levels, "Changes cookies of answers."),
@@ -137,9 +131,6 @@ constexpr DirectiveRow nginx[] = {
     row("proxy_method", levels, "Changes the method of requests."),
     row("proxy_bind", levels, "Chooses the address that upstreams see."),
     row("proxy_force_ranges", levels, "Makes ranges of answers without them."),
-    row("proxy_limit_rate", levels, "Slows upstreams down."),
-    row("proxy_ignore_headers", levels, "Leaves fields of answers without effect."),
-    row("proxy_ignore_client_abort", levels, "Finishes requests whose client has gone."),
     row("proxy_ssl_ciphers", levels, upstream_tls),
     row("proxy_ssl_crl", levels, upstream_tls),
     row("proxy_ssl_password_file", levels, upstream_tls),

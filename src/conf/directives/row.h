@@ -58,6 +58,7 @@ std::span<const DirectiveRow> upstream_rows();
 std::span<const DirectiveRow> proxy_rows();
 std::span<const DirectiveRow> resolver_rows();
 std::span<const DirectiveRow> health_rows();
+std::span<const DirectiveRow> body_rows();
 std::span<const DirectiveRow> limit_rows();
 std::span<const DirectiveRow> real_ip_rows();
 std::span<const DirectiveRow> map_rows();

@@ -12,6 +12,7 @@ std::span<const DirectiveTable> directive_tables() {
       {"Proxy", proxy_rows()},
       {"Names", resolver_rows()},
       {"Health", health_rows()},
+      {"Bodies", body_rows()},
       {"Maps", map_rows()},
       {"Limits", limit_rows()},
       {"Addresses of clients", real_ip_rows()},

@@ -146,7 +146,7 @@ class Client:
         coding = response.all("Transfer-Encoding")
         assert len(lengths) <= 1 and len(coding) <= 1, f"ambiguous framing: {response.fields}"
         assert not (lengths and coding), f"two framings: {response.fields}"
-        if method == "HEAD" or response.status in (204, 304):
+        if method == "HEAD" or response.status in (101, 204, 304):
             return response
         if coding:
             assert coding[0].lower() == "chunked", coding
