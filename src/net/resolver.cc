@@ -90,7 +90,7 @@ Resolver::Entry* Resolver::entry_for(const ResolverOptions& options, std::string
 }
 
 void Resolver::look_up(const ResolverOptions& options, std::string_view name, NameKind kind, std::int64_t timeout_ms,
-                       Callback callback) {
+                       const Callback& callback) {
   const std::int64_t now_ms = loop_.now().monotonic_ms;
   if (name.ends_with('.')) name.remove_suffix(1);
   if (!is_dns_name(name)) return callback({nullptr, now_ms + bounds_.failure_ms, "not a DNS name"});

@@ -60,7 +60,7 @@ class Resolver {
 
   // Calls back before it returns if the answer is known. `timeout_ms` is for the question, if it is asked now.
   void look_up(const ResolverOptions& options, std::string_view name, NameKind kind, std::int64_t timeout_ms,
-               Callback callback);
+               const Callback& callback);
   // Whoever waits is told that there is no answer; nothing is asked any more.
   void stop();
   std::size_t name_count() const { return entries_.size(); }
