@@ -75,13 +75,13 @@ net::Detached BodyPump::run(BodyPump& pump) {
   if (pump.joiner_) net::Loop::current().defer(pump.joiner_);
 }
 
-net::Task<void> BodyPump::stop() {
+net::Task<void> BodyPump::stop(bool answering) {
   if (!running_) co_return;
   stopping_ = true;
   upstream_.cancel();
   if (!x_.stored_body) {
     x_.client().cancel_reader();
-    x_.client().cancel_writer();
+    if (!answering) x_.client().cancel_writer();
   }
   struct Join {
     BodyPump& pump;

@@ -37,8 +37,9 @@ class BodyPump {
   bool stalled() const { return stalled_; }
   std::int64_t last_progress_ms() const { return last_progress_ms_; }
 
-  // Ends the pump if it still runs and waits until it has ended.
-  net::Task<void> stop();
+  // Ends the pump if it still runs and waits until it has ended. `answering`: somebody else is writing to the client
+  // and goes on with it.
+  net::Task<void> stop(bool answering);
 
  private:
   static net::Detached run(BodyPump& pump);

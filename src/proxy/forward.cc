@@ -306,8 +306,8 @@ net::Task<bool> Forward::send_request() {
   co_return true;
 }
 
-net::Task<void> Forward::end_pump() {
-  co_await pump_->stop();
+net::Task<void> Forward::end_pump(bool answering) {
+  co_await pump_->stop(answering);
   if (pump_->source_error() || !pump_->complete()) reusable_ = false;
   pump_.reset();
 }
@@ -451,7 +451,7 @@ net::Task<Forward::Ended> Forward::relay_answer() {
   x_.upstream.head = nullptr;  // However it ended: it goes with parser_ and buffer_.
   x_.upstream.response_ms = x_.now().monotonic_ms - sent_ms_;
   reusable_ = relay.upstream_reusable();
-  if (pump_) co_await end_pump();
+  if (pump_) co_await end_pump(!relay.flushed());
   finish_link();
   if (ended == Relay::Ended::complete && !relay.flushed()) ended = co_await relay.flush();
   if (!relay.flushed()) co_await relay.stop();

@@ -43,7 +43,7 @@ class Forward {
   net::Task<Ended> relay_answer();
   net::Task<Ended> open_tunnel();
   net::Task<bool> pass_interim();
-  net::Task<void> end_pump();
+  net::Task<void> end_pump(bool answering = false);
   Ended link_broke(std::string_view what);
   Ended on_wake(net::Wake wake, bool& wait_again);
   Ended body_failed(const Error& error);

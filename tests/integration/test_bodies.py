@@ -325,6 +325,16 @@ def test_a_flood_of_interim_answers_is_502(proxy):
     assert gate.get("/").status == 502
 
 
+def test_an_early_answer_reaches_a_slow_client_that_is_still_uploading(proxy):
+    body, answer = big(16 * MIB)
+    gate, backend = proxy(answer, more="proxy_request_buffering off;", early=True)
+    with gate.connect(timeout=30) as client:
+        client.send(request_bytes("PUT", "/up", {"Content-Length": 1000}) + b"x" * 500)
+        wait_until(lambda: getattr(backend.connections and backend.connections[0], "done", False), 30)
+        answer = client.read_response()
+    assert answer.complete and answer.body == body
+
+
 # Clients that leave or half leave
 
 
