@@ -71,7 +71,7 @@ void set_worker_cpu_affinity(Reader& reader, const Scope&, const Directive& dire
   if (!masks.empty()) return reader.duplicate(directive);
   const bool automatic = directive.arguments[0].text == "auto";
   for (const Word& word : directive.arguments) {
-    if (automatic && &word == &directive.arguments[0]) continue;
+    if (automatic && &word == directive.arguments.data()) continue;
     if (word.text.find_first_not_of("01") != std::string::npos || word.text.find('1') == std::string::npos) {
       return reader.invalid_value(directive, word, "one digit for each processor, the first at the right: 0101");
     }
