@@ -47,7 +47,7 @@ def busy_clients(gate, count, pause=0.01):
     clients = []
     for _ in range(count):
         clients.append(busy_client(gate))
-        time.sleep(pause)
+        time.sleep(pause)  # So that they differ in age: the oldest is the first to make room.
     return clients
 
 
@@ -98,7 +98,7 @@ def limit_descriptors(gate, count):
 
 def assert_idles(gate, seconds=1.0, share=0.3):
     before = cpu_seconds(gate.process.pid)
-    time.sleep(seconds)
+    time.sleep(seconds)  # The window in which its CPU time is counted.
     assert cpu_seconds(gate.process.pid) - before < seconds * share, "it spins"
 
 
@@ -172,7 +172,7 @@ def test_keepalive_min_timeout_protects_from_making_room(keepgate):
     assert all(is_open(client) for client in clients)
     gate = gate_with(keepgate, 20, "keepalive_min_timeout 100ms;")
     clients = idle_clients(gate, 18)
-    time.sleep(0.3)
+    time.sleep(0.3)  # Past keepalive_min_timeout: from here on they may be closed.
     assert answered(gate) == 200, "after it they make room like others"
     assert not is_open(clients[0])
 
@@ -183,7 +183,7 @@ def test_keepalive_min_timeout_and_the_end_of_the_program(keepgate):
     gate = gate_with(keepgate, 64, "keepalive_min_timeout 600ms;")
     (client,) = idle_clients(gate, 1)
     gate.kill(signal.SIGQUIT)
-    time.sleep(0.2)
+    time.sleep(0.2)  # Nothing may happen in this time; there is nothing to wait for.
     answer = client.request("GET", "/")
     assert answer.status == 200 and answer.get("Connection") == "close", "not closed under the client's hands"
     assert gate.process.wait(10) == 0
@@ -218,7 +218,7 @@ def test_no_descriptor_for_an_upstream(keepgate, origin):
     assert client.request("GET", "/").status == 200
     busy = busy_clients(gate, 20)
     wait_until(lambda: answered(gate) == 200)
-    time.sleep(0.2)
+    time.sleep(0.2)  # Descriptors that are just being closed are gone then.
     taken = {int(name) for name in os.listdir(f"/proc/{gate.process.pid}/fd")}
     limit_descriptors(gate, next(number for number in range(10_000) if number not in taken))
     assert client.request("GET", "/up").status in (500, 502, 503)
