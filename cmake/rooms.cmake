@@ -13,6 +13,7 @@ kg_room(auth     USES base crypto http route                                    
 kg_room(policy   USES base crypto http auth                                           LIBRARIES yaml)
 kg_room(limit    USES base crypto http route                                          LIBRARIES)
 kg_room(identity USES base crypto http route auth                                     LIBRARIES)
+kg_room(fetch    USES base net                                                        LIBRARIES Threads::Threads ${CMAKE_DL_LIBS})
 kg_room(upstream USES base crypto net http tls route                                    LIBRARIES)
 kg_room(pipeline USES base crypto net http logs tls route auth policy limit identity  LIBRARIES)
 kg_room(proxy    USES base crypto net http logs tls route auth identity upstream pipeline    LIBRARIES)

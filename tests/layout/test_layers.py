@@ -17,6 +17,7 @@ OUTSIDE = [
     (r"pcre2\.h", {"route"}),
     (r"CLI/", {"cli"}),
     (r"ares", {"net"}),
+    (r"curl/", {"fetch"}),
     (r"nghttp2/", {"http"}),
     (r"sqlite3\.h|libpq", {"store"}),
     (r"(iostream|regex)$", set()),
