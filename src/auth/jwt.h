@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "auth/principal.h"
+#include "auth/result.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "crypto/jws.h"
@@ -96,16 +97,10 @@ class TokenCache {
   std::unique_ptr<Impl> impl_;
 };
 
-enum class AuthVerdict : std::uint8_t { bad = 0, good, not_mine };
-
-struct AuthResult {
-  AuthVerdict verdict = AuthVerdict::bad;
-  std::shared_ptr<const VerifiedToken> token;  // With good.
-  std::string reason;                          // With bad: for the log: "signature does not match key 'k1'".
-};
-
-// `token` is what the location's token source yields (see bearer_token), "" if there is none.
-AuthResult authenticate_jwt(std::string_view token, const JwtOptions& options, Now now, TokenCache* cache);
+// `token` is what the location's token source yields (see bearer_token), "" if there is none. A token that the cache
+// does not know takes from `share`: above it the result is a need of NeedKind::turn.
+AuthResult authenticate_jwt(std::string_view token, const JwtOptions& options, Now now, TokenCache* cache,
+                            TurnShare* share = nullptr);
 
 // RFC 6750 §2.1, RFC 9110 §11.4: the credential of one Authorization field, scheme compared without case. Two
 // Authorization fields, a comma list with a Bearer in it or a character outside b68token: bad. No Authorization or

@@ -12,6 +12,16 @@ std::string_view name_of(AuthMethod method) {
       return "txn-token";
     case AuthMethod::variable:
       return "variable";
+    case AuthMethod::client_certificate:
+      return "client-certificate";
+    case AuthMethod::basic:
+      return "basic";
+    case AuthMethod::api_key:
+      return "api-key";
+    case AuthMethod::introspection:
+      return "introspection";
+    case AuthMethod::signature:
+      return "signature";
     case AuthMethod::none:
       break;
   }

@@ -13,9 +13,19 @@
 namespace keepgate::auth {
 
 // How the identity was proven. Zero: not at all.
-enum class AuthMethod : std::uint8_t { none = 0, jwt, transaction_token, variable /* auth_identity */ };
+enum class AuthMethod : std::uint8_t {
+  none = 0,
+  jwt,
+  transaction_token,
+  variable,  // auth_identity
+  client_certificate,
+  basic,
+  api_key,
+  introspection,
+  signature,  // HTTP Message Signatures
+};
 
-std::string_view name_of(AuthMethod method);  // "none", "jwt", "txn-token", "variable"
+std::string_view name_of(AuthMethod method);  // "none", "jwt", "txn-token", "variable", "client-certificate", …
 
 struct Principal {
   AuthMethod method = AuthMethod::none;
@@ -24,6 +34,7 @@ struct Principal {
   std::string user;     // Customer; "" if the client acts for itself.
   std::vector<std::string> roles;
   std::vector<std::string> scopes;
+  std::string assurance;  // How well it was proven, in the words of who proved it (`acr`); "" if unknown.
 
   bool identified() const { return !client.empty() || !user.empty() || !service.empty(); }
   // "client:web on behalf of user:alice", "user:alice", "anonymous": for logs and explain.

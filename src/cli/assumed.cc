@@ -39,7 +39,7 @@ std::string_view AssumedRequest::not_known(const VariableRef& reference) {
 // The token that the location's identity_claims would read as this principal, in its shortest form.
 std::string_view AssumedRequest::claim(const VariableRef& reference) {
   if (!principal_ || !place_.location) return not_known(reference);
-  const auth::IdentityClaims& claims = place_.location->jwt.claims;
+  const auth::IdentityClaims& claims = place_.location->auth.jwt.claims;
   const std::string_view name = reference.argument;
   if (is_first(claims.user, name) || name == "sub")
     return principal_->user.empty() ? principal_->client : principal_->user;

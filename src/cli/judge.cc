@@ -1,5 +1,8 @@
 #include "cli/judge.h"
 
+#include <algorithm>
+
+#include "auth/methods.h"
 #include "base/bytes.h"
 #include "cli/assumed.h"
 #include "identity/transaction_token.h"
@@ -12,6 +15,24 @@ namespace {
 using identity::TransactionMode;
 using pipeline::Authorize;
 using pipeline::LocationConfig;
+
+bool may_name_workload(const auth::AuthOptions& options) {
+  return std::ranges::any_of(auth::methods(), [&](const auth::Method& method) {
+    return method.names_workloads && method.is_asked_for(options);
+  });
+}
+
+std::string describe_methods(const auth::AuthOptions& options) {
+  std::string out;
+  const bool needs_all = options.satisfy == auth::Satisfy::all;
+  for (const auth::Method& method : auth::methods()) {
+    if (!method.is_asked_for(options)) continue;
+    // What only names those whom nothing else names is no proof beside one.
+    if (method.challenge == nullptr && !out.empty()) continue;
+    append(out, out.empty() ? "" : needs_all ? " and " : " or ", method.describe(options));
+  }
+  return out;
+}
 
 // One question on its way through the checks. false: refused, the judgement is complete.
 class Judge {
@@ -74,9 +95,9 @@ bool Judge::lose_what_cannot_be_proven(Proof proof) {
     return true;
   }
   const bool workload_alone = principal_->client.empty() && principal_->user.empty();
-  if (proof == Proof::jwt && workload_alone) {
-    note("credentials", "a client's token names no workload", true);
-    return refuse(401, "a client's token cannot prove this identity");
+  if (proof == Proof::credential && workload_alone && !may_name_workload(place_.location->auth)) {
+    note("credentials", cat(describe_proof(*place_.location), " names no workload"), true);
+    return refuse(401, "the credential that is asked for cannot prove this identity");
   }
   if (proof != Proof::variable) return true;
   auth::Principal client;
@@ -93,6 +114,12 @@ bool Judge::lose_what_cannot_be_proven(Proof proof) {
 }
 
 bool Judge::authenticate(const LocationConfig& location) {
+  if (!location.auth.addresses.empty()) {
+    const bool is_enough = location.auth.satisfy == auth::Satisfy::any;
+    note("address", is_enough ? "allow and deny: an allowed address is enough" : "allow and deny decide by address");
+    out_.conditions.push_back(is_enough ? "the address is allowed, or the credential is valid"
+                                        : "the client's address is allowed");
+  }
   const Proof proof = proof_at(location);
   if (keys_are_missing(location)) {
     note("credentials", cat(describe_proof(location), ": its keys cannot be used"), true);
@@ -104,7 +131,9 @@ bool Judge::authenticate(const LocationConfig& location) {
   }
   if (principal_ && demanded(proof)) {
     note("credentials", cat(describe_proof(location), ", taken as valid for ", principal_->describe()));
-    out_.conditions.push_back(proof == Proof::jwt ? "the token is valid" : "the transaction token is valid");
+    out_.conditions.push_back(proof == Proof::transaction_token ? "the transaction token is valid"
+                              : location.auth.jwt.enabled       ? "the token is valid"
+                                                                : "the credential is valid");
   } else if (!principal_) {
     note("credentials", proof == Proof::none ? "none is asked for here" : "auth_identity names nobody");
   }
@@ -112,9 +141,9 @@ bool Judge::authenticate(const LocationConfig& location) {
 }
 
 bool Judge::meets_requirements(const LocationConfig& location) {
-  if (!location.jwt.enabled) return true;
+  if (!location.auth.jwt.enabled) return true;
   AssumedRequest request(place_, principal());
-  for (const auth::JwtRequire& require : location.jwt.require) {
+  for (const auth::JwtRequire& require : location.auth.jwt.require) {
     for (const route::Template& value : require.values) {
       request.forget_unknown();
       const std::string text(request.evaluate(value));
@@ -204,8 +233,12 @@ void append_limits(std::vector<std::string>& out, const std::vector<limit::Limit
 
 Proof proof_at(const LocationConfig& location) {
   if (location.transaction.mode == TransactionMode::require) return Proof::transaction_token;
-  if (location.jwt.enabled) return Proof::jwt;
-  return location.identity_variable ? Proof::variable : Proof::none;
+  if (std::ranges::any_of(auth::methods(), [&](const auth::Method& method) {
+        return method.challenge != nullptr && method.is_asked_for(location.auth);
+      })) {
+    return Proof::credential;
+  }
+  return auth::asks_for_credential(location.auth) ? Proof::variable : Proof::none;
 }
 
 std::string describe_proof(const LocationConfig& location) {
@@ -213,11 +246,8 @@ std::string describe_proof(const LocationConfig& location) {
     case Proof::none:
       return {};
     case Proof::variable:
-      return "an identity from a variable (auth_identity)";
-    case Proof::jwt: {
-      const std::size_t keys = location.jwt.keys ? location.jwt.keys->keys.size() : 0;
-      return cat("a JWT (auth_jwt, ", keys, keys == 1 ? " key)" : " keys)");
-    }
+    case Proof::credential:
+      return describe_methods(location.auth);
     case Proof::transaction_token:
       return cat("a transaction token", location.transaction.bind_request ? " bound to this request" : "",
                  location.transaction.single_use ? ", used once" : "");
@@ -227,8 +257,10 @@ std::string describe_proof(const LocationConfig& location) {
 
 bool keys_are_missing(const LocationConfig& location) {
   switch (proof_at(location)) {
-    case Proof::jwt:
-      return !location.jwt.keys;
+    case Proof::credential:
+      return std::ranges::any_of(auth::methods(), [&](const auth::Method& method) {
+        return method.is_unusable != nullptr && method.is_asked_for(location.auth) && method.is_unusable(location.auth);
+      });
     case Proof::transaction_token:
       return !location.transaction.keys;
     default:
@@ -238,8 +270,8 @@ bool keys_are_missing(const LocationConfig& location) {
 
 std::string describe_requirements(const LocationConfig& location) {
   std::string out;
-  if (!location.jwt.enabled) return out;
-  for (const auth::JwtRequire& require : location.jwt.require) {
+  if (!location.auth.jwt.enabled) return out;
+  for (const auth::JwtRequire& require : location.auth.jwt.require) {
     for (const route::Template& value : require.values) append(out, out.empty() ? "" : " ", value.text());
   }
   return out.empty() ? out : cat("auth_jwt_require ", out, " holds");

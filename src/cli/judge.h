@@ -19,11 +19,11 @@ namespace keepgate::cli {
 enum class Proof : std::uint8_t {
   none = 0,           // No credential is looked at: everybody is anonymous.
   variable,           // auth_identity: optional, and names a client only.
-  jwt,                // Demanded.
+  credential,         // Demanded.
   transaction_token,  // Demanded.
 };
 Proof proof_at(const pipeline::LocationConfig& location);
-inline bool demanded(Proof proof) { return proof == Proof::jwt || proof == Proof::transaction_token; }
+inline bool demanded(Proof proof) { return proof == Proof::credential || proof == Proof::transaction_token; }
 // "a JWT (auth_jwt, 2 keys)"; "" for none.
 std::string describe_proof(const pipeline::LocationConfig& location);
 // The location demands a credential that nothing can verify: 503 for everybody.

@@ -31,8 +31,8 @@ class Judging : public testing::Test {
     ASSERT_NE(place.policy, nullptr) << diagnostics.render_text();
     location.policy = place.policy;
     location.content = std::make_shared<NoContent>();
-    location.jwt.enabled = true;
-    location.jwt.keys = std::make_shared<crypto::KeySet>();
+    location.auth.jwt.enabled = true;
+    location.auth.jwt.keys = std::make_shared<crypto::KeySet>();
     place.location = &location;
     place.method = "GET";
     place.path = place.service_path = "/orders/7";
@@ -74,14 +74,14 @@ TEST_F(Judging, denies_the_anonymous_caller_where_a_credential_is_demanded) {
 }
 
 TEST_F(Judging, an_identity_that_cannot_be_proven_here_is_anonymous) {
-  location.jwt.enabled = false;
+  location.auth.jwt.enabled = false;
   EXPECT_EQ(ask("client:reader").status, 401);
   place.service_path = "/lobby";
   EXPECT_TRUE(ask("client:reader").allowed);
 }
 
 TEST_F(Judging, a_location_that_is_open_is_open_whatever_the_policy_says) {
-  location.jwt.enabled = false;
+  location.auth.jwt.enabled = false;
   location.authorize = pipeline::Authorize::off;
   const Judgement answer = ask("anonymous");
   EXPECT_TRUE(answer.allowed);
@@ -101,7 +101,7 @@ TEST_F(Judging, required_authorization_without_a_policy_denies) {
 }
 
 TEST_F(Judging, keys_that_cannot_be_used_are_503_for_everybody) {
-  location.jwt.keys = nullptr;
+  location.auth.jwt.keys = nullptr;
   EXPECT_EQ(ask("client:reader").status, 503);
   EXPECT_FALSE(ask("client:reader").allowed);
 }

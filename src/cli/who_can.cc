@@ -53,7 +53,7 @@ bool can_be_proven(Grant& grant, Proof proof) {
           grant.condition.starts_with("on behalf of ") || grant.condition.starts_with("with scopes ");
       return !is_workload(grant) && !grant.identity.starts_with("user:") && !asks_more;
     }
-    case Proof::jwt:
+    case Proof::credential:
       if (is_anonymous)
         append(grant.condition, grant.condition.empty() ? "" : "; ", "with a valid token that names nobody");
       return !is_workload(grant);

@@ -105,11 +105,11 @@ TEST_F(Policies, authorize_off_keeps_a_credential_of_its_own_level) {
                               " location /own { authorize off; auth_jwt own; proxy_pass http://127.0.0.1:1; }"
                               " location /in { proxy_pass http://127.0.0.1:1; } } }");
   ASSERT_NE(loaded.snapshot, nullptr) << loaded.complaints();
-  EXPECT_FALSE(loaded.at("/open").jwt.enabled);
-  EXPECT_FALSE(loaded.at("/open/deep").jwt.enabled);
-  EXPECT_TRUE(loaded.at("/own").jwt.enabled);
-  EXPECT_NE(loaded.at("/own").jwt.keys, nullptr);
-  EXPECT_TRUE(loaded.at("/in").jwt.enabled);
+  EXPECT_FALSE(loaded.at("/open").auth.jwt.enabled);
+  EXPECT_FALSE(loaded.at("/open/deep").auth.jwt.enabled);
+  EXPECT_TRUE(loaded.at("/own").auth.jwt.enabled);
+  EXPECT_NE(loaded.at("/own").auth.jwt.keys, nullptr);
+  EXPECT_TRUE(loaded.at("/in").auth.jwt.enabled);
 }
 
 TEST_F(Policies, key_files_follow_the_rule_of_lists) {
@@ -119,10 +119,10 @@ TEST_F(Policies, key_files_follow_the_rule_of_lists) {
                               " location /b { auth_jwt off; proxy_pass http://127.0.0.1:1; }"
                               " location /c { auth_jwt_leeway 5s; proxy_pass http://127.0.0.1:1; } } }");
   ASSERT_NE(loaded.snapshot, nullptr) << loaded.complaints();
-  EXPECT_EQ(loaded.at("/a").jwt.keys, nullptr);
-  EXPECT_FALSE(loaded.at("/b").jwt.enabled);
-  EXPECT_NE(loaded.at("/c").jwt.keys, nullptr);
-  EXPECT_EQ(loaded.at("/c").jwt.leeway_s, 5);
+  EXPECT_EQ(loaded.at("/a").auth.jwt.keys, nullptr);
+  EXPECT_FALSE(loaded.at("/b").auth.jwt.enabled);
+  EXPECT_NE(loaded.at("/c").auth.jwt.keys, nullptr);
+  EXPECT_EQ(loaded.at("/c").auth.jwt.leeway_s, 5);
 }
 
 }  // namespace

@@ -82,9 +82,9 @@ TEST_F(Design, the_gateway_issues_and_the_guard_requires) {
   const Loaded loaded = check(folder, gateway_and_guard);
   ASSERT_NE(loaded.snapshot, nullptr) << loaded.complaints();
   const LocationConfig& gateway = loaded.at("/1.0/orders/7");
-  EXPECT_TRUE(gateway.jwt.enabled);
-  EXPECT_NE(gateway.jwt.keys, nullptr);
-  EXPECT_NE(gateway.jwt.verifier_id, 0U);
+  EXPECT_TRUE(gateway.auth.jwt.enabled);
+  EXPECT_NE(gateway.auth.jwt.keys, nullptr);
+  EXPECT_NE(gateway.auth.jwt.verifier_id, 0U);
   EXPECT_EQ(gateway.transaction.mode, identity::TransactionMode::issue);
   EXPECT_EQ(gateway.transaction.trust_domain, "shop.internal");
   EXPECT_EQ(gateway.transaction.workload, "gateway");
@@ -106,7 +106,7 @@ TEST_F(Design, the_gateway_issues_and_the_guard_requires) {
   EXPECT_TRUE(guard.transaction.bind_request);
   EXPECT_TRUE(guard.transaction.single_use);
   EXPECT_NE(guard.transaction.keys, nullptr);
-  EXPECT_FALSE(guard.jwt.enabled);
+  EXPECT_FALSE(guard.auth.jwt.enabled);
   EXPECT_EQ(guard.policy, gateway.policy) << "one policy object for one list of files";
 }
 
@@ -115,7 +115,7 @@ TEST_F(Design, authorize_off_cancels_the_inherited_credential) {
   ASSERT_NE(loaded.snapshot, nullptr);
   const LocationConfig& health = loaded.at("/healthz");
   EXPECT_EQ(health.authorize, Authorize::off);
-  EXPECT_FALSE(health.jwt.enabled);
+  EXPECT_FALSE(health.auth.jwt.enabled);
   ASSERT_TRUE(health.return_action);
   EXPECT_EQ(health.return_action->status, 200);
   EXPECT_EQ(health.return_action->text.text(), "ok\n");
@@ -178,7 +178,7 @@ TEST_F(Design, a_reload_keeps_what_did_not_change) {
   EXPECT_EQ(same.snapshot->groups[0], first.snapshot->groups[0]);
   EXPECT_EQ(same.snapshot->replay, first.snapshot->replay);
   EXPECT_EQ(same.snapshot->hash, first.snapshot->hash);
-  EXPECT_NE(same.at("/1.0/orders/7").jwt.verifier_id, first.at("/1.0/orders/7").jwt.verifier_id)
+  EXPECT_NE(same.at("/1.0/orders/7").auth.jwt.verifier_id, first.at("/1.0/orders/7").auth.jwt.verifier_id)
       << "a cached token must not outlive the keys it was checked with";
 
   std::string text(gateway_and_guard);
@@ -257,13 +257,13 @@ http {
   EXPECT_FALSE(warehouse.refuse_ambiguous_paths);
   EXPECT_EQ(warehouse.limits.size(), 2U);
   EXPECT_EQ(warehouse.limit_status, 429);
-  EXPECT_TRUE(warehouse.jwt.token);
-  ASSERT_EQ(warehouse.jwt.require.size(), 1U);
-  EXPECT_EQ(warehouse.jwt.require[0].status, 403);
+  EXPECT_TRUE(warehouse.auth.jwt.token);
+  ASSERT_EQ(warehouse.auth.jwt.require.size(), 1U);
+  EXPECT_EQ(warehouse.auth.jwt.require[0].status, 403);
   const LocationConfig& nested = loaded.at("/api/warehouse/x.json");
-  EXPECT_TRUE(nested.jwt.enabled);
+  EXPECT_TRUE(nested.auth.jwt.enabled);
   EXPECT_NE(nested.index, warehouse.index);
-  EXPECT_EQ(nested.jwt.verifier_id, warehouse.jwt.verifier_id);
+  EXPECT_EQ(nested.auth.jwt.verifier_id, warehouse.auth.jwt.verifier_id);
   EXPECT_EQ(loaded.at("/").error_pages.size(), 2U);
   EXPECT_TRUE(loaded.snapshot->servers[0].locations.find("/api/warehouse").add_slash);
 }
@@ -381,8 +381,8 @@ TEST(Load, keys_that_cannot_be_used_stop_their_location_only) {
                               "location /c { auth_jwt a; proxy_pass http://127.0.0.1:1; } } }");
   ASSERT_NE(loaded.snapshot, nullptr) << loaded.complaints();
   for (const char* path : {"/a", "/b", "/c"}) {
-    EXPECT_TRUE(loaded.at(path).jwt.enabled) << path;
-    EXPECT_EQ(loaded.at(path).jwt.keys, nullptr) << path;
+    EXPECT_TRUE(loaded.at(path).auth.jwt.enabled) << path;
+    EXPECT_EQ(loaded.at(path).auth.jwt.keys, nullptr) << path;
   }
   EXPECT_GE(loaded.diagnostics.all().size(), 3U);
 }

@@ -73,6 +73,12 @@ struct TrustedPeerModel {
   Position at;
 };
 
+struct AddressRuleModel {
+  bool allows = false;
+  bool is_unix = false, is_everybody = false;
+  Cidr network;
+};
+
 struct AuthJwtModel {
   bool off = false;
   Word realm;
@@ -210,6 +216,8 @@ struct LevelOptions {
   std::optional<bool> conn_dry_run;
 
   // Access.
+  std::optional<std::vector<AddressRuleModel>> address_rules;  // allow, deny: one list, in order.
+  std::optional<bool> satisfy_any;
   std::optional<AuthJwtModel> auth_jwt;
   std::optional<std::vector<Word>> jwt_key_files;
   std::optional<std::int64_t> jwt_leeway_s;

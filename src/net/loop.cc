@@ -191,6 +191,7 @@ void Loop::run() {
     const auto timeout = static_cast<int>(timers_.wait_ms(now_.monotonic_ms, turn_ms_max));
     const int count = ::epoll_wait(epoll_, events, events_per_turn, ready_.empty() && yielded_.empty() ? timeout : 0);
     now_ = Now::read();
+    ++turn_;
     if (count < 0 && errno != EINTR) {
       log(LogLevel::alert, "epoll_wait() failed: ", std::strerror(errno));
       break;

@@ -95,6 +95,7 @@ class Loop {
 
   const Now& now() const { return now_; }
   TimerWheel& timers() { return timers_; }
+  std::uint64_t turn() const { return turn_; }  // The number of this turn, from 1.
 
   // Registers for reading and writing. `exclusive`: a descriptor shared by several loops (a Unix listener).
   // nullptr if the kernel refuses (out of memory or watches).
@@ -127,6 +128,7 @@ class Loop {
   int epoll_ = -1;
   int wake_descriptor_ = -1;
   Now now_;
+  std::uint64_t turn_ = 1;
   TimerWheel timers_;
   Watch watches_;  // Ring head.
   std::size_t watch_count_ = 0;

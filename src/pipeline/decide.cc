@@ -2,11 +2,17 @@
 
 #include <array>
 
+#include "auth/challenge.h"
 #include "base/bytes.h"
 
 namespace keepgate::pipeline {
 
 namespace {
+
+auth::AuthInput auth_input(const DecideInput& in) {
+  return {in.location.auth, in.head,    in.channel,     in.variables, in.arena,
+          in.now,           in.answers, in.token_cache, in.share,     in.method()};
+}
 
 // One step of the access phase: nothing to say, or a refusal.
 using Step = std::optional<Refusal>;
@@ -19,28 +25,12 @@ Refusal refuse(std::uint16_t status, std::string_view code, std::string reason) 
   return out;
 }
 
-// A quoted-string for a challenge: quotes and backslashes escaped, control bytes dropped (RFC 9110 §5.6.4).
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) continue;
-    if (c == '"' || c == '\\') out.push_back('\\');
-    out.push_back(c);
-  }
-  out.push_back('"');
-  return out;
-}
-
 // RFC 6750 §3: no error code when no credential was given.
 Refusal unauthorized(const DecideInput& in, std::string_view error, std::string reason) {
   Refusal out = refuse(401, error.empty() ? "credentials_required" : error, std::move(reason));
-  if (in.location.transaction.mode == identity::TransactionMode::require) {
-    out.challenge = cat("Txn-Token realm=", quoted(in.location.transaction.trust_domain));
-  } else {
-    std::string_view realm = in.location.jwt.realm.evaluate(in.variables, in.arena);
-    out.challenge = cat("Bearer realm=", quoted(realm));
-  }
-  if (!error.empty()) append(out.challenge, ", error=", quoted(error));
+  out.challenge = in.location.transaction.mode == identity::TransactionMode::require
+                      ? auth::challenge("Txn-Token", in.location.transaction.trust_domain, error)
+                      : auth::challenges(auth_input(in), error);
   return out;
 }
 
@@ -70,60 +60,37 @@ Step check_transaction_token(const DecideInput& in, DecisionFacts& facts) {
   return std::nullopt;
 }
 
-// The text of the client's token; empty if there is none.
-Result<std::string_view> token_text(const DecideInput& in) {
-  if (in.location.jwt.token) return in.variables.variable(*in.location.jwt.token);
-  const http::HeaderLine* found = nullptr;
-  for (const http::HeaderLine& line : in.head.headers) {
-    if (line.field != http::Field::authorization) continue;
-    if (found) return fail(ErrorKind::refused, Blame::client, "invalid_token", "two Authorization fields");
-    found = &line;
+// Nothing to say, a refusal, or a need. A guard believes the transaction token alone, behind what allow and deny say.
+Step authenticate(const DecideInput& in, DecisionFacts& facts, std::optional<auth::Need>& need) {
+  if (in.location.transaction.mode == identity::TransactionMode::require) {
+    if (in.location.auth.addresses.judge(in.channel.address) == auth::AddressVerdict::denied) {
+      return refuse(403, "address_denied", "access forbidden by rule");
+    }
+    return check_transaction_token(in, facts);
   }
-  return found ? auth::bearer_token(found->value) : Result<std::string_view>(std::string_view());
-}
-
-Step check_jwt(const DecideInput& in, DecisionFacts& facts) {
-  if (!in.location.jwt.keys) return refuse(503, "keys_unavailable", "the key set of this location cannot be used");
-  const auto text = token_text(in);
-  if (!text) return unauthorized(in, "invalid_token", text.error().detail);
-  auth::AuthResult result = auth::authenticate_jwt(*text, in.location.jwt, in.now, in.token_cache);
-  switch (result.verdict) {
-    case auth::AuthVerdict::good:
+  const bool policy_decides = in.location.policy && in.location.authorize != Authorize::off;
+  auth::AccessResult result = auth::authenticate(auth_input(in), policy_decides);
+  switch (result.access) {
+    case auth::Access::accepted:
+      facts.principal = result.principal;
+      facts.principal_owner = std::move(result.owner);
       facts.token = std::move(result.token);
-      facts.principal = &facts.token->principal;
       return std::nullopt;
-    case auth::AuthVerdict::not_mine:
-      return unauthorized(in, "", "no token");
-    case auth::AuthVerdict::bad:
+    case auth::Access::need:
+      need = std::move(result.need);
+      return std::nullopt;
+    case auth::Access::refused:
       break;
   }
-  return unauthorized(in, "invalid_token", std::move(result.reason));
-}
-
-// auth_identity: the identity is what the operator's map says. Empty: nobody.
-void take_identity_variable(const DecideInput& in, DecisionFacts& facts) {
-  const std::string_view name = in.variables.variable(*in.location.identity_variable);
-  if (name.empty()) return;
-  auth::Principal principal;
-  principal.method = auth::AuthMethod::variable;
-  principal.client = std::string(name);
-  facts.variable_principal = std::move(principal);
-  facts.principal = &*facts.variable_principal;
-}
-
-Step authenticate(const DecideInput& in, DecisionFacts& facts) {
-  if (in.location.transaction.mode == identity::TransactionMode::require) return check_transaction_token(in, facts);
-  if (in.location.jwt.enabled) {
-    if (Step refused = check_jwt(in, facts)) return refused;
-  }
-  if (!facts.principal && in.location.identity_variable) take_identity_variable(in, facts);
-  return std::nullopt;
+  Refusal out = refuse(result.status, result.code, std::move(result.reason));
+  out.challenge = std::move(result.challenge);
+  return out;
 }
 
 // auth_jwt_require: all values non-empty and not "0".
-Step check_requirements(const DecideInput& in) {
-  if (!in.location.jwt.enabled) return std::nullopt;
-  for (const auth::JwtRequire& require : in.location.jwt.require) {
+Step check_requirements(const DecideInput& in, const DecisionFacts& facts) {
+  if (!facts.token) return std::nullopt;
+  for (const auth::JwtRequire& require : in.location.auth.jwt.require) {
     for (const route::Template& value : require.values) {
       const std::string_view text = value.evaluate(in.variables, in.arena);
       if (!text.empty() && text != "0") continue;
@@ -198,14 +165,16 @@ Decided decide(const DecideInput& input, DecisionFacts& facts) {
   facts.service_path = service_path_of(input.location, input.path, input.arena);
 
   Step refused = check_path(input);
-  if (!refused) refused = authenticate(input, facts);
-  if (!refused) refused = check_requirements(input);
+  std::optional<auth::Need> need;
+  if (!refused) refused = authenticate(input, facts, need);
+  if (need) return {std::nullopt, std::move(need), {}};
+  if (!refused) refused = check_requirements(input, facts);
   if (!refused) refused = authorize(input, facts);
   if (!refused) refused = consume_single_use(input, facts);
   if (!refused) refused = check_identity_limits(input, facts);
   if (refused) {
     facts.reason = refused->reason;
-    return {std::nullopt, std::move(*refused)};
+    return {std::nullopt, std::nullopt, std::move(*refused)};
   }
 
   Permit permit;
@@ -213,7 +182,7 @@ Decided decide(const DecideInput& input, DecisionFacts& facts) {
   permit.service_path_ = facts.service_path;
   permit.forward_canonical_ = input.location.refuse_ambiguous_paths;
   permit.delay_ms_ = facts.identity_limit.status == limit::LimitStatus::delayed ? facts.identity_limit.delay_ms : 0;
-  return {std::move(permit), {}};
+  return {std::move(permit), std::nullopt, {}};
 }
 
 }  // namespace keepgate::pipeline

@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "auth/jwt.h"
+#include "auth/authenticate.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "http/head.h"
@@ -26,10 +26,10 @@ namespace keepgate::pipeline {
 
 // What became known on the way; filled as far as decide() came. Variables and the decision record read it.
 struct DecisionFacts {
-  const auth::Principal* principal = nullptr;  // Points into `token`, `transaction` or `variable_principal`.
-  std::shared_ptr<const auth::VerifiedToken> token;
+  const auth::Principal* principal = nullptr;  // Points into `principal_owner` or `transaction`.
+  std::shared_ptr<const void> principal_owner;
+  std::shared_ptr<const auth::VerifiedToken> token;  // Where the identity is a JWT's.
   std::optional<identity::VerifiedTransaction> transaction;
-  std::optional<auth::Principal> variable_principal;
   std::string_view service_path;
   policy::Decision decision;
   bool policy_asked = false;
@@ -49,13 +49,17 @@ struct DecideInput {
   identity::ReplayStore* replay = nullptr;  // Absent: a single-use token is refused.
   bool dry = false;                         // explain: nothing is consumed or charged.
   bool as_get = false;                      // An error page: GET goes on, whatever the client's method was.
+  auth::Channel channel = {};
+  const auth::Answers* answers = nullptr;  // What needs of this request have brought so far.
+  auth::TurnShare* share = nullptr;        // Absent: costly checks are not shared out.
 
   std::string_view method() const { return as_get ? std::string_view("GET") : head.method_text; }
 };
 
 struct Decided {
   std::optional<Permit> permit;
-  Refusal refusal;  // Without a permit.
+  std::optional<auth::Need> need;  // Without a permit: to be met, then decide() is to be asked again.
+  Refusal refusal;                 // With neither.
 };
 
 Decided decide(const DecideInput& input, DecisionFacts& facts);

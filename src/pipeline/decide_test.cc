@@ -76,9 +76,9 @@ struct Case {
   }
 
   void require_jwt() {
-    location.jwt.enabled = true;
-    location.jwt.realm = route::Template::literal("shop");
-    location.jwt.keys = keys().keys;
+    location.auth.jwt.enabled = true;
+    location.auth.jwt.realm = route::Template::literal("shop");
+    location.auth.jwt.keys = keys().keys;
   }
 
   void require_transaction() {
@@ -158,7 +158,7 @@ TEST(Decide, refuses_tokens_that_are_not_exactly_right) {
 TEST(Decide, answers_503_where_the_key_set_cannot_be_used) {
   Case one;
   one.require_jwt();
-  one.location.jwt.keys = nullptr;
+  one.location.auth.jwt.keys = nullptr;
   EXPECT_EQ(one.run("GET /", bearer(client1_token())).refusal.status, 503);
 }
 
@@ -172,14 +172,14 @@ TEST(Decide, requirements_must_be_non_empty_and_not_zero) {
   auth::JwtRequire require;
   require.values.push_back(*route::Template::compile("$anything", names, error));
   require.status = 403;
-  one.location.jwt.require.push_back(require);
+  one.location.auth.jwt.require.push_back(require);
   for (const std::string_view value : {"", "0"}) {
     one.variables.value = value;
     EXPECT_EQ(one.run("GET /", bearer(client1_token())).refusal.status, 403) << value;
   }
   one.variables.value = "1";
   EXPECT_TRUE(one.run("GET /", bearer(client1_token())).permit);
-  one.location.jwt.require[0].status = 401;
+  one.location.auth.jwt.require[0].status = 401;
   one.variables.value = "0";
   EXPECT_EQ(one.run("GET /", bearer(client1_token())).refusal.status, 401);
 }

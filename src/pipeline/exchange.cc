@@ -25,6 +25,8 @@ void Exchange::end() {
   error_status = 0;
   limit = {};
   if (decided) facts = {};
+  answers.clear();
+  need = {};
   decided = permitted = false;
   permit.reset();
   minted_transaction.clear();

@@ -75,6 +75,8 @@ class Exchange final : public route::VariableSource {
   limit::LimitOutcome limit;
   limit::ConnStatus conn_status = limit::ConnStatus::none;
   limit::ConnHold conn_hold;  // Given back when the exchange ends.
+  auth::Answers answers;      // What needs of this request brought.
+  auth::Need need;            // With Next::need.
   DecisionFacts facts;
   const LocationConfig* decision_location = nullptr;  // Where decide() ran last: an error page may be elsewhere.
   bool decided = false;                               // decide() ran: there will be a decision record.

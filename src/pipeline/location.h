@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "auth/jwt.h"
+#include "auth/options.h"
 #include "identity/airlock.h"
 #include "identity/transaction_token.h"
 #include "limit/limit_conn.h"
@@ -104,8 +104,7 @@ struct LocationConfig {
   bool conn_dry_run = false;
 
   // Access phase.
-  auth::JwtOptions jwt;
-  std::optional<route::VariableRef> identity_variable;  // auth_identity
+  auth::AuthOptions auth;
   std::shared_ptr<const policy::Policy> policy;
   Authorize authorize = Authorize::required;
   std::string service;  // The name the policy knows this API by.

@@ -138,10 +138,20 @@ PhaseResult access(Exchange& x) {
                           &x.worker().token_cache,
                           x.snapshot().replay.get(),
                           false,
-                          x.method_is_get};
+                          x.method_is_get,
+                          {x.connection().peer.ip_bytes(), x.connection().tls},
+                          &x.answers,
+                          &x.worker().auth_share};
+  x.worker().auth_share.begin(x.worker().loop.turn());
   if (x.decided) record_decision(x);  // An error page asks again: what was decided before stays on record by itself.
   x.begin_decision();
   Decided decided = decide(input, x.facts);
+  if (decided.need) {
+    x.need = std::move(*decided.need);
+    x.decided = false;  // Not yet.
+    x.facts = {};
+    return {Next::need};
+  }
   if (x.facts.identity_limit.status != limit::LimitStatus::none &&
       x.facts.identity_limit.status != limit::LimitStatus::passed) {
     log_limit(x, x.facts.identity_limit);

@@ -1,8 +1,7 @@
 // The phases of a request, as a table in nginx's order (design: nginx-semantics §1; architecture §2).
 //
 // A phase looks at the exchange and says how to go on; it never waits and never writes. What needs waiting (a limit's
-// delay, later a key set to fetch or a subrequest) is returned as a wish and carried out by serve(). Thread rule: its
-// worker's.
+// delay, a key set to fetch) is returned as a wish and carried out by serve(). Thread rule: its worker's.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +16,7 @@ enum class Next : std::uint8_t {
   refuse = 0,     // exchange.refusal says why.
   phase,          // The next phase.
   delay,          // Wait delay_ms, then the next phase.
+  need,           // Have exchange.need met, then this phase again.
   find_location,  // The URI changed: again from find_location.
   answer_return,  // return_action is the answer.
   content,        // exchange.permit is set: location().content serves.

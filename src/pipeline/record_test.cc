@@ -41,8 +41,8 @@ class Bench {
   void require_jwt() {
     auto keys = std::make_shared<crypto::KeySet>();
     keys->keys.push_back(key_);
-    location().jwt.enabled = true;
-    location().jwt.keys = keys;
+    location().auth.jwt.enabled = true;
+    location().auth.jwt.keys = keys;
   }
   std::string token(std::string_view claims) const {
     const std::int64_t expires_s = Now::read().wall_s() + 600;

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "pipeline/content.h"
 #include "pipeline/exchange.h"
+#include "pipeline/needs.h"
 #include "pipeline/opening.h"
 #include "pipeline/phases.h"
 #include "pipeline/record.h"
@@ -132,6 +133,12 @@ net::Task<void> run_phases(Exchange& x) {
         }
         ++index;
         continue;
+      }
+      case Next::need: {
+        const bool was_met = co_await meet_need(x);
+        if (was_met) continue;
+        if (x.aborted) co_return;
+        break;
       }
       case Next::find_location:
         index = find_location_phase;

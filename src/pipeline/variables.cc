@@ -75,8 +75,8 @@ const crypto::Json* Exchange::unverified(bool payload) {
   if (!peeked_) {
     peeked_ = std::make_shared<Peeked>();
     std::string_view text;
-    if (location_->jwt.token) {
-      text = variable(*location_->jwt.token);
+    if (location_->auth.jwt.token) {
+      text = variable(*location_->auth.jwt.token);
     } else if (const http::HeaderLine* line = head().find(http::Field::authorization)) {
       text = auth::bearer_token(line->value).value_or(std::string_view());
     }
@@ -89,7 +89,7 @@ const crypto::Json* Exchange::unverified(bool payload) {
 }
 
 std::string_view Exchange::jwt_variable(const route::VariableRef& reference) {
-  if (!location_->jwt.enabled && !facts.token) return {};
+  if (!location_->auth.jwt.enabled && !facts.token) return {};
   const bool payload = reference.variable != Variable::jwt_header_ && reference.variable != Variable::jwt_header_path_;
   const crypto::Json* json =
       facts.token ? (payload ? &facts.token->payload : &facts.token->header) : unverified(payload);
@@ -113,7 +113,7 @@ std::string_view Exchange::map_variable(std::uint32_t index) {
   const std::string_view value = evaluate(map.lookup(evaluate(map.source)));
   --map_depth_;
   // What depends on the token may change when the token is verified: kept only from then on.
-  if (decided || !location_->jwt.enabled) map_values_.push_back({index, value});
+  if (decided || !location_->auth.jwt.enabled) map_values_.push_back({index, value});
   return value;
 }
 

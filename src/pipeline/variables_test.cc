@@ -221,7 +221,8 @@ TEST(Variables, nobody_is_identified_before_a_decision) {
 
 TEST(Variables, tell_who_was_identified_and_what_was_decided) {
   Bench bench;
-  auth::Principal& principal = bench.x().facts.variable_principal.emplace();
+  auto owner = std::make_shared<auth::Principal>();
+  auth::Principal& principal = *owner;
   principal.method = auth::AuthMethod::variable;
   principal.service = "spiffe://shop/api";
   principal.user = "alice";

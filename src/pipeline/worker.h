@@ -3,12 +3,14 @@
 // Thread rule: everything belongs to the worker's thread, but for what the members' own headers allow.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "auth/jwt.h"
+#include "auth/need.h"
 #include "base/published.h"
 #include "net/loop.h"
 #include "pipeline/buffer.h"
@@ -23,6 +25,7 @@ namespace keepgate::pipeline {
 
 class Connection;
 class Exchange;
+class Supplier;
 
 // For a line that would otherwise be logged over and over: due at once, then not for a while.
 class RareNews {
@@ -53,11 +56,16 @@ struct Worker final : net::Admission {
   Published<Snapshot>::Reader snapshot;
   unsigned number;
   auth::TokenCache token_cache;
-  upstream::Pools* upstreams = nullptr;           // Set by the composition before the first connection.
-  upstream::NamedGroups* named_groups = nullptr;  // Likewise.
-  std::unique_ptr<WorkerCache> target_plans;      // Of proxy_pass with variables.
+  auth::TurnShare auth_share{costly_checks_per_turn};
+  std::array<Supplier*, auth::need_kinds> suppliers{};  // By NeedKind; set by the composition, nullptr: none.
+  upstream::Pools* upstreams = nullptr;                 // Set by the composition before the first connection.
+  upstream::NamedGroups* named_groups = nullptr;        // Likewise.
+  std::unique_ptr<WorkerCache> target_plans;            // Of proxy_pass with variables.
   BufferPool buffers;
   std::string scratch;  // For heads being built. INVARIANT: its content does not live over a wait.
+
+  // Signatures that are seen for the first time, in one turn of the loop: less than half a millisecond of it.
+  static constexpr unsigned costly_checks_per_turn = 4;
 
   // "Date: …\r\n" of the current second.
   std::string_view date_line();

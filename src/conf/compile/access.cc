@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "auth/methods.h"
 #include "base/bytes.h"
 #include "conf/codes.h"
 #include "conf/compile/compiler.h"
@@ -18,7 +19,7 @@ bool same_claims(const auth::IdentityClaims& a, const auth::IdentityClaims& b) {
 }
 
 bool asks_for_credential(const pipeline::LocationConfig& location) {
-  return location.jwt.enabled || location.identity_variable || location.transaction.mode == TransactionMode::require;
+  return auth::asks_for_credential(location.auth) || location.transaction.mode == TransactionMode::require;
 }
 
 // A `return` that refuses opens nothing, wherever it stands.
@@ -47,47 +48,60 @@ std::uint64_t Compiler::verifier_id(const auth::JwtOptions& jwt) {
   return verifiers_.emplace_back(Verifier{jwt.keys, jwt.leeway_s, jwt.claims, ++last}).id;
 }
 
+void Compiler::compile_addresses(Location& out, const Level& level) {
+  const LevelOptions& options = level.options;
+  if (options.satisfy_any.value_or(false)) out.auth.satisfy = auth::Satisfy::any;
+  for (const AddressRuleModel& rule : options.address_rules.value_or(std::vector<AddressRuleModel>{})) {
+    using Who = auth::AddressRules::Who;
+    out.auth.addresses.add(rule.allows,
+                           rule.is_everybody ? Who::everybody
+                           : rule.is_unix    ? Who::unix_socket
+                                             : Who::network,
+                           rule.network);
+  }
+}
+
 void Compiler::compile_jwt(Location& out, const Level& level) {
   const LevelOptions& options = level.options;
   if (options.identity_claims) {
     const IdentityClaimsModel& claims = *options.identity_claims;
-    if (claims.client) out.jwt.claims.client = *claims.client;
-    if (claims.user) out.jwt.claims.user = *claims.user;
-    if (claims.roles) out.jwt.claims.roles = *claims.roles;
-    if (claims.scopes) out.jwt.claims.scopes = *claims.scopes;
+    if (claims.client) out.auth.jwt.claims.client = *claims.client;
+    if (claims.user) out.auth.jwt.claims.user = *claims.user;
+    if (claims.roles) out.auth.jwt.claims.roles = *claims.roles;
+    if (claims.scopes) out.auth.jwt.claims.scopes = *claims.scopes;
   }
   if (options.jwt_requires && !options.auth_jwt) {
     error(code::missing_keys, "'auth_jwt_require' without 'auth_jwt' would never be checked",
           options.jwt_requires->front().values.front().at, "say auth_jwt REALM; or auth_jwt off;");
   }
   if (!options.auth_jwt || options.auth_jwt->off) return;
-  out.jwt.enabled = true;
-  out.jwt.realm = text(options.auth_jwt->realm);
-  if (options.auth_jwt->token) out.jwt.token = variable(*options.auth_jwt->token);
-  out.jwt.leeway_s = options.jwt_leeway_s.value_or(0);
+  out.auth.jwt.enabled = true;
+  out.auth.jwt.realm = text(options.auth_jwt->realm);
+  if (options.auth_jwt->token) out.auth.jwt.token = variable(*options.auth_jwt->token);
+  out.auth.jwt.leeway_s = options.jwt_leeway_s.value_or(0);
   if (options.jwt_key_files) {
-    out.jwt.keys = key_set(*options.jwt_key_files, false);
+    out.auth.jwt.keys = key_set(*options.jwt_key_files, false);
   } else if (level.location || level.server.locations.empty()) {
     warning(code::missing_keys, cat("auth_jwt without auth_jwt_key_file: ", level.described(), " answers 503"),
             options.auth_jwt->at, "auth_jwt_key_file FILE;");
   }
-  out.jwt.verifier_id = verifier_id(out.jwt);
+  out.auth.jwt.verifier_id = verifier_id(out.auth.jwt);
   for (const JwtRequireModel& model : options.jwt_requires.value_or(std::vector<JwtRequireModel>{})) {
     auth::JwtRequire require;
     require.status = model.status;
     for (const Word& value : model.values) require.values.push_back(text(value));
-    out.jwt.require.push_back(std::move(require));
+    out.auth.jwt.require.push_back(std::move(require));
   }
 }
 
 void Compiler::compile_identity(Location& out, const Level& level) {
   const auto& setting = level.options.auth_identity;
   if (!setting || setting->off) return;
-  out.identity_variable = variable(setting->path);
-  if (!out.identity_variable || (level.location == nullptr && !level.server.locations.empty())) return;
-  const bool jwt_verified = out.jwt.enabled;
+  out.auth.identity_variable = variable(setting->path);
+  if (!out.auth.identity_variable || (level.location == nullptr && !level.server.locations.empty())) return;
+  const bool jwt_verified = out.auth.jwt.enabled;
   const Word& word = setting->path;
-  if (out.identity_variable->variable != route::Variable::map_) {
+  if (out.auth.identity_variable->variable != route::Variable::map_) {
     const std::string source = find_unverified(text(word), jwt_verified);
     if (source.empty()) return;
     return unsafe(code::unverified_identity, cat("the identity is ", source, ", which a client may choose freely"),
@@ -95,7 +109,7 @@ void Compiler::compile_identity(Location& out, const Level& level) {
   }
   // A map over a secret is a check; what its values copy from the request is none.
   std::set<std::uint32_t> seen;
-  std::vector<std::uint32_t> open = {out.identity_variable->index};
+  std::vector<std::uint32_t> open = {out.auth.identity_variable->index};
   while (!open.empty()) {
     const std::uint32_t index = open.back();
     open.pop_back();
@@ -150,7 +164,7 @@ void Compiler::compile_transaction(Location& out, const Level& level) {
   }
   for (const auto& [name, word] : model.claims) {
     route::Template value = text(word);
-    const std::string source = find_unverified(value, out.jwt.enabled);
+    const std::string source = find_unverified(value, out.auth.jwt.enabled);
     if (!source.empty() && is_used) {
       unsafe(code::unverified_claim, cat("claim '", name, "' comes from ", source, ", which is not verified"), word.at);
     }
@@ -184,11 +198,11 @@ void Compiler::compile_authorize(Location& out, const Level& level) {
 
 void Compiler::check_access(const Location& out, const Level& level) {
   const LevelOptions& options = level.options;
-  if (out.transaction.mode == TransactionMode::require && out.jwt.enabled) {
+  if (out.transaction.mode == TransactionMode::require && out.auth.jwt.enabled) {
     error(code::two_credentials, cat(level.described(), " asks for a transaction token and for a client's token"),
           options.transaction->at, "a guard believes the transaction token alone: say `auth_jwt off` there");
   }
-  if (out.transaction.mode == TransactionMode::require && out.identity_variable) {
+  if (out.transaction.mode == TransactionMode::require && out.auth.identity_variable) {
     error(code::two_credentials, cat(level.described(), " asks for a transaction token and takes `auth_identity`"),
           options.transaction->at, "say `auth_identity off` there");
   }

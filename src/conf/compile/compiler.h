@@ -201,6 +201,7 @@ class Compiler {
   void compile_level(Location& out, const Level& level);
   void compile_core(Location& out, const Level& level);
   void compile_real_ip(Location& out, const Level& level);
+  void compile_addresses(Location& out, const Level& level);
   void compile_error_pages(Location& out, const Level& level);
   void compile_logs(const Location& out, const Level& level);
   std::optional<pipeline::ReturnAction> return_action(const std::optional<ReturnModel>& model);

@@ -148,7 +148,7 @@ void Compiler::compile_proxy(Location& out, const Level& level) {
   }
   for (const ProxyHeaderModel& header : options.proxy_set_headers.value_or(std::vector<ProxyHeaderModel>{})) {
     route::Template value = text(header.value);
-    check_identity_header(level, header, value, out.jwt.enabled);
+    check_identity_header(level, header, value, out.auth.jwt.enabled);
     proxy.set_headers.emplace_back(header.name, std::move(value));
   }
   proxy.hide_headers = options.proxy_hide_headers.value_or(std::vector<std::string>{});

@@ -18,6 +18,7 @@ std::span<const DirectiveTable> directive_tables() {
       {"Addresses of clients", real_ip_rows()},
       {"Logs", log_rows()},
       {"TLS", ssl_rows()},
+      {"Access", access_rows()},
       {"JSON Web Tokens", jwt_rows()},
       {"Keepgate's own", keepgate_rows()},
       {"Accepted without effect", ignored_rows()},

@@ -1,0 +1,106 @@
+#include "auth/authenticate.h"
+
+#include "base/bytes.h"
+
+namespace keepgate::auth {
+
+namespace {
+
+AccessResult refused(std::uint16_t status, std::string_view code, std::string reason) {
+  AccessResult out;
+  out.status = status;
+  out.code = code;
+  out.reason = std::move(reason);
+  return out;
+}
+
+// What a result that is neither good nor *not mine* means, whatever `satisfy` says.
+AccessResult not_accepted(const Method& method, AuthResult&& result, const AuthInput& input) {
+  if (result.verdict == AuthVerdict::need && result.need) {
+    AccessResult out;
+    out.access = Access::need;
+    out.need = std::move(result.need);
+    return out;
+  }
+  if (result.verdict == AuthVerdict::unavailable) return refused(503, "keys_unavailable", std::move(result.reason));
+  AccessResult out = refused(401, result.error, std::move(result.reason));
+  if (method.challenge) out.challenge = method.challenge(input, result.error);
+  return out;
+}
+
+AccessResult no_credential(const Method& method, const AuthInput& input) {
+  AccessResult out = refused(401, "credentials_required", cat("no credential: ", name_of(method.name)));
+  out.challenge = method.challenge(input, "");
+  return out;
+}
+
+void take(AccessResult& out, AuthResult&& result) {
+  out.access = Access::accepted;
+  out.principal = result.principal;
+  out.owner = std::move(result.owner);
+  if (result.token) out.token = std::move(result.token);
+}
+
+AccessResult satisfy_all(const AuthInput& input) {
+  if (input.options.addresses.judge(input.channel.address) == AddressVerdict::denied) {
+    return refused(403, "address_denied", "access forbidden by rule");
+  }
+  AccessResult out;
+  out.access = Access::accepted;
+  for (const Method& method : methods()) {
+    if (!method.is_asked_for(input.options)) continue;
+    if (!method.challenge && out.principal) continue;  // It only names those whom nothing else names.
+    AuthResult result = method.authenticate(input);
+    if (result.verdict == AuthVerdict::good) {
+      take(out, std::move(result));
+    } else if (result.verdict != AuthVerdict::not_mine) {
+      return not_accepted(method, std::move(result), input);
+    } else if (method.challenge) {
+      return no_credential(method, input);
+    }
+  }
+  return out;
+}
+
+AccessResult satisfy_any(const AuthInput& input, bool policy_decides) {
+  const AddressVerdict address = input.options.addresses.judge(input.channel.address);
+  AccessResult out;
+  out.access = Access::accepted;
+  if (address == AddressVerdict::allowed && !policy_decides) return out;
+  bool was_asked = false;
+  for (const Method& method : methods()) {
+    if (!method.is_asked_for(input.options)) continue;
+    AuthResult result = method.authenticate(input);
+    if (result.verdict == AuthVerdict::good) {
+      take(out, std::move(result));
+      return out;
+    }
+    if (result.verdict != AuthVerdict::not_mine) return not_accepted(method, std::move(result), input);
+    was_asked = was_asked || method.challenge != nullptr;
+  }
+  if (address == AddressVerdict::allowed) return out;
+  if (was_asked) {
+    AccessResult refusal = refused(401, "credentials_required", "no credential");
+    refusal.challenge = challenges(input);
+    return refusal;
+  }
+  if (address == AddressVerdict::denied) return refused(403, "address_denied", "access forbidden by rule");
+  return out;
+}
+
+}  // namespace
+
+AccessResult authenticate(const AuthInput& input, bool policy_decides) {
+  return input.options.satisfy == Satisfy::all ? satisfy_all(input) : satisfy_any(input, policy_decides);
+}
+
+std::string challenges(const AuthInput& input, std::string_view error) {
+  std::string out;
+  for (const Method& method : methods()) {
+    if (!method.challenge || !method.is_asked_for(input.options)) continue;
+    append(out, out.empty() ? "" : ", ", method.challenge(input, error));
+  }
+  return out.empty() ? challenge_for_jwt(input, error) : out;
+}
+
+}  // namespace keepgate::auth

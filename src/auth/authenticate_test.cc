@@ -1,0 +1,202 @@
+#include "auth/authenticate.h"
+
+#include <gtest/gtest.h>
+
+#include "base/bytes.h"
+#include "crypto/test_keys.h"
+#include "http/h1_parser.h"
+
+namespace keepgate::auth {
+namespace {
+
+using crypto::Algorithm;
+using Who = AddressRules::Who;
+
+constexpr std::int64_t now_s = 1'900'000'000;
+
+class OneValue final : public route::VariableSource {
+ public:
+  std::string_view variable(const route::VariableRef&) override { return value; }
+  std::string_view value;
+};
+
+// One location and one request.
+struct Case {
+  Case() { options.jwt.realm = route::Template::literal("shop"); }
+
+  void ask_for_jwt() {
+    options.jwt.enabled = true;
+    options.jwt.keys = crypto::test::verifying_set(Algorithm::es256);
+    options.jwt.verifier_id = 1;
+  }
+  void ask_for_variable() { options.identity_variable = route::VariableRef{}; }
+
+  AccessResult run(std::string_view fields = "", bool policy_decides = false) {
+    text = cat("GET / HTTP/1.1\r\nHost: x\r\n", fields, "\r\n");
+    parser = std::make_unique<http::RequestParser>();
+    EXPECT_EQ(parser->parse(text), http::ParseStatus::complete);
+    return authenticate({.options = options,
+                         .head = parser->head(),
+                         .channel = {address, false},
+                         .variables = variables,
+                         .arena = arena,
+                         .now = {0, now_s * 1000},
+                         .answers = &answers,
+                         .share = share,
+                         .method = "GET"},
+                        policy_decides);
+  }
+
+  AuthOptions options;
+  std::string_view address{"\x0a\0\0\1", 4};
+  OneValue variables;
+  Arena arena;
+  Answers answers;
+  TurnShare* share = nullptr;
+  std::string text;
+  std::unique_ptr<http::RequestParser> parser;
+};
+
+std::string bearer(std::string_view token) { return cat("Authorization: Bearer ", token, "\r\n"); }
+
+std::string good_token() {
+  return crypto::test::signed_token(*crypto::test::signing_key(Algorithm::es256), R"({"client_id":"web"})", "");
+}
+
+TEST(Authenticate, accepts_everybody_where_nothing_is_asked) {
+  Case one;
+  const AccessResult result = one.run();
+  EXPECT_EQ(result.access, Access::accepted);
+  EXPECT_EQ(result.principal, nullptr);
+}
+
+TEST(Authenticate, the_zero_values_refuse) {
+  EXPECT_EQ(AccessResult{}.access, Access::refused);
+  EXPECT_EQ(AuthResult{}.verdict, AuthVerdict::bad);
+  EXPECT_EQ(Method{}.authenticate, nullptr);
+  EXPECT_EQ(AuthOptions{}.satisfy, Satisfy::all);
+}
+
+TEST(Authenticate, every_method_is_complete) {
+  for (const Method& method : methods()) {
+    EXPECT_NE(method.name, AuthMethod::none);
+    EXPECT_TRUE(method.is_asked_for && method.authenticate && method.describe) << name_of(method.name);
+    EXPECT_FALSE(method.is_asked_for(AuthOptions{})) << name_of(method.name);
+  }
+}
+
+TEST(Authenticate, all_wants_the_address_and_every_credential) {
+  Case one;
+  one.ask_for_jwt();
+  one.options.addresses.add(true, Who::network, *Cidr::parse("10.0.0.0/8"));
+  one.options.addresses.add(false, Who::everybody);
+  const std::string token = bearer(good_token());
+  EXPECT_EQ(one.run(token).access, Access::accepted);
+  EXPECT_EQ(one.run(token).principal->client, "web");
+  EXPECT_EQ(one.run().status, 401);
+  EXPECT_EQ(one.run().challenge, "Bearer realm=\"shop\"");
+  one.address = std::string_view("\x0b\0\0\1", 4);
+  EXPECT_EQ(one.run(token).access, Access::refused);
+  EXPECT_EQ(one.run(token).status, 403);
+}
+
+TEST(Authenticate, any_is_content_with_one) {
+  Case one;
+  one.ask_for_jwt();
+  one.options.satisfy = Satisfy::any;
+  one.options.addresses.add(true, Who::network, *Cidr::parse("10.0.0.0/8"));
+  one.options.addresses.add(false, Who::everybody);
+  EXPECT_EQ(one.run().access, Access::accepted);
+  EXPECT_EQ(one.run().principal, nullptr);
+  one.address = std::string_view("\x0b\0\0\1", 4);
+  EXPECT_EQ(one.run().status, 401);  // Preferred over 403: a credential would help.
+  EXPECT_EQ(one.run(bearer(good_token())).principal->client, "web");
+  EXPECT_EQ(one.run(bearer("x.y.z")).access, Access::refused);
+}
+
+TEST(Authenticate, any_looks_at_credentials_of_an_allowed_address_where_a_policy_asks_who_it_is) {
+  Case one;
+  one.ask_for_jwt();
+  one.options.satisfy = Satisfy::any;
+  one.options.addresses.add(true, Who::everybody);
+  EXPECT_EQ(one.run(bearer(good_token())).principal, nullptr);
+  EXPECT_EQ(one.run(bearer(good_token()), true).principal->client, "web");
+  EXPECT_EQ(one.run(bearer("x.y.z")).access, Access::accepted);
+  EXPECT_EQ(one.run(bearer("x.y.z"), true).access, Access::refused);
+  EXPECT_EQ(one.run("", true).access, Access::accepted);
+}
+
+TEST(Authenticate, any_without_credentials_follows_the_address) {
+  Case one;
+  one.options.satisfy = Satisfy::any;
+  EXPECT_EQ(one.run().access, Access::accepted);  // Every check abstains, as in nginx.
+  one.options.addresses.add(false, Who::everybody);
+  EXPECT_EQ(one.run().status, 403);
+}
+
+TEST(Authenticate, a_variable_names_only_whom_nothing_else_names) {
+  Case one;
+  one.ask_for_variable();
+  EXPECT_EQ(one.run().access, Access::accepted);
+  EXPECT_EQ(one.run().principal, nullptr);
+  one.variables.value = "client1";
+  EXPECT_EQ(one.run().principal->client, "client1");
+  one.ask_for_jwt();
+  EXPECT_EQ(one.run(bearer(good_token())).principal->client, "web");
+  EXPECT_EQ(one.run().status, 401);
+}
+
+TEST(Authenticate, unusable_keys_are_no_fault_of_the_client) {
+  Case one;
+  one.ask_for_jwt();
+  one.options.jwt.keys = nullptr;
+  EXPECT_EQ(one.run(bearer(good_token())).status, 503);
+  EXPECT_EQ(one.run().status, 503);
+}
+
+TEST(Authenticate, above_its_share_a_new_token_waits_for_the_next_turn) {
+  Case one;
+  one.ask_for_jwt();
+  TurnShare share(2);
+  share.begin(1);
+  one.share = &share;
+  const std::string token = bearer(good_token());
+  EXPECT_EQ(one.run(token).access, Access::accepted);
+  EXPECT_EQ(one.run(bearer("x.y.z")).access, Access::refused);
+  const AccessResult third = one.run(token);
+  ASSERT_EQ(third.access, Access::need);
+  EXPECT_EQ(third.need->kind, NeedKind::turn);
+  share.begin(2);
+  EXPECT_EQ(one.run(token).access, Access::accepted);
+}
+
+// Whatever credential is asked for: what is not one is refused, and never as an error of ours.
+TEST(Authenticate, refuses_what_is_no_credential) {
+  const std::string hostile[] = {
+      "",
+      "Authorization:\r\n",
+      "Authorization: Bearer\r\n",
+      "Authorization: Bearer  \r\n",
+      "Authorization: Bearer x\r\n",
+      "Authorization: Bearer ..\r\n",
+      cat("Authorization: Bearer ", std::string(7000, 'A'), "\r\n"),
+      cat("Authorization: Bearer ", std::string(7000, '.'), "\r\n"),
+      cat(bearer(good_token()), bearer(good_token())),
+      cat("Authorization: Bearer ", good_token(), ", Bearer ", good_token(), "\r\n"),
+      "Authorization: Basic Og==\r\n",
+      "Authorization: Basic \xff\xff\r\n",
+      "Authorization: Negotiate abc\r\n",
+  };
+  Case one;
+  one.ask_for_jwt();
+  for (const std::string& fields : hostile) {
+    const AccessResult result = one.run(fields);
+    EXPECT_EQ(result.access, Access::refused) << printable(fields, 60);
+    EXPECT_EQ(result.status, 401) << printable(fields, 60);
+    EXPECT_FALSE(result.challenge.empty()) << printable(fields, 60);
+  }
+  EXPECT_EQ(one.run(bearer(good_token())).access, Access::accepted);
+}
+
+}  // namespace
+}  // namespace keepgate::auth

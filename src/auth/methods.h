@@ -1,0 +1,68 @@
+// The authentication methods, as a table: to see what credentials there are, read methods.cc.
+//
+// A method is a pure function of an AuthInput: *not mine*, *good* or *bad*, or what it needs to know first. It never
+// sees the response, and what it is handed beside the request is memory (caches, shares), no I/O. To add one: its
+// options in options.h, its file method_NAME.cc, its row in methods.cc. Thread rule: called on the request's worker.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "auth/options.h"
+#include "auth/result.h"
+#include "base/arena.h"
+#include "base/clock.h"
+#include "http/head.h"
+#include "route/template.h"
+
+namespace keepgate::auth {
+
+// What is known of the connection that a request came over.
+struct Channel {
+  std::string_view address;  // Of the client (real_ip applied): 4 or 16 bytes; empty: a Unix socket.
+  bool tls = false;
+};
+
+struct AuthInput {
+  const AuthOptions& options;
+  const http::RequestHead& head;
+  Channel channel;
+  route::VariableSource& variables;
+  Arena& arena;
+  Now now;
+  const Answers* answers = nullptr;   // Absent (explain): nothing was answered.
+  TokenCache* token_cache = nullptr;  // May be absent: slower, same answer.
+  TurnShare* share = nullptr;         // Absent: costly checks are not shared out.
+  std::string_view method;            // The method as decided on.
+};
+
+struct Method {
+  AuthMethod name = AuthMethod::none;
+  bool (*is_asked_for)(const AuthOptions& options) = nullptr;
+  AuthResult (*authenticate)(const AuthInput& input) = nullptr;
+  // One WWW-Authenticate value; `error` is empty when no credential was there (RFC 6750 §3). nullptr: this method has
+  // no challenge, and its absence alone refuses nobody.
+  std::string (*challenge)(const AuthInput& input, std::string_view error) = nullptr;
+  // For explain and check: "a JWT (auth_jwt, 2 keys)".
+  std::string (*describe)(const AuthOptions& options) = nullptr;
+  // What it checks with cannot be used: every request is answered 503. nullptr: that cannot happen.
+  bool (*is_unusable)(const AuthOptions& options) = nullptr;
+  bool names_workloads = false;  // Principal::service may come from it.
+};
+
+// In the order in which they are asked.
+std::span<const Method> methods();
+
+// Does the location ask for any credential at all?
+bool asks_for_credential(const AuthOptions& options);
+
+// ---- one function a method: method_NAME.cc
+
+AuthResult authenticate_by_jwt(const AuthInput& input);
+std::string challenge_for_jwt(const AuthInput& input, std::string_view error);
+std::string describe_jwt(const AuthOptions& options);
+AuthResult authenticate_by_variable(const AuthInput& input);
+
+}  // namespace keepgate::auth

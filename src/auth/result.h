@@ -1,0 +1,67 @@
+// AuthResult: what one authenticator says about one request.
+// Thread rule: plain value. Lifetime: `principal` lives as long as `owner`.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "auth/need.h"
+#include "auth/principal.h"
+
+namespace keepgate::auth {
+
+struct VerifiedToken;
+
+enum class AuthVerdict : std::uint8_t {
+  bad = 0,      // A credential of this method, and not right. Never tried as another method or as anonymous.
+  good,         // `principal` is who it is.
+  not_mine,     // No credential of this method is there.
+  unavailable,  // What checks it cannot be used: 503, whatever the credential.
+  need,         // Asks again when `need` is met.
+};
+
+struct AuthResult {
+  AuthVerdict verdict = AuthVerdict::bad;
+  const Principal* principal = nullptr;        // With good.
+  std::shared_ptr<const void> owner;           // Likewise.
+  std::shared_ptr<const VerifiedToken> token;  // With good, where it was a JWT: its claims become variables.
+  std::string_view error = "invalid_token";    // With bad: the public code (RFC 6750 §3.1); a literal.
+  std::string reason;                          // With bad and unavailable: for the logs only.
+  std::optional<Need> need;                    // With need.
+
+  static AuthResult is_bad(std::string its_reason, std::string_view its_error = "invalid_token") {
+    AuthResult out;
+    out.reason = std::move(its_reason);
+    out.error = its_error;
+    return out;
+  }
+  static AuthResult is_not_mine() {
+    AuthResult out;
+    out.verdict = AuthVerdict::not_mine;
+    return out;
+  }
+  static AuthResult is_unavailable(std::string its_reason) {
+    AuthResult out;
+    out.verdict = AuthVerdict::unavailable;
+    out.reason = std::move(its_reason);
+    return out;
+  }
+  static AuthResult needs(Need its_need) {
+    AuthResult out;
+    out.verdict = AuthVerdict::need;
+    out.need = std::move(its_need);
+    return out;
+  }
+  static AuthResult is_good(std::shared_ptr<const Principal> its_principal) {
+    AuthResult out;
+    out.verdict = AuthVerdict::good;
+    out.principal = its_principal.get();
+    out.owner = std::move(its_principal);
+    return out;
+  }
+};
+
+}  // namespace keepgate::auth
