@@ -46,6 +46,8 @@ void inherit(LevelOptions& inner, const LevelOptions& outer) {
   take_unset<&O::address_rules, &O::satisfy_any, &O::auth_jwt, &O::jwt_key_files, &O::jwt_leeway_s, &O::jwt_requires,
              &O::auth_identity, &O::identity_claims, &O::policies, &O::authorize, &O::service, &O::transaction,
              &O::transaction_key, &O::transaction_key_files>(inner, outer);
+  take_unset<&O::proxy_bind, &O::proxy_socket_keepalive, &O::proxy_redirect, &O::proxy_cookie_domain,
+             &O::proxy_cookie_path, &O::proxy_cookie_flags>(inner, outer);
   take_unset<&O::proxy_protocol, &O::proxy_set_headers, &O::proxy_hide_headers, &O::proxy_pass_headers,
              &O::proxy_pass_request_headers, &O::proxy_intercept_errors, &O::proxy_connect_timeout_ms,
              &O::proxy_send_timeout_ms, &O::proxy_read_timeout_ms, &O::proxy_ssl_verify, &O::proxy_ssl_server_name,

@@ -127,6 +127,21 @@ struct ProxyHeaderModel {
   Word value;
 };
 
+struct RewriteModel {  // proxy_redirect and proxy_cookie_*.
+  Word from;
+  std::vector<Word> to;  // Of `proxy_redirect default`: none.
+};
+struct RewritesModel {
+  bool off = false;
+  std::vector<RewriteModel> rules;
+};
+
+struct BindModel {
+  bool off = false;
+  Word address;
+  bool transparent = false;
+};
+
 struct ResolverModel {
   std::vector<Word> addresses;
   std::optional<std::int64_t> valid_ms;
@@ -233,6 +248,9 @@ struct LevelOptions {
 
   // Proxy.
   std::optional<ProxyProtocolSetting> proxy_protocol;
+  std::optional<BindModel> proxy_bind;
+  std::optional<bool> proxy_socket_keepalive;
+  std::optional<RewritesModel> proxy_redirect, proxy_cookie_domain, proxy_cookie_path, proxy_cookie_flags;
   std::optional<std::vector<ProxyHeaderModel>> proxy_set_headers;
   std::optional<std::vector<std::string>> proxy_hide_headers, proxy_pass_headers;
   std::optional<bool> proxy_pass_request_headers, proxy_intercept_errors;

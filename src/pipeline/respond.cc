@@ -153,6 +153,11 @@ net::Task<void> respond_refusal(Exchange& x, const Refusal& refusal) {
   x.status = refusal.status;
 }
 
+std::string absolute_url(const Exchange& x, std::string_view path) {
+  return cat(x.connection().tls ? "https://" : "http://",
+             x.head().authority.empty() ? std::string_view(x.server().name) : x.head().authority, path);
+}
+
 net::Task<void> respond_return(Exchange& x, const ReturnAction& action) {
   if (action.status == 444) {  // nginx: close without an answer.
     x.status = 444;
@@ -166,11 +171,7 @@ net::Task<void> respond_return(Exchange& x, const ReturnAction& action) {
   std::string page;
   std::string absolute;
   if (is_redirect(action.status)) {
-    // nginx's absolute_redirect: a path becomes a URL of this server.
-    if (text.starts_with('/')) {
-      absolute = cat(x.connection().tls ? "https://" : "http://",
-                     x.head().authority.empty() ? std::string_view(x.server().name) : x.head().authority, text);
-    }
+    if (text.starts_with('/')) absolute = absolute_url(x, text);
     answer.location = absolute.empty() ? text : std::string_view(absolute);
     page = http::error_page_html(action.status);
     answer.content_type = "text/html";

@@ -261,8 +261,11 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
     case Variable::time_local:
       return keep(time_text(now().wall_s(), "%d/%b/%Y:%H:%M:%S %z"));
     case Variable::upstream_addr:
+    case Variable::upstream_bytes_received:
+    case Variable::upstream_bytes_sent:
     case Variable::upstream_connect_time:
     case Variable::upstream_header_time:
+    case Variable::upstream_response_length:
     case Variable::upstream_response_time:
     case Variable::upstream_status:
       return keep(upstream.text(reference.variable, now().monotonic_ms));
@@ -294,6 +297,8 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
       return facts.transaction ? std::string_view(facts.transaction->txn) : std::string_view(minted_transaction);
     case Variable::map_:
       return map_variable(reference.index);
+    case Variable::capture_:
+      return {};  // Belongs to whoever matched.
   }
   return {};
 }

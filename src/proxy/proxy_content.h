@@ -19,12 +19,17 @@ namespace keepgate::proxy {
 // A PROXY header in front of every connection to the upstream (our `proxy_protocol`).
 enum class ProxyHeaderVersion : std::uint8_t { off = 0, v1, v2 };
 
+struct Rewrites;
+
 struct ProxyOptions {
   std::shared_ptr<const upstream::Group> group;
   bool has_uri = false;         // proxy_pass with a URI part: the path is Permit::service_path(), encoded.
   std::string host;             // $proxy_host: name and port as in proxy_pass, without a default port.
   std::uint16_t port = 80;      // $proxy_port
-  bool turns_redirects = true;  // proxy_redirect default; as in nginx not where proxy_pass has variables.
+  std::shared_ptr<const Rewrites> rewrites;  // proxy_redirect, proxy_cookie_*; nullptr: nothing is rewritten.
+  route::Template bind;          // proxy_bind: where connections come from; empty: the system's choice.
+  bool bind_transparent = false;
+  bool socket_keep_alive = false;  // proxy_socket_keepalive
   // proxy_set_header, outermost list that applies; an empty value drops the field. Host and Connection have defaults.
   std::vector<std::pair<std::string, route::Template>> set_headers;
   std::vector<std::string> hide_headers, pass_headers;  // proxy_hide_header, proxy_pass_header

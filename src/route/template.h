@@ -27,6 +27,7 @@ enum class Variable : std::uint16_t {
   sent_http_, server_addr, server_name, server_port, server_protocol, ssl_cipher, ssl_protocol, ssl_server_name,
   status, time_iso8601, time_local, upstream_addr, upstream_http_, upstream_response_time, upstream_connect_time,
   upstream_header_time, upstream_status, uri,
+  upstream_bytes_received, upstream_bytes_sent, upstream_response_length,
   connection_time, limit_conn_status, pipe, proxy_protocol_addr, proxy_protocol_port, proxy_protocol_server_addr,
   proxy_protocol_server_port, realip_remote_addr, realip_remote_port,
   // NGINX Plus's.
@@ -38,6 +39,7 @@ enum class Variable : std::uint16_t {
   map_,         // VariableRef::index is the index of the map in the snapshot.
   jwt_claim_path_,   // auth_jwt_claim_set: VariableRef::argument is the path of names, separated by path_separator.
   jwt_header_path_,  // auth_jwt_header_set, likewise.
+  capture_,     // What a regular expression took of its subject; VariableRef::index is the number of the group.
 };
 // clang-format on
 
@@ -80,6 +82,8 @@ class VariableNames {
   virtual std::optional<std::uint32_t> map_index(std::string_view name) const = 0;
   // What auth_jwt_claim_set and auth_jwt_header_set define; nothing for other names.
   virtual std::optional<VariableRef> jwt_path(std::string_view /*name*/) const { return std::nullopt; }
+  // "1" to "9", or the name of a group: its number, where a regular expression stands before the text.
+  virtual std::optional<std::uint32_t> capture(std::string_view /*name*/) const { return std::nullopt; }
 
  protected:
   ~VariableNames() = default;
@@ -92,7 +96,7 @@ class Template {
  public:
   Template() = default;
 
-  // `text` as written after unquoting; $name, ${name}, $1–$9 (captures: refused until rewrites exist). On failure
+  // `text` as written after unquoting; $name, ${name}; $1–$9 where `names` has captures. On failure
   // `error` says why in one sentence and the result is empty.
   static std::optional<Template> compile(std::string_view text, const VariableNames& names, std::string& error);
   static Template literal(std::string_view text);

@@ -56,6 +56,7 @@ std::span<const DirectiveRow> http_core_rows();
 std::span<const DirectiveRow> server_rows();
 std::span<const DirectiveRow> upstream_rows();
 std::span<const DirectiveRow> proxy_rows();
+std::span<const DirectiveRow> proxy_answer_rows();
 std::span<const DirectiveRow> resolver_rows();
 std::span<const DirectiveRow> health_rows();
 std::span<const DirectiveRow> body_rows();

@@ -10,6 +10,7 @@ std::span<const DirectiveTable> directive_tables() {
       {"Core", http_core_rows()},
       {"Upstreams", upstream_rows()},
       {"Proxy", proxy_rows()},
+      {"What upstreams answer", proxy_answer_rows()},
       {"Names", resolver_rows()},
       {"Health", health_rows()},
       {"Bodies", body_rows()},
