@@ -11,10 +11,12 @@
 #include <utility>
 #include <vector>
 
+#include "auth/options.h"
 #include "base/cidr.h"
 #include "base/log.h"
 #include "conf/source.h"
 #include "route/location_tree.h"
+#include "tls/context.h"
 #include "upstream/group.h"
 
 namespace keepgate::conf {
@@ -102,7 +104,7 @@ struct TransactionModel {
   TransactionSetting setting = TransactionSetting::off;
   std::int64_t ttl_s = 30;
   std::vector<std::pair<std::string, Word>> claims;
-  bool bind_request = false;
+  bool bind_request = false, bind_caller = false;
   bool single_use = false;
   std::vector<std::string> from;
   Position at;
@@ -111,6 +113,14 @@ struct TransactionModel {
 enum class ProxyProtocolSetting : std::uint8_t { off = 0, v1, v2 };
 
 enum class LingeringSetting : std::uint8_t { on = 0, always, off };
+
+struct CertificateIdentityModel {
+  bool on = false;
+  auth::CertificateName name = auth::CertificateName::san_uri;
+  Position at;
+};
+
+enum class ClientCertSetting : std::uint8_t { off = 0, leaf, chain };
 
 struct OptionalFile {
   bool off = false;
@@ -194,6 +204,9 @@ struct LevelOptions {
   std::optional<std::string> ssl_ciphers;
   std::optional<bool> ssl_prefer_server_ciphers;
   std::optional<std::int64_t> ssl_session_timeout_s;
+  std::optional<Placed<tls::VerifyClient>> ssl_verify_client;
+  std::optional<Word> ssl_client_certificate, ssl_trusted_certificate, ssl_crl;
+  std::optional<std::uint32_t> ssl_verify_depth;
 
   // Core.
   std::optional<std::string> default_type;
@@ -238,6 +251,7 @@ struct LevelOptions {
   std::optional<std::int64_t> jwt_leeway_s;
   std::optional<std::vector<JwtRequireModel>> jwt_requires;
   std::optional<OptionalFile> auth_identity;  // `path` is "$variable".
+  std::optional<CertificateIdentityModel> auth_certificate;
   std::optional<IdentityClaimsModel> identity_claims;
   std::optional<std::vector<Word>> policies;
   std::optional<Placed<AuthorizeSetting>> authorize;
@@ -248,6 +262,7 @@ struct LevelOptions {
 
   // Proxy.
   std::optional<ProxyProtocolSetting> proxy_protocol;
+  std::optional<Placed<ClientCertSetting>> proxy_client_cert;
   std::optional<BindModel> proxy_bind;
   std::optional<bool> proxy_socket_keepalive;
   std::optional<RewritesModel> proxy_redirect, proxy_cookie_domain, proxy_cookie_path, proxy_cookie_flags;

@@ -143,7 +143,8 @@ net::Task<void> respond_refusal(Exchange& x, const Refusal& refusal) {
   std::string fields;
   if (x.decided && x.location().keepgate_features) append(fields, "Decision-Id: ", x.decision_id(), "\r\n");
   const bool json = wants_problem_json(x);
-  const std::string body = json ? problem_json(x, status, refusal.code) : http::error_page_html(status);
+  const std::string body =
+      json ? problem_json(x, status, refusal.code) : http::error_page_html(status == 400 ? refusal.status : status);
   LocalAnswer answer;
   answer.status = status;
   answer.content_type = json ? "application/problem+json" : "text/html";

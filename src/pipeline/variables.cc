@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/version.h"
 #include "http/uri.h"
+#include "pipeline/client_certificate.h"
 #include "pipeline/content.h"
 #include "pipeline/exchange.h"
 
@@ -248,6 +249,20 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
       return request.version_minor == 0 ? "HTTP/1.0" : "HTTP/1.1";
     case Variable::ssl_cipher:
       return c.tls_facts.cipher;
+    case Variable::ssl_client_cert:
+    case Variable::ssl_client_escaped_cert:
+    case Variable::ssl_client_fingerprint:
+    case Variable::ssl_client_i_dn:
+    case Variable::ssl_client_raw_cert:
+    case Variable::ssl_client_s_dn:
+    case Variable::ssl_client_serial:
+    case Variable::ssl_client_v_end:
+    case Variable::ssl_client_v_remain:
+    case Variable::ssl_client_v_start:
+    case Variable::ssl_client_verify:
+      return keep(client_certificate_text(*this, reference.variable));
+    case Variable::ssl_session_reused:
+      return !c.tls ? "" : c.tls_facts.resumed ? "r" : ".";
     case Variable::ssl_protocol:
       return c.tls_facts.protocol;
     case Variable::ssl_server_name:

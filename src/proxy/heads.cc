@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "http/status.h"
 #include "http/uri.h"
+#include "pipeline/client_certificate.h"
 #include "pipeline/respond.h"
 
 namespace keepgate::proxy {
@@ -100,6 +101,17 @@ bool append_set_fields(Exchange& x, const Plan& plan, const RequestHeadInput& in
   return upgrades;
 }
 
+// RFC 9440 §2.2. Only what was verified: services believe these fields.
+void append_client_cert(const Exchange& x, const Plan& plan, std::string& out) {
+  if (plan.options.client_cert == ClientCert::off) return;
+  const crypto::PresentedCertificate* const shown = pipeline::client_certificate(x);
+  if (!shown || !shown->verified) return;
+  append(out, "Client-Cert: ", pipeline::client_cert_value(*shown), "\r\n");
+  if (plan.options.client_cert == ClientCert::chain && !shown->chain.empty()) {
+    append(out, "Client-Cert-Chain: ", pipeline::client_cert_chain_value(*shown), "\r\n");
+  }
+}
+
 void append_client_fields(Exchange& x, const Plan& plan, std::string& out) {
   const http::RequestHead& head = x.head();
   RunCopier copier(out);
@@ -126,6 +138,7 @@ bool write_request_head(Exchange& x, const pipeline::Permit& permit, const Plan&
   if (!input.transaction_token.empty()) {
     append(out, identity::transaction_token_field, ": ", input.transaction_token, "\r\n");
   }
+  append_client_cert(x, plan, out);
   if (plan.options.pass_request_headers) append_client_fields(x, plan, out);
   out += "\r\n";
   return upgrades;

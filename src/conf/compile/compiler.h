@@ -231,6 +231,12 @@ class Compiler {
   void check_error_pages(const ServerModel& model, const pipeline::ServerConfig& server);
   void set_server_options(const ServerModel& model, pipeline::ServerConfig& server);
 
+  // client_certificates.cc
+  static tls::VerifyClient verify_client(const LevelOptions& options);
+  tls::ClientVerification client_verification(const LevelOptions& options);
+  void compile_certificate_identity(Location& out, const Level& level);
+  void set_client_cert(proxy::ProxyOptions& proxy, const Level& level);
+
   // listeners.cc
   void compile_listeners();
   void add_listen(std::uint32_t server, const ListenModel& model);
@@ -248,6 +254,8 @@ class Compiler {
   bool strict_ = false;
   std::shared_ptr<pipeline::Snapshot> out_;
 
+  bool clients_verified_ = false;               // Of the server being compiled: their certificates can be relied on.
+  std::set<const ServerModel*> chain_servers_;  // `proxy_client_cert chain` somewhere in them.
   MapNames names_;
   std::vector<MapFacts> map_facts_;
   std::map<std::string, std::size_t, std::less<>> zones_;       // → model_.zones, out_->limit_zones.

@@ -164,6 +164,7 @@ void Compiler::compile_proxy(Location& out, const Level& level) {
     check_identity_header(level, header, value, out.auth.jwt.enabled);
     proxy.set_headers.emplace_back(header.name, std::move(value));
   }
+  set_client_cert(proxy, level);
   proxy.hide_headers = options.proxy_hide_headers.value_or(std::vector<std::string>{});
   proxy.pass_headers = options.proxy_pass_headers.value_or(std::vector<std::string>{});
   proxy.pass_request_headers = options.proxy_pass_request_headers.value_or(true);

@@ -19,6 +19,7 @@ std::span<const DirectiveTable> directive_tables() {
       {"Addresses of clients", real_ip_rows()},
       {"Logs", log_rows()},
       {"TLS", ssl_rows()},
+      {"Certificates of clients", client_certificate_rows()},
       {"Access", access_rows()},
       {"JSON Web Tokens", jwt_rows()},
       {"Keepgate's own", keepgate_rows()},
