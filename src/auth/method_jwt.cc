@@ -1,4 +1,5 @@
 // auth_jwt: a bearer token (RFC 6750) or a token from a variable, verified as a JWT.
+#include "auth/binding.h"
 #include "auth/challenge.h"
 #include "auth/methods.h"
 #include "base/bytes.h"
@@ -26,7 +27,11 @@ AuthResult authenticate_by_jwt(const AuthInput& input) {
   if (!jwt.keys) return AuthResult::is_unavailable("the key set of this location cannot be used");
   const Result<std::string_view> text = token_text(input);
   if (!text) return AuthResult::is_bad(text.error().detail);
-  return authenticate_jwt(*text, jwt, input.now, input.token_cache, input.share);
+  AuthResult result = authenticate_jwt(*text, jwt, input.now, input.token_cache, input.share);
+  if (result.verdict != AuthVerdict::good) return result;
+  // Not part of what a cache remembers: it is about the connection that the token came over.
+  std::string fault = fault_of_certificate_binding(result.token->payload, input.channel.certificate);
+  return fault.empty() ? result : AuthResult::is_bad(std::move(fault));
 }
 
 std::string describe_jwt(const AuthOptions& options) {

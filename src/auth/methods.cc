@@ -10,6 +10,14 @@ namespace {
 // token names a customer, so it comes behind what only authenticates the connection.
 constexpr Method table[] = {
     {
+        .name = AuthMethod::client_certificate,
+        .is_asked_for = [](const AuthOptions& o) { return o.certificate.enabled; },
+        .authenticate = authenticate_by_client_certificate,
+        .challenge = challenge_for_client_certificate,
+        .describe = [](const AuthOptions&) { return std::string("a client certificate (auth_client_certificate)"); },
+        .names_workloads = true,
+    },
+    {
         .name = AuthMethod::jwt,
         .is_asked_for = [](const AuthOptions& o) { return o.jwt.enabled; },
         .authenticate = authenticate_by_jwt,

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "auth/address_rules.h"
 #include "auth/jwt.h"
@@ -12,11 +13,20 @@
 
 namespace keepgate::auth {
 
+enum class CertificateName : std::uint8_t { san_uri = 0, san_dns, common_name };
+
+struct CertificateOptions {
+  bool enabled = false;
+  CertificateName name = CertificateName::san_uri;
+  std::string realm;
+};
+
 enum class Satisfy : std::uint8_t { all = 0, any };
 
 struct AuthOptions {
   Satisfy satisfy = Satisfy::all;
   AddressRules addresses;                               // allow, deny
+  CertificateOptions certificate;                       // auth_client_certificate
   JwtOptions jwt;                                       // auth_jwt…
   std::optional<route::VariableRef> identity_variable;  // auth_identity
 };

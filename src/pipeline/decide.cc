@@ -3,6 +3,7 @@
 #include <array>
 
 #include "auth/challenge.h"
+#include "auth/spiffe.h"
 #include "base/bytes.h"
 
 namespace keepgate::pipeline {
@@ -55,6 +56,14 @@ Step check_transaction_token(const DecideInput& in, DecisionFacts& facts) {
   if (!found) return unauthorized(in, "", "no transaction token");
   auto verified = identity::verify(found->value, request_facts(in, facts), in.location.transaction, in.now);
   if (!verified) return unauthorized(in, "invalid_token", "transaction token: " + verified.error().detail);
+  if (in.location.transaction.bind_caller) {
+    const std::string_view asker = verified->payload.string_at("req_wl").value_or(std::string_view());
+    if (!auth::certificate_names(in.channel.certificate, asker)) {
+      return unauthorized(
+          in, "invalid_token",
+          cat("transaction token: asked for by ", printable(asker), ", whom the caller's certificate does not name"));
+    }
+  }
   facts.transaction = std::move(*verified);
   facts.principal = &facts.transaction->principal;
   return std::nullopt;

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "limit/limit_req.h"
+#include "pipeline/client_certificate.h"
 #include "pipeline/real_ip.h"
 #include "pipeline/record.h"
 
@@ -139,7 +140,7 @@ PhaseResult access(Exchange& x) {
                           x.snapshot().replay.get(),
                           false,
                           x.method_is_get,
-                          {x.connection().peer.ip_bytes(), x.connection().tls},
+                          {x.connection().peer.ip_bytes(), x.connection().tls, client_certificate(x)},
                           &x.answers,
                           &x.worker().auth_share};
   x.worker().auth_share.begin(x.worker().loop.turn());
@@ -218,6 +219,11 @@ bool prepare(Exchange& x) {
   x.path = canonical.path;
   x.ambiguities = canonical.ambiguities;
   x.query = x.head().query;
+  if (auto refusal = check_client_certificate(x)) {
+    log(LogLevel::info, refusal->reason, ", client: ", c.peer_ip);
+    x.refusal = *std::move(refusal);
+    return false;
+  }
   return true;
 }
 

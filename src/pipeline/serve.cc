@@ -274,7 +274,8 @@ void adopt_snapshot(Connection& c) {
   if (newest == c.snapshot || c.leaving) return;
   const net::Address& address = c.listener->address.is_wildcard() ? c.local() : c.listener->address;
   const ListenerConfig* listener = newest->find_listener(address);
-  c.leaving = !listener || listener->tls != c.tls;
+  // What a client proved to the old configuration it has to prove again to the new one, which may trust others.
+  c.leaving = !listener || listener->tls != c.tls || c.tls_facts.client;
   if (c.leaving) return;
   c.listener = listener;
   c.snapshot = newest;

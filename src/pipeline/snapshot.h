@@ -55,6 +55,7 @@ struct ListenerConfig {
 struct ProcessUser {
   std::string name;
   unsigned user_id = 0, group_id = 0;
+  bool binds_foreign_addresses = false;  // `proxy_bind … transparent`: keeps CAP_NET_RAW.
 };
 
 struct Snapshot {

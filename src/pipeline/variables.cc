@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/version.h"
 #include "http/uri.h"
+#include "pipeline/client_certificate.h"
 #include "pipeline/content.h"
 #include "pipeline/exchange.h"
 
@@ -248,6 +249,20 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
       return request.version_minor == 0 ? "HTTP/1.0" : "HTTP/1.1";
     case Variable::ssl_cipher:
       return c.tls_facts.cipher;
+    case Variable::ssl_client_cert:
+    case Variable::ssl_client_escaped_cert:
+    case Variable::ssl_client_fingerprint:
+    case Variable::ssl_client_i_dn:
+    case Variable::ssl_client_raw_cert:
+    case Variable::ssl_client_s_dn:
+    case Variable::ssl_client_serial:
+    case Variable::ssl_client_v_end:
+    case Variable::ssl_client_v_remain:
+    case Variable::ssl_client_v_start:
+    case Variable::ssl_client_verify:
+      return keep(client_certificate_text(*this, reference.variable));
+    case Variable::ssl_session_reused:
+      return !c.tls ? "" : c.tls_facts.resumed ? "r" : ".";
     case Variable::ssl_protocol:
       return c.tls_facts.protocol;
     case Variable::ssl_server_name:
@@ -261,8 +276,11 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
     case Variable::time_local:
       return keep(time_text(now().wall_s(), "%d/%b/%Y:%H:%M:%S %z"));
     case Variable::upstream_addr:
+    case Variable::upstream_bytes_received:
+    case Variable::upstream_bytes_sent:
     case Variable::upstream_connect_time:
     case Variable::upstream_header_time:
+    case Variable::upstream_response_length:
     case Variable::upstream_response_time:
     case Variable::upstream_status:
       return keep(upstream.text(reference.variable, now().monotonic_ms));
@@ -294,6 +312,8 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
       return facts.transaction ? std::string_view(facts.transaction->txn) : std::string_view(minted_transaction);
     case Variable::map_:
       return map_variable(reference.index);
+    case Variable::capture_:
+      return {};  // Belongs to whoever matched.
   }
   return {};
 }

@@ -141,7 +141,12 @@ void Compiler::compile_transaction(Location& out, const Level& level) {
   out.transaction.mode = issues ? TransactionMode::issue : TransactionMode::require;
   out.transaction.ttl_s = model.ttl_s;
   out.transaction.bind_request = model.bind_request;
+  out.transaction.bind_caller = model.bind_caller;
   out.transaction.single_use = model.single_use;
+  if (model.bind_caller && verify_client(level.server.options) == tls::VerifyClient::off) {
+    error(code::missing_certificate, "'bind=caller' needs 'ssl_verify_client' in its server", model.at,
+          "ssl_verify_client on; and ssl_client_certificate FILE;");
+  }
   out.transaction.from = model.from;
   out.transaction.workload = workload_of(level.server);
   if (!model_.trust_domain) {
@@ -206,6 +211,12 @@ void Compiler::check_access(const Location& out, const Level& level) {
     error(code::two_credentials, cat(level.described(), " asks for a transaction token and takes `auth_identity`"),
           options.transaction->at, "say `auth_identity off` there");
   }
+  if (out.transaction.mode == TransactionMode::require && out.auth.certificate.enabled) {
+    error(code::two_credentials,
+          cat(level.described(), " asks for a transaction token and for a client certificate's name"),
+          options.transaction->at,
+          "say `transaction_token require bind=caller`, and `auth_client_certificate off` there");
+  }
   const bool serves = out.return_action || (level.location && level.location->proxy_pass);
   if (!serves || only_refuses(out)) return;
   const bool explicitly_off = options.authorize && options.authorize->value == AuthorizeSetting::off;
@@ -218,7 +229,8 @@ void Compiler::check_access(const Location& out, const Level& level) {
   }
   if (strict_ && !asks_for_credential(out) && !explicitly_off && !internal_return) {
     error(code::open_location, cat(level.described(), " is open"), level.at,
-          "say `authorize off`, or ask for a credential: auth_jwt, auth_identity or transaction_token require");
+          "say `authorize off`, or ask for a credential: auth_jwt, auth_client_certificate, auth_identity or "
+          "transaction_token require");
   }
   if (out.return_action) return;
   if (out.authorize == Authorize::required && !options.policies) {
