@@ -46,11 +46,12 @@ std::int64_t resident_kib() {
 
 struct Keys {
   std::string path, secret_path;
-  std::vector<std::string> some;  // Spread over all.
+  std::vector<std::string> some;   // Spread over all.
+  std::vector<std::string> wrong;  // Likewise: their ids are known, their secrets are others.
 };
 
 Keys make_keys(const std::string& folder, std::size_t count) {
-  Keys out{folder + "/api_keys", {}, {}};
+  Keys out{folder + "/api_keys", {}, {}, {}};
   out.secret_path = store::secret_path_of(out.path);
   auto editor = store::ApiKeyEditor::open(out.path, out.secret_path, store::ApiKeyEditor::Access::create);
   KG_ASSERT(editor.has_value());
@@ -66,6 +67,10 @@ Keys make_keys(const std::string& folder, std::size_t count) {
     record.client = client;
     record.scopes = "orders:read orders:write";
     record.owner = "team@example.com";
+    if (i % (count / 1000 + 1) == 1) {
+      record.hash[31] ^= 1;
+      out.wrong.push_back(key);
+    }
     lines += *auth::write_api_key_record(record);
     if (i % (count / 1000 + 1) == 0) out.some.push_back(key);
     if (lines.size() > (1 << 20) || i + 1 == count) {
@@ -122,13 +127,16 @@ int main(int argc, char** argv) {
     forged.push_back(key.substr(0, key.size() - 1) + (key.back() == 'a' ? 'b' : 'a'));
   }
   std::printf("keys                              %12zu\n", set->size());
-  std::printf("file                              %12.1f MiB\n", static_cast<double>(std::filesystem::file_size(keys.path)) / 1048576);
-  std::printf("memory of the set                 %12.1f MiB, %.0f bytes a key\n", static_cast<double>(set->memory_bytes()) / 1048576,
+  std::printf("file                              %12.1f MiB\n",
+              static_cast<double>(std::filesystem::file_size(keys.path)) / 1048576);
+  std::printf("memory of the set                 %12.1f MiB, %.0f bytes a key\n",
+              static_cast<double>(set->memory_bytes()) / 1048576,
               static_cast<double>(set->memory_bytes()) / static_cast<double>(set->size()));
   std::printf("resident memory that it added     %12.1f MiB\n", static_cast<double>(after_kib - before_kib) / 1024);
   std::printf("reading the whole file            %12.0f ms\n", load_s * 1e3);
   std::printf("look-up of a key                  %12.0f ns\n", ns_per_check(*set, keys.some, true));
   std::printf("look-up of an unknown key         %12.0f ns\n", ns_per_check(*set, unknown, false));
+  std::printf("look-up with a wrong secret       %12.0f ns\n", ns_per_check(*set, keys.wrong, false));
   std::printf("refusing a wrong checksum         %12.0f ns\n", ns_per_check(*set, forged, false));
 
   std::size_t next = 0;

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "auth/address_rules.h"
+#include "auth/api_key_credential.h"
 #include "auth/jwt.h"
 #include "route/template.h"
 
@@ -17,6 +18,7 @@ enum class Satisfy : std::uint8_t { all = 0, any };
 struct AuthOptions {
   Satisfy satisfy = Satisfy::all;
   AddressRules addresses;                               // allow, deny
+  ApiKeyOptions api_key;                                // auth_api_key…
   JwtOptions jwt;                                       // auth_jwt…
   std::optional<route::VariableRef> identity_variable;  // auth_identity
 };

@@ -21,9 +21,7 @@ TEST(Redaction, the_secret_goes_and_the_id_stays) {
   EXPECT_EQ(redacted("kgkg" + key), "kgkgkg_4tXqk2mJw0Za_[redacted]");
 }
 
-TEST(Redaction, a_secret_that_is_cut_goes_too) {
-  EXPECT_EQ(redacted(key.substr(0, 40)), "kg_4tXqk2mJw0Za_[redacted]");
-}
+TEST(Redaction, a_secret_that_is_cut_goes_too) { EXPECT_EQ(redacted(key.substr(0, 40)), "kg_4tXqk2mJw0Za_[redacted]"); }
 
 TEST(Redaction, what_looks_like_a_key_hides_no_other) {
   EXPECT_EQ(redacted("kg_AAAAAAAAAAAA_" + key), "kg_AAAAAAAAAAAA_[redacted]_4tXqk2mJw0Za_[redacted]");

@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/files.h"
 #include "cli/output.h"
+#include "crypto/digest.h"
 
 namespace keepgate::cli {
 
@@ -132,7 +133,11 @@ int run_api_key_verify(int argc, char** argv) {
   int code = exit_ok;
   const std::optional<FoundKey> found = find_key("key verify", *editor, std::string(*id), code);
   if (!found) return code == exit_not_found ? exit_denied : code;
-  const bool is_right = auth::hash_api_key(editor->secret(), *key) == found->record.hash;
+  const auth::ApiKeyHash hash = auth::hash_api_key(editor->secret(), *key);
+  const auto bytes = [](const auth::ApiKeyHash& of) {
+    return std::string_view(reinterpret_cast<const char*>(of.data()), of.size());
+  };
+  const bool is_right = crypto::equal_constant_time(bytes(hash), bytes(found->record.hash));
   wipe(*key);
   if (!is_right) return failed("key verify", "the key has the id of another one and is not it", exit_denied);
   const std::int64_t now_s = Now::read().wall_s();

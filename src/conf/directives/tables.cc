@@ -19,6 +19,7 @@ std::span<const DirectiveTable> directive_tables() {
       {"Logs", log_rows()},
       {"TLS", ssl_rows()},
       {"Access", access_rows()},
+      {"API keys", api_key_rows()},
       {"JSON Web Tokens", jwt_rows()},
       {"Keepgate's own", keepgate_rows()},
       {"Accepted without effect", ignored_rows()},
