@@ -15,7 +15,8 @@ make() { # CLIENT OPTION…
     client=$1
     shift
     [ -s "keys/$client" ] ||
-        "$keepgate" key create --file keys/api_keys --client "$client" --out "keys/$client" --expires 30d "$@" 2>/dev/null
+        "$keepgate" key create --file keys/api_keys --out "keys/$client" --client "$client" --expires 30d "$@" \
+            2>/dev/null
 }
 make orders-app --scope orders:read --scope orders:write --owner team-orders
 make console --scope orders:read --owner operations
