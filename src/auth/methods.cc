@@ -18,6 +18,14 @@ constexpr Method table[] = {
         .names_workloads = true,
     },
     {
+        .name = AuthMethod::api_key,
+        .is_asked_for = [](const AuthOptions& o) { return o.api_key.enabled; },
+        .authenticate = authenticate_by_api_key,
+        .challenge = challenge_for_api_key,
+        .describe = describe_api_key,
+        .is_unusable = is_api_key_unusable,
+    },
+    {
         .name = AuthMethod::jwt,
         .is_asked_for = [](const AuthOptions& o) { return o.jwt.enabled; },
         .authenticate = authenticate_by_jwt,

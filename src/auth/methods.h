@@ -65,6 +65,10 @@ bool asks_for_credential(const AuthOptions& options);
 
 AuthResult authenticate_by_client_certificate(const AuthInput& input);
 std::string challenge_for_client_certificate(const AuthInput& input, std::string_view error);
+AuthResult authenticate_by_api_key(const AuthInput& input);
+std::string challenge_for_api_key(const AuthInput& input, std::string_view error);
+std::string describe_api_key(const AuthOptions& options);
+bool is_api_key_unusable(const AuthOptions& options);
 AuthResult authenticate_by_jwt(const AuthInput& input);
 std::string challenge_for_jwt(const AuthInput& input, std::string_view error);
 std::string describe_jwt(const AuthOptions& options);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "auth/address_rules.h"
+#include "auth/api_key_credential.h"
 #include "auth/jwt.h"
 #include "route/template.h"
 
@@ -27,6 +28,7 @@ struct AuthOptions {
   Satisfy satisfy = Satisfy::all;
   AddressRules addresses;                               // allow, deny
   CertificateOptions certificate;                       // auth_client_certificate
+  ApiKeyOptions api_key;                                // auth_api_key…
   JwtOptions jwt;                                       // auth_jwt…
   std::optional<route::VariableRef> identity_variable;  // auth_identity
 };

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "auth/options.h"
+#include "auth/api_key_credential.h"
 #include "base/cidr.h"
 #include "base/log.h"
 #include "conf/source.h"
@@ -86,6 +87,18 @@ struct AuthJwtModel {
   Word realm;
   std::optional<Word> token;  // "$cookie_x"
   Position at;
+};
+
+struct ApiKeyModel {
+  bool off = false;
+  Word realm;
+  std::vector<auth::ApiKeyPlace> places;
+  Position at;
+};
+
+struct ApiKeyFileModel {
+  Word path;
+  std::optional<std::string> secret;
 };
 
 struct JwtRequireModel {
@@ -246,6 +259,9 @@ struct LevelOptions {
   // Access.
   std::optional<std::vector<AddressRuleModel>> address_rules;  // allow, deny: one list, in order.
   std::optional<bool> satisfy_any;
+  std::optional<ApiKeyModel> auth_api_key;
+  std::optional<ApiKeyFileModel> api_key_file;
+  std::optional<bool> api_key_forward;
   std::optional<AuthJwtModel> auth_jwt;
   std::optional<std::vector<Word>> jwt_key_files;
   std::optional<std::int64_t> jwt_leeway_s;

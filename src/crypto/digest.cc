@@ -141,6 +141,15 @@ std::array<unsigned char, 32> sha256(std::string_view bytes) {
   return out;
 }
 
+std::array<unsigned char, 32> hmac_sha256(std::string_view key, std::string_view bytes) {
+  std::array<unsigned char, 32> out;
+  static_assert(sizeof out <= digest_bytes_max);
+  unsigned char hash[digest_bytes_max];
+  hmac(Hash::sha256, key, bytes, hash);
+  std::memcpy(out.data(), hash, out.size());
+  return out;
+}
+
 std::string sha1_base64(std::string_view bytes) {
   static const EVP_MD* const sha1 = EVP_MD_fetch(nullptr, "SHA1", nullptr);
   KG_ASSERT(sha1 != nullptr);

@@ -162,6 +162,8 @@ PhaseResult access(Exchange& x) {
     return {Next::refuse};
   }
   x.permitted = true;
+  const auth::ApiKeyOptions& api_key = x.location().auth.api_key;
+  if (api_key.enabled && !api_key.forwards) x.withhold_api_key(api_key);
   const std::uint64_t delay_ms = decided.permit->delay_ms();
   x.permit = std::move(decided.permit);
   return delay_ms == 0 ? PhaseResult{Next::phase} : PhaseResult{Next::delay, delay_ms};

@@ -26,6 +26,10 @@ struct Group;
 struct HealthCheck;
 }  // namespace keepgate::upstream
 
+namespace keepgate::store {
+class ApiKeyFile;
+}
+
 namespace keepgate::pipeline {
 
 struct ServerConfig {
@@ -70,7 +74,8 @@ struct Snapshot {
   std::vector<std::shared_ptr<limit::ConnZone>> conn_zones;  // Likewise, where name, size and key agree.
   std::shared_ptr<identity::ReplayStore> replay;             // Kept over reloads.
   std::vector<std::shared_ptr<const upstream::HealthCheck>> health_checks;
-  std::vector<std::shared_ptr<const upstream::Group>> groups;  // The same object over reloads while nothing changed.
+  std::vector<std::shared_ptr<const upstream::Group>> groups;     // The same object over reloads while nothing changed.
+  std::vector<std::shared_ptr<store::ApiKeyFile>> api_key_files;  // The same object over reloads.
   std::size_t token_cache_entries = 10'000;
   bool strict = false;
   std::string hash;  // SHA-256 of all configuration text, hex: $config in logs and status.

@@ -64,8 +64,9 @@ std::string_view Exchange::header_variable(std::string_view name) {
   std::string_view found;
   for (const http::HeaderLine& line : head().headers) {
     if (!folded_equal(line.name, name)) continue;
-    if (stripped_by_airlock(line)) continue;
-    found = found.empty() ? line.value : arena.join(found, std::string_view(", "), line.value);
+    if (stripped_by_airlock(line) || is_withheld(line)) continue;
+    const std::string_view value = shown_value(line);
+    found = found.empty() ? value : arena.join(found, std::string_view(", "), value);
   }
   return found;
 }
@@ -152,7 +153,7 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
     }
     case Variable::cookie_: {
       const http::HeaderLine* line = request.find(http::Field::cookie);
-      return line ? http::cookie_value(line->value, reference.argument) : std::string_view();
+      return line ? http::cookie_value(shown_value(*line), reference.argument) : std::string_view();
     }
     case Variable::document_uri:
     case Variable::uri:
@@ -215,7 +216,7 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
     case Variable::request:
       return request.method_text.empty()
                  ? std::string_view()
-                 : arena.join(request.method_text, std::string_view(" "), request.target,
+                 : arena.join(request.method_text, std::string_view(" "), shown_target(),
                               std::string_view(request.version_minor == 0 ? " HTTP/1.0" : " HTTP/1.1"));
     case Variable::request_completion:
       return response_started && !aborted ? "OK" : "";
@@ -228,7 +229,7 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
     case Variable::request_time:
       return keep(seconds_text(now().monotonic_ms - started_ms));
     case Variable::request_uri:
-      return request.target;
+      return shown_target();
     case Variable::scheme:
       return c.tls ? "https" : "http";
     case Variable::sent_http_:

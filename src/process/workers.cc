@@ -6,6 +6,7 @@
 
 #include "net/background.h"
 #include "net/socket.h"
+#include "store/api_key_watcher.h"
 #include "upstream/health_check.h"
 #include "upstream/name_keeper.h"
 
@@ -28,9 +29,11 @@ void Workers::start() {
     background_ = std::make_unique<net::Background>();
     name_keeper_ = std::make_unique<upstream::NameKeeper>(*background_);
     health_checker_ = std::make_unique<upstream::HealthChecker>(*background_);
+    api_key_watcher_ = std::make_unique<store::ApiKeyWatcher>();
   }
   name_keeper_->keep(current()->groups);
   health_checker_->check(current()->health_checks);
+  api_key_watcher_->watch(current()->api_key_files);
   start_threads(current()->worker_count);
   assign({});
 }
@@ -92,6 +95,7 @@ Result<void> Workers::reload(std::shared_ptr<const pipeline::Snapshot> snapshot,
   published_.publish(std::move(snapshot));
   name_keeper_->keep(current()->groups);
   health_checker_->check(current()->health_checks);
+  api_key_watcher_->watch(current()->api_key_files);
   listeners_ = std::move(*listeners);
   start_threads(count);
   retire_surplus(count, removed);

@@ -33,6 +33,14 @@ class RunCopier {
     run_ = {};
   }
 
+  // In the place of a line.
+  template <typename... Pieces>
+  void write(const Pieces&... pieces) {
+    flush();
+    run_ = {};
+    append(out_, pieces...);
+  }
+
  private:
   std::string& out_;
   std::string_view run_;
@@ -56,7 +64,7 @@ void append_target(Exchange& x, const pipeline::Permit& permit, const Plan& plan
   if (!permit.forward_canonical() && !plan.options.has_uri && !x.uri_changed) {
     // nginx: without a URI in proxy_pass the original goes on exactly as sent; of an absolute form only its path.
     out.append(x.head().raw_path);
-    if (x.head().has_query) append(out, '?', x.head().query);
+    if (const std::optional<std::string_view> query = x.shown_query()) append(out, '?', *query);
     return;
   }
   out.append(http::encode_path(permit.service_path(), x.arena));
@@ -65,7 +73,7 @@ void append_target(Exchange& x, const pipeline::Permit& permit, const Plan& plan
     append(out, '?', *replacement->query);
     out.append(http::encode_path(x.path.text.substr(replacement->matched.size()), x.arena));
   }
-  if (x.uri_changed ? !x.query.empty() : x.head().has_query) append(out, '?', x.query);
+  if (x.uri_changed ? !x.query.empty() : x.shown_query().has_value()) append(out, '?', x.query);
 }
 
 void append_framing(const RequestHeadInput& input, std::string& out) {
@@ -112,6 +120,15 @@ void append_client_cert(const Exchange& x, const Plan& plan, std::string& out) {
   }
 }
 
+// Tells whether the line can pass as it is; else what may pass of it was copied.
+bool pass_without_api_key(Exchange& x, const http::HeaderLine& line, RunCopier& copier) {
+  if (x.is_withheld(line)) return false;
+  const std::string_view shown = x.shown_value(line);
+  if (shown == line.value) return true;
+  if (!shown.empty()) copier.write("Cookie: ", shown, "\r\n");
+  return false;
+}
+
 void append_client_fields(Exchange& x, const Plan& plan, std::string& out) {
   const http::RequestHead& head = x.head();
   RunCopier copier(out);
@@ -119,7 +136,7 @@ void append_client_fields(Exchange& x, const Plan& plan, std::string& out) {
     if (plan.request_dropped.has(line)) continue;
     if (x.stripped_by_airlock(line)) continue;
     if (head.names_hop_fields && head.connection_lists(line.name)) continue;
-    copier.pass(line.raw);
+    if (!x.withholds_api_key() || pass_without_api_key(x, line, copier)) copier.pass(line.raw);
   }
 }
 

@@ -31,6 +31,10 @@ struct VariableTarget;
 using UpstreamNames = std::map<std::string, std::shared_ptr<const upstream::Group>, std::less<>>;
 }  // namespace keepgate::proxy
 
+namespace keepgate::store {
+class ApiKeyFile;
+}
+
 namespace keepgate::conf {
 
 // Where relative paths start.
@@ -201,6 +205,10 @@ class Compiler {
   std::shared_ptr<const crypto::Key> signing_key(const Word& file);
   std::shared_ptr<const policy::Policy> policy(const std::vector<Word>& files);
   void check_exposure(const std::string& path, const Word& word);
+
+  // api_keys.cc
+  std::shared_ptr<store::ApiKeyFile> api_key_file(const ApiKeyFileModel& model);
+  void compile_api_key(Location& out, const Level& level);
 
   // access.cc
   void compile_jwt(Location& out, const Level& level);
