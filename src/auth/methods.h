@@ -60,6 +60,8 @@ bool asks_for_credential(const AuthOptions& options);
 
 // ---- one function a method: method_NAME.cc
 
+// Where the location's tokens come from: a variable (then without a scheme) or Authorization.
+Result<TokenCredential> presented_token(const AuthInput& input);
 AuthResult authenticate_by_jwt(const AuthInput& input);
 std::string challenge_for_jwt(const AuthInput& input, std::string_view error);
 std::string describe_jwt(const AuthOptions& options);

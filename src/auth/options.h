@@ -16,8 +16,10 @@ enum class Satisfy : std::uint8_t { all = 0, any };
 
 struct AuthOptions {
   Satisfy satisfy = Satisfy::all;
-  AddressRules addresses;                               // allow, deny
-  JwtOptions jwt;                                       // auth_jwt…
+  AddressRules addresses;  // allow, deny
+  JwtOptions jwt;          // auth_jwt…
+  // auth_dpop_scheme: how clients see us, where TLS ends in front of us. Absent: as the connection is.
+  std::optional<bool> dpop_over_tls;
   std::optional<route::VariableRef> identity_variable;  // auth_identity
 };
 
