@@ -69,6 +69,8 @@ AuthResult authenticate_by_api_key(const AuthInput& input);
 std::string challenge_for_api_key(const AuthInput& input, std::string_view error);
 std::string describe_api_key(const AuthOptions& options);
 bool is_api_key_unusable(const AuthOptions& options);
+// Where the location's tokens come from: a variable (then without a scheme) or Authorization.
+Result<TokenCredential> presented_token(const AuthInput& input);
 AuthResult authenticate_by_jwt(const AuthInput& input);
 std::string challenge_for_jwt(const AuthInput& input, std::string_view error);
 std::string describe_jwt(const AuthOptions& options);

@@ -30,6 +30,8 @@ struct AuthOptions {
   CertificateOptions certificate;                       // auth_client_certificate
   ApiKeyOptions api_key;                                // auth_api_key…
   JwtOptions jwt;                                       // auth_jwt…
+  // auth_dpop_scheme: how clients see us, where TLS ends in front of us. Absent: as the connection is.
+  std::optional<bool> dpop_over_tls;
   std::optional<route::VariableRef> identity_variable;  // auth_identity
 };
 

@@ -5,6 +5,7 @@
 #include "cli/files.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
+#include "crypto/encryption_key.h"
 #include "crypto/json.h"
 #include "crypto/jwk.h"
 
@@ -45,6 +46,26 @@ std::optional<KeyType> type_for(Algorithm algorithm, std::string_view bits) {
   return std::nullopt;
 }
 
+// A fresh private JWK for an algorithm of signatures or of encryption; "" if there is none of that name.
+std::string new_jwk(std::string_view algorithm_name, std::string_view bits, std::string_view id) {
+  const Algorithm algorithm = crypto::algorithm_named(algorithm_name);
+  if (const std::optional<KeyType> type = type_for(algorithm, bits)) return crypto::generate_jwk(*type, algorithm, id);
+  const auto content = crypto::content_encryption_named(algorithm_name);
+  const auto management = content == crypto::ContentEncryption::none ? crypto::key_management_named(algorithm_name)
+                                                                     : crypto::KeyManagement::dir;
+  return crypto::generate_encryption_jwk(management, content, id, bits == "3072" ? 3072 : 2048);
+}
+
+// Why a key cannot be used; "" if it can.
+std::string fault_of(const Json& jwk) {
+  if (crypto::is_meant_for_encryption(jwk)) {
+    const auto key = crypto::read_encryption_key(jwk);
+    return key ? std::string() : key.error().detail;
+  }
+  const auto key = crypto::parse_jwk(jwk.write());
+  return key ? std::string() : key.error().detail;
+}
+
 int failed(std::string_view verb, std::string_view why) {
   complain(verb, why);
   return exit_failure;
@@ -57,28 +78,31 @@ int run_jwk_create(int argc, char** argv) {
   bool force = false;
   Arguments arguments("jwk create", "Makes a private key and writes it to a new file with mode 0600.",
                       {{"keepgate jwk create --alg ES256 --kid issuer-1 --out issuer.jwk", ""},
-                       {"keepgate jwk create --alg EdDSA --out gateway.jwk", "kid: the key's thumbprint (RFC 7638)"}});
+                       {"keepgate jwk create --alg EdDSA --out gateway.jwk", "kid: the key's thumbprint (RFC 7638)"},
+                       {"keepgate jwk create --alg RSA-OAEP-256 --out gateway.jwk", "decrypts tokens"}});
   arguments.option("--alg", "NAME", algorithm_name,
-                   "ES256, ES384, ES512, EdDSA, RS256 … PS512, HS256 … (default: ES256)");
+                   "ES256, ES384, ES512, EdDSA, RS256 … PS512, HS256 … (default: ES256); to decrypt tokens "
+                   "RSA-OAEP-256, A256KW, A256GCMKW, A256GCM (direct) and their kind");
   arguments.option("--kid", "ID", id, "key id (default: the thumbprint)");
   arguments.option("--bits", "N", bits, "of an RSA key: 2048 or 3072 (default: 2048)");
   arguments.option("--out", "FILE", out, "where to; - for standard output", Need::required);
   arguments.flag("--force", force, "replace a file that is there");
   if (const auto code = arguments.parse(argc, argv)) return *code;
   if (bits != "2048" && bits != "3072") return arguments.usage_error("--bits: 2048 or 3072");
-  const Algorithm algorithm = crypto::algorithm_named(algorithm_name);
-  const std::optional<KeyType> type = type_for(algorithm, bits);
-  if (!type) return arguments.usage_error(cat("--alg ", printable(algorithm_name, 20), ": no such algorithm"));
-
-  std::string jwk = crypto::generate_jwk(*type, algorithm, id);
-  const Result<std::shared_ptr<const crypto::Key>> key = crypto::parse_jwk(jwk);
-  if (!key) return failed("jwk create", cat("the new key is not usable: ", key.error().detail));
+  std::string jwk = new_jwk(algorithm_name, bits, id);
+  if (jwk.empty()) return arguments.usage_error(cat("--alg ", printable(algorithm_name, 20), ": no such algorithm"));
+  const Result<Json> made = crypto::parse_json(jwk);
+  if (!made) return failed("jwk create", "the new key is not usable");
+  if (const std::string fault = fault_of(*made); !fault.empty()) {
+    return failed("jwk create", cat("the new key is not usable: ", fault));
+  }
   jwk.push_back('\n');
   const Result<void> done = write_file(out, jwk, 0600, force ? Existing::replace : Existing::refuse);
   wipe(jwk);
   if (!done) return failed("jwk create", done.error().detail);
   if (out != "-")
-    say(cat("wrote ", out, ": ", algorithm_name, " private key '", printable((*key)->id()), "', mode 0600"));
+    say(cat("wrote ", out, ": ", algorithm_name, " private key '", printable(made->string_at("kid").value_or("")),
+            "', mode 0600"));
   return exit_ok;
 }
 
@@ -113,7 +137,7 @@ Result<Json> public_half(const Json& jwk, const std::string& path, bool allow_se
           "a shared secret (oct) has no public half: who can verify with it can sign with it. "
           "--allow-secret writes it as it is, with mode 0600");
     }
-    if (const auto key = crypto::parse_jwk(text); !key) return refuse(key.error().detail);
+    if (const std::string fault = fault_of(jwk); !fault.empty()) return refuse(fault);
     return jwk;
   }
   const Result<std::string> half = crypto::public_jwk(text);
@@ -165,13 +189,19 @@ struct KeyRow {
 };
 
 KeyRow describe(const Json& jwk) {
-  const Result<std::shared_ptr<const crypto::Key>> key = crypto::parse_jwk(jwk.write());
   KeyRow row{printable(jwk.string_at("kid").value_or("")), printable(jwk.string_at("alg").value_or("")), "", ""};
-  if (!key) {
+  if (std::string fault = fault_of(jwk); !fault.empty()) {
     row.kind = "unusable";
-    row.note = key.error().detail;
+    row.note = std::move(fault);
     return row;
   }
+  if (crypto::is_meant_for_encryption(jwk)) {
+    const auto key = *crypto::read_encryption_key(jwk);
+    row.kind = !key->secret().empty() ? "secret" : key->is_private() ? "private" : "public";
+    row.note = "encryption";
+    return row;
+  }
+  const Result<std::shared_ptr<const crypto::Key>> key = crypto::parse_jwk(jwk.write());
   row.algorithm = crypto::name_of((*key)->algorithm());
   row.kind = !(*key)->secret().empty() ? "secret" : (*key)->is_private() ? "private" : "public";
   return row;

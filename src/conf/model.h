@@ -13,6 +13,7 @@
 
 #include "auth/options.h"
 #include "auth/api_key_credential.h"
+#include "auth/jwt_open.h"
 #include "base/cidr.h"
 #include "base/log.h"
 #include "conf/source.h"
@@ -265,7 +266,10 @@ struct LevelOptions {
   std::optional<AuthJwtModel> auth_jwt;
   std::optional<std::vector<Word>> jwt_key_files;
   std::optional<std::int64_t> jwt_leeway_s;
-  std::optional<std::vector<JwtRequireModel>> jwt_requires;
+  std::optional<Placed<auth::TokenForm>> jwt_form;
+  std::optional<std::vector<JwtRequireModel>> jwt_requires, auth_requires;
+  std::optional<std::int64_t> auth_delay_ms;
+  std::optional<bool> dpop_over_tls;
   std::optional<OptionalFile> auth_identity;  // `path` is "$variable".
   std::optional<CertificateIdentityModel> auth_certificate;
   std::optional<IdentityClaimsModel> identity_claims;

@@ -26,6 +26,7 @@ void Exchange::end() {
   limit = {};
   if (decided) facts = {};
   answers.clear();
+  used_proof.clear();
   need = {};
   decided = permitted = false;
   permit.reset();

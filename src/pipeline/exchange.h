@@ -83,6 +83,7 @@ class Exchange final : public route::VariableSource {
   limit::LimitOutcome limit;
   limit::ConnStatus conn_status = limit::ConnStatus::none;
   limit::ConnHold conn_hold;  // Given back when the exchange ends.
+  std::string used_proof;     // The DPoP proof that was consumed for this request.
   auth::Answers answers;      // What needs of this request brought.
   auth::Need need;            // With Next::need.
   DecisionFacts facts;

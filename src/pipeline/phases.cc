@@ -142,7 +142,9 @@ PhaseResult access(Exchange& x) {
                           x.method_is_get,
                           {x.connection().peer.ip_bytes(), x.connection().tls, client_certificate(x)},
                           &x.answers,
-                          &x.worker().auth_share};
+                          &x.worker().auth_share,
+                          x.snapshot().proofs.get(),
+                          &x.used_proof};
   x.worker().auth_share.begin(x.worker().loop.turn());
   if (x.decided) record_decision(x);  // An error page asks again: what was decided before stays on record by itself.
   x.begin_decision();
@@ -159,7 +161,9 @@ PhaseResult access(Exchange& x) {
   }
   if (!decided.permit) {
     x.refusal = std::move(decided.refusal);
-    return {Next::refuse};
+    // nginx's auth_delay: how long a refused credential takes says nothing about why it was refused.
+    const std::int64_t delay_ms = x.refusal.status == 401 ? x.location().auth_delay_ms : 0;
+    return {Next::refuse, static_cast<std::uint64_t>(delay_ms)};
   }
   x.permitted = true;
   const auth::ApiKeyOptions& api_key = x.location().auth.api_key;

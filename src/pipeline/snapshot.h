@@ -73,6 +73,7 @@ struct Snapshot {
   std::vector<std::shared_ptr<limit::Zone>> limit_zones;     // Kept over a reload where name, size, rate and key agree.
   std::vector<std::shared_ptr<limit::ConnZone>> conn_zones;  // Likewise, where name, size and key agree.
   std::shared_ptr<identity::ReplayStore> replay;             // Kept over reloads.
+  std::shared_ptr<identity::ReplayStore> proofs;             // Of DPoP, likewise: apart, so that none fills the other.
   std::vector<std::shared_ptr<const upstream::HealthCheck>> health_checks;
   std::vector<std::shared_ptr<const upstream::Group>> groups;     // The same object over reloads while nothing changed.
   std::vector<std::shared_ptr<store::ApiKeyFile>> api_key_files;  // The same object over reloads.

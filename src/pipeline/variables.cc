@@ -80,8 +80,10 @@ const crypto::Json* Exchange::unverified(bool payload) {
     if (location_->auth.jwt.token) {
       text = variable(*location_->auth.jwt.token);
     } else if (const http::HeaderLine* line = head().find(http::Field::authorization)) {
-      text = auth::bearer_token(line->value).value_or(std::string_view());
+      text = auth::token_credential(line->value).value_or(auth::TokenCredential()).token;
     }
+    // Of an encrypted token nothing can be read before it is decrypted, and none of a signed one stands in for it.
+    if (location_->auth.jwt.form != auth::TokenForm::jws) text = {};
     if (auto jws = crypto::parse_jws(text)) {
       peeked_->header = std::move(jws->header);
       if (auto claims = crypto::parse_json(jws->payload)) peeked_->payload = std::move(*claims);
@@ -91,10 +93,14 @@ const crypto::Json* Exchange::unverified(bool payload) {
 }
 
 std::string_view Exchange::jwt_variable(const route::VariableRef& reference) {
-  if (!location_->auth.jwt.enabled && !facts.token) return {};
+  if (!location_->auth.jwt.enabled && !location_->auth.jwt.token && !facts.token) return {};
   const bool payload = reference.variable != Variable::jwt_header_ && reference.variable != Variable::jwt_header_path_;
   const crypto::Json* json =
       facts.token ? (payload ? &facts.token->payload : &facts.token->header) : unverified(payload);
+  // NGINX Plus: of a nested token the signed token inside, of others the claims.
+  if (reference.variable == Variable::jwt_payload && facts.token && !facts.token->enclosed.empty()) {
+    return facts.token->enclosed;
+  }
   if (reference.variable == Variable::jwt_payload) return keep(json->is_null() ? std::string() : json->write());
   if (reference.variable == Variable::jwt_claim_path_ || reference.variable == Variable::jwt_header_path_) {
     return keep(auth::claim_text_at(*json, reference.argument, route::path_separator));

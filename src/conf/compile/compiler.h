@@ -212,6 +212,8 @@ class Compiler {
 
   // access.cc
   void compile_jwt(Location& out, const Level& level);
+  void check_token_form(auth::JwtOptions& jwt, const Level& level);
+  std::vector<auth::Requirement> requirements(const std::optional<std::vector<JwtRequireModel>>& models);
   void compile_identity(Location& out, const Level& level);
   void compile_transaction(Location& out, const Level& level);
   void compile_authorize(Location& out, const Level& level);
@@ -280,6 +282,7 @@ class Compiler {
   std::map<std::string, std::shared_ptr<const tls::ClientContext>> client_contexts_;
   struct Verifier {
     std::shared_ptr<const crypto::KeySet> keys;
+    auth::TokenForm form;
     std::int64_t leeway_s;
     auth::IdentityClaims claims;
     std::uint64_t id;

@@ -53,7 +53,6 @@ constexpr DirectiveRow nginx[] = {
     row("auth_basic_user_file", access, "Asks for a password."),
     unless_off("auth_request", levels, "Asks another service whether a request may pass."),
     row("auth_request_set", levels, "Keeps a value of that service's answer."),
-    row("auth_delay", levels, "Delays refusals against timing attacks."),
     row("geo", in_http, "A variable by address."),
     row("split_clients", in_http, "A variable that parts clients into groups."),
     row("geoip_country", in_http, "Variables by address."),
@@ -173,7 +172,6 @@ constexpr DirectiveRow nginx[] = {
 
 constexpr DirectiveRow plus[] = {
     row("auth_jwt_key_request", access, "Gets keys by a subrequest."),
-    row("auth_require", access, "All values must be non-empty and not 0."),
     row("auth_oidc", levels, oidc),
     row("oidc_provider", in_http, oidc),
     row("least_time", in_upstream, balancing),
