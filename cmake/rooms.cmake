@@ -16,6 +16,7 @@ kg_room(identity USES base crypto http route auth                               
 kg_room(fetch    USES base net                                                        LIBRARIES Threads::Threads ${CMAKE_DL_LIBS})
 kg_room(upstream USES base crypto net http tls route                                    LIBRARIES)
 kg_room(pipeline USES base crypto net http logs tls route auth policy limit identity  LIBRARIES)
+kg_room(issuer   USES base crypto net http logs tls route auth policy limit identity fetch pipeline  LIBRARIES)
 kg_room(proxy    USES base crypto net http logs tls route auth identity upstream pipeline    LIBRARIES)
 kg_room(conf     USES base crypto http logs tls route auth policy limit identity upstream pipeline proxy LIBRARIES)
 kg_room(process  USES base net logs upstream pipeline conf                               LIBRARIES Threads::Threads)
