@@ -163,10 +163,15 @@ Principal principal_of(const Json& payload, const IdentityClaims& claims, AuthMe
 
 Result<std::shared_ptr<const VerifiedToken>> verify_jwt(std::string_view token, const JwtOptions& options, Now now) {
   if (options.keys == nullptr) return fail(ErrorKind::configuration, Blame::configuration, "no_keys", "no key set");
+  return verify_jwt(token, options, *options.keys, now);
+}
+
+Result<std::shared_ptr<const VerifiedToken>> verify_jwt(std::string_view token, const JwtOptions& options,
+                                                        const crypto::KeySet& keys, Now now) {
   Result<crypto::Jws> jws = crypto::parse_jws(token);
   if (!jws) return std::unexpected(jws.error());
   if (is_transaction_type(jws->header)) return bad_token("a transaction token is no credential of a client");
-  if (const auto key = crypto::verify_jws(*jws, *options.keys); !key) return std::unexpected(key.error());
+  if (const auto key = crypto::verify_jws(*jws, keys); !key) return std::unexpected(key.error());
 
   // INVARIANT: nothing of the payload is looked at before the signature has held.
   Result<Json> payload = crypto::parse_json(jws->payload, payload_limits);

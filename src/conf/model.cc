@@ -43,9 +43,9 @@ void inherit(LevelOptions& inner, const LevelOptions& outer) {
              &O::proxy_ignore_headers>(inner, outer);
   take_unset<&O::limits, &O::limit_status, &O::limit_log_level, &O::limit_dry_run, &O::limit_headers, &O::conn_limits,
              &O::conn_status, &O::conn_log_level, &O::conn_dry_run>(inner, outer);
-  take_unset<&O::address_rules, &O::satisfy_any, &O::auth_jwt, &O::jwt_key_files, &O::jwt_leeway_s, &O::jwt_requires,
-             &O::auth_identity, &O::identity_claims, &O::policies, &O::authorize, &O::service, &O::transaction,
-             &O::transaction_key, &O::transaction_key_files>(inner, outer);
+  take_unset<&O::address_rules, &O::satisfy_any, &O::auth_jwt, &O::jwt_key_files, &O::jwt_leeway_s, &O::jwt_issuers,
+             &O::jwt_requires, &O::auth_identity, &O::identity_claims, &O::policies, &O::authorize, &O::service,
+             &O::transaction, &O::transaction_key, &O::transaction_key_files>(inner, outer);
   take_unset<&O::proxy_protocol, &O::proxy_set_headers, &O::proxy_hide_headers, &O::proxy_pass_headers,
              &O::proxy_pass_request_headers, &O::proxy_intercept_errors, &O::proxy_connect_timeout_ms,
              &O::proxy_send_timeout_ms, &O::proxy_read_timeout_ms, &O::proxy_ssl_verify, &O::proxy_ssl_server_name,

@@ -14,6 +14,7 @@
 #include "base/cidr.h"
 #include "base/log.h"
 #include "conf/source.h"
+#include "crypto/jwk.h"
 #include "route/location_tree.h"
 #include "upstream/group.h"
 
@@ -84,6 +85,17 @@ struct AuthJwtModel {
   Word realm;
   std::optional<Word> token;  // "$cookie_x"
   Position at;
+};
+
+struct JwtIssuerModel {
+  Word issuer;
+  std::optional<Word> keys;  // A URL or a file; absent: discovery.
+  std::vector<std::string> audiences;
+  std::vector<crypto::Algorithm> algorithms;
+  bool only_access_tokens = false;
+  bool allow_private = false, allow_plain = false;
+  std::optional<Word> authorities;
+  std::int64_t refresh_ms = 600'000, keep_ms = 3'600'000;
 };
 
 struct JwtRequireModel {
@@ -221,6 +233,7 @@ struct LevelOptions {
   std::optional<AuthJwtModel> auth_jwt;
   std::optional<std::vector<Word>> jwt_key_files;
   std::optional<std::int64_t> jwt_leeway_s;
+  std::optional<std::vector<JwtIssuerModel>> jwt_issuers;
   std::optional<std::vector<JwtRequireModel>> jwt_requires;
   std::optional<OptionalFile> auth_identity;  // `path` is "$variable".
   std::optional<IdentityClaimsModel> identity_claims;

@@ -41,11 +41,12 @@ std::string Compiler::Level::described() const {
 std::uint64_t Compiler::verifier_id(const auth::JwtOptions& jwt) {
   static std::atomic<std::uint64_t> last{0};
   for (const Verifier& known : verifiers_) {
-    if (known.keys == jwt.keys && known.leeway_s == jwt.leeway_s && same_claims(known.claims, jwt.claims)) {
+    if (known.keys == jwt.keys && known.issuers == jwt.issuers && known.leeway_s == jwt.leeway_s &&
+        same_claims(known.claims, jwt.claims)) {
       return known.id;
     }
   }
-  return verifiers_.emplace_back(Verifier{jwt.keys, jwt.leeway_s, jwt.claims, ++last}).id;
+  return verifiers_.emplace_back(Verifier{jwt.keys, jwt.issuers, jwt.leeway_s, jwt.claims, ++last}).id;
 }
 
 void Compiler::compile_addresses(Location& out, const Level& level) {
@@ -74,16 +75,17 @@ void Compiler::compile_jwt(Location& out, const Level& level) {
     error(code::missing_keys, "'auth_jwt_require' without 'auth_jwt' would never be checked",
           options.jwt_requires->front().values.front().at, "say auth_jwt REALM; or auth_jwt off;");
   }
-  if (!options.auth_jwt || options.auth_jwt->off) return;
-  out.auth.jwt.enabled = true;
+  out.auth.jwt.enabled = options.auth_jwt && !options.auth_jwt->off;
+  compile_issuers(out.auth.jwt, level);
+  if (!out.auth.jwt.enabled) return;
   out.auth.jwt.realm = text(options.auth_jwt->realm);
   if (options.auth_jwt->token) out.auth.jwt.token = variable(*options.auth_jwt->token);
   out.auth.jwt.leeway_s = options.jwt_leeway_s.value_or(0);
   if (options.jwt_key_files) {
     out.auth.jwt.keys = key_set(*options.jwt_key_files, false);
-  } else if (level.location || level.server.locations.empty()) {
+  } else if (out.auth.jwt.issuers.empty() && (level.location || level.server.locations.empty())) {
     warning(code::missing_keys, cat("auth_jwt without auth_jwt_key_file: ", level.described(), " answers 503"),
-            options.auth_jwt->at, "auth_jwt_key_file FILE;");
+            options.auth_jwt->at, "auth_jwt_key_file FILE; or auth_jwt_issuer URL;");
   }
   out.auth.jwt.verifier_id = verifier_id(out.auth.jwt);
   for (const JwtRequireModel& model : options.jwt_requires.value_or(std::vector<JwtRequireModel>{})) {

@@ -206,7 +206,6 @@ constexpr DirectiveRow plus[] = {
 };
 
 constexpr DirectiveRow own[] = {
-    row("auth_jwt_issuer", levels, "Several issuers, with keys by discovery."),
     row("auth_introspect", levels, "Asks an issuer about opaque tokens."),
     row("auth_api_key", levels, "API keys made by `keepgate key`."),
     row("auth_api_key_file", levels, "The file of those keys."),
