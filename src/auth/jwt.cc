@@ -170,7 +170,12 @@ Principal principal_of(const Json& payload, const IdentityClaims& claims, AuthMe
 
 Result<std::shared_ptr<const VerifiedToken>> verify_jwt(std::string_view token, const JwtOptions& options, Now now) {
   if (options.keys == nullptr) return fail(ErrorKind::configuration, Blame::configuration, "no_keys", "no key set");
-  Result<OpenedToken> opened = open_jwt(token, options.form, *options.keys);
+  return verify_jwt(token, options, *options.keys, now);
+}
+
+Result<std::shared_ptr<const VerifiedToken>> verify_jwt(std::string_view token, const JwtOptions& options,
+                                                        const crypto::KeySet& keys, Now now) {
+  Result<OpenedToken> opened = open_jwt(token, options.form, keys);
   if (!opened) return std::unexpected(opened.error());
 
   // INVARIANT: nothing of the payload is looked at before every layer has held.

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "auth/issuer.h"
 #include "auth/jwt_open.h"
 #include "auth/principal.h"
 #include "auth/result.h"
@@ -43,7 +44,8 @@ struct JwtOptions {
   // Absent: Authorization: Bearer. Without `enabled` (auth_jwt off token=…) claims may be read and are never verified.
   std::optional<route::VariableRef> token;
   std::shared_ptr<const crypto::KeySet>
-      keys;                       // All auth_jwt_key_file of the level, merged. nullptr with enabled: unusable → 503.
+      keys;  // All auth_jwt_key_file of the level, merged. nullptr with enabled: unusable → 503.
+  std::vector<AcceptedIssuer> issuers;  // auth_jwt_issuer; tokens of none of them are left to `keys`. Signed ones only.
   std::uint64_t verifier_id = 0;  // Unique per (keys, form, leeway, identity_claims, reload): part of every cache key.
   std::int64_t leeway_s = 0;
   IdentityClaims claims;
@@ -71,6 +73,9 @@ std::string claim_text_at(const crypto::Json& payload, std::string_view path, ch
 // while nbf − leeway ≤ now < exp + leeway, to the millisecond. A transaction token (typ txntoken+jwt) is no credential
 // of a client and refused. Used on a cache miss, by `keepgate token verify` and by explain.
 Result<std::shared_ptr<const VerifiedToken>> verify_jwt(std::string_view token, const JwtOptions& options, Now now);
+// The same with these keys instead of options.keys.
+Result<std::shared_ptr<const VerifiedToken>> verify_jwt(std::string_view token, const JwtOptions& options,
+                                                        const crypto::KeySet& keys, Now now);
 
 // Who a payload names. The first claim of each list that is present counts, and it has to be sound (auth/claims.h): a
 // client, user, role or scope that is not refuses the token. `sub` is read as follows:

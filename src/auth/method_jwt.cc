@@ -1,6 +1,7 @@
 // auth_jwt: a bearer token (RFC 6750) or a token from a variable, verified as a JWT.
 #include "auth/binding.h"
 #include "auth/challenge.h"
+#include "auth/issued.h"
 #include "auth/methods.h"
 #include "auth/possession.h"
 #include "base/bytes.h"
@@ -20,10 +21,14 @@ Result<TokenCredential> presented_token(const AuthInput& in) {
 
 AuthResult authenticate_by_jwt(const AuthInput& input) {
   const JwtOptions& jwt = input.options.jwt;
-  if (!jwt.keys) return AuthResult::is_unavailable("the key set of this location cannot be used");
+  if (!jwt.keys && jwt.issuers.empty()) {
+    return AuthResult::is_unavailable("the key set of this location cannot be used");
+  }
   const Result<TokenCredential> presented = presented_token(input);
   if (!presented) return AuthResult::is_bad(presented.error().detail);
-  AuthResult result = authenticate_jwt(presented->token, jwt, input.now, input.token_cache, input.share);
+  AuthResult result = jwt.issuers.empty() ? authenticate_jwt(presented->token, jwt, input.now, input.token_cache, input.share)
+                                          : authenticate_issued(presented->token, jwt, input.now, input.token_cache,
+                                                                input.share, input.answers);
   if (result.verdict != AuthVerdict::good) return result;
   // Not part of what a cache remembers: it is about the connection that the token came over.
   std::string fault = fault_of_certificate_binding(result.token->payload, input.channel.certificate);
@@ -32,7 +37,10 @@ AuthResult authenticate_by_jwt(const AuthInput& input) {
 
 std::string describe_jwt(const AuthOptions& options) {
   const std::size_t keys = options.jwt.keys ? options.jwt.keys->keys.size() : 0;
-  return cat("a JWT (auth_jwt, ", keys, keys == 1 ? " key)" : " keys)");
+  std::string out = "a JWT (auth_jwt";
+  for (const AcceptedIssuer& accepted : options.jwt.issuers) append(out, ", of ", accepted.issuer->options().issuer);
+  if (keys > 0 || options.jwt.issuers.empty()) append(out, ", ", keys, keys == 1 ? " key" : " keys");
+  return out + ")";
 }
 
 std::string challenge_for_jwt(const AuthInput& input, std::string_view error) {

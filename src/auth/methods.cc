@@ -31,7 +31,7 @@ constexpr Method table[] = {
         .authenticate = authenticate_by_jwt,
         .challenge = challenge_for_jwt,
         .describe = describe_jwt,
-        .is_unusable = [](const AuthOptions& o) { return o.jwt.keys == nullptr; },
+        .is_unusable = [](const AuthOptions& o) { return o.jwt.keys == nullptr && o.jwt.issuers.empty(); },
     },
     {
         .name = AuthMethod::variable,

@@ -48,8 +48,8 @@ void inherit(LevelOptions& inner, const LevelOptions& outer) {
   take_unset<&O::limits, &O::limit_status, &O::limit_log_level, &O::limit_dry_run, &O::limit_headers, &O::conn_limits,
              &O::conn_status, &O::conn_log_level, &O::conn_dry_run>(inner, outer);
   take_unset<&O::auth_api_key, &O::api_key_file, &O::api_key_forward>(inner, outer);
-  take_unset<&O::address_rules, &O::satisfy_any, &O::auth_jwt, &O::jwt_key_files, &O::jwt_leeway_s, &O::jwt_form,
-             &O::jwt_requires, &O::auth_requires, &O::auth_delay_ms, &O::dpop_over_tls, &O::auth_identity,
+  take_unset<&O::address_rules, &O::satisfy_any, &O::auth_jwt, &O::jwt_key_files, &O::jwt_leeway_s, &O::jwt_issuers,
+             &O::jwt_form, &O::jwt_requires, &O::auth_requires, &O::auth_delay_ms, &O::dpop_over_tls, &O::auth_identity,
              &O::identity_claims, &O::policies, &O::authorize, &O::service, &O::transaction, &O::transaction_key,
              &O::transaction_key_files>(inner, outer);
   take_unset<&O::proxy_bind, &O::proxy_socket_keepalive, &O::proxy_redirect, &O::proxy_cookie_domain,

@@ -17,6 +17,7 @@
 #include "base/cidr.h"
 #include "base/log.h"
 #include "conf/source.h"
+#include "crypto/jwk.h"
 #include "route/location_tree.h"
 #include "tls/context.h"
 #include "upstream/group.h"
@@ -100,6 +101,17 @@ struct ApiKeyModel {
 struct ApiKeyFileModel {
   Word path;
   std::optional<std::string> secret;
+};
+
+struct JwtIssuerModel {
+  Word issuer;
+  std::optional<Word> keys;  // A URL or a file; absent: discovery.
+  std::vector<std::string> audiences;
+  std::vector<crypto::Algorithm> algorithms;
+  bool only_access_tokens = false;
+  bool allow_private = false, allow_plain = false;
+  std::optional<Word> authorities;
+  std::int64_t refresh_ms = 600'000, keep_ms = 3'600'000;
 };
 
 struct JwtRequireModel {
@@ -270,6 +282,7 @@ struct LevelOptions {
   std::optional<std::vector<JwtRequireModel>> jwt_requires, auth_requires;
   std::optional<std::int64_t> auth_delay_ms;
   std::optional<bool> dpop_over_tls;
+  std::optional<std::vector<JwtIssuerModel>> jwt_issuers;
   std::optional<OptionalFile> auth_identity;  // `path` is "$variable".
   std::optional<CertificateIdentityModel> auth_certificate;
   std::optional<IdentityClaimsModel> identity_claims;

@@ -77,6 +77,7 @@ struct Snapshot {
   std::vector<std::shared_ptr<const upstream::HealthCheck>> health_checks;
   std::vector<std::shared_ptr<const upstream::Group>> groups;     // The same object over reloads while nothing changed.
   std::vector<std::shared_ptr<store::ApiKeyFile>> api_key_files;  // The same object over reloads.
+  std::vector<std::shared_ptr<auth::Issuer>> issuers;             // Likewise: with the keys that were fetched.
   std::size_t token_cache_entries = 10'000;
   bool strict = false;
   std::string hash;  // SHA-256 of all configuration text, hex: $config in logs and status.

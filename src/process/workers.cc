@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "fetch/client.h"
+#include "issuer/service.h"
 #include "net/background.h"
 #include "net/socket.h"
 #include "store/api_key_watcher.h"
@@ -30,10 +32,13 @@ void Workers::start() {
     name_keeper_ = std::make_unique<upstream::NameKeeper>(*background_);
     health_checker_ = std::make_unique<upstream::HealthChecker>(*background_);
     api_key_watcher_ = std::make_unique<store::ApiKeyWatcher>();
+    fetcher_ = std::make_unique<fetch::Client>();
+    issuers_ = std::make_unique<issuer::IssuerService>(*background_, *fetcher_);
   }
   name_keeper_->keep(current()->groups);
   health_checker_->check(current()->health_checks);
   api_key_watcher_->watch(current()->api_key_files);
+  issuers_->use(current()->issuers);
   start_threads(current()->worker_count);
   assign({});
 }
@@ -41,7 +46,7 @@ void Workers::start() {
 void Workers::start_threads(unsigned count) {
   while (threads_.size() < count) {
     threads_.push_back(
-        std::make_unique<WorkerThread>(published_, *background_, static_cast<unsigned>(threads_.size())));
+        std::make_unique<WorkerThread>(published_, *background_, *issuers_, static_cast<unsigned>(threads_.size())));
     threads_.back()->start();
   }
 }
@@ -92,6 +97,7 @@ Result<void> Workers::reload(std::shared_ptr<const pipeline::Snapshot> snapshot,
   auto listeners = bind_listeners(listeners_, snapshot->listeners, count, going);
   if (!listeners) return std::unexpected(std::move(listeners.error()));
   const auto removed = give_up(removed_listeners(listeners_, *listeners), gone);
+  issuers_->use(snapshot->issuers);  // Before any worker can ask for their keys.
   published_.publish(std::move(snapshot));
   name_keeper_->keep(current()->groups);
   health_checker_->check(current()->health_checks);
@@ -130,6 +136,7 @@ bool Workers::finished() const {
 void Workers::join() {
   for (const auto& thread : threads_) thread->join();
   for (const auto& thread : retired_) thread->join();
+  if (fetcher_) fetcher_->stop();  // First: what it calls back goes to the background's loop.
   if (background_) background_->stop();
 }
 

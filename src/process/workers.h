@@ -12,6 +12,12 @@
 #include "process/listeners.h"
 #include "process/worker_thread.h"
 
+namespace keepgate::fetch {
+class Client;
+}
+namespace keepgate::issuer {
+class IssuerService;
+}
 namespace keepgate::net {
 class Background;
 }
@@ -75,6 +81,8 @@ class Workers {
   std::unique_ptr<store::ApiKeyWatcher> api_key_watcher_;
   std::unique_ptr<upstream::NameKeeper> name_keeper_;
   std::unique_ptr<upstream::HealthChecker> health_checker_;
+  std::unique_ptr<fetch::Client> fetcher_;
+  std::unique_ptr<issuer::IssuerService> issuers_;
   std::unique_ptr<net::Background> background_;  // Its thread ends before what it works for goes.
 };
 

@@ -42,12 +42,13 @@ std::string Compiler::Level::described() const {
 std::uint64_t Compiler::verifier_id(const auth::JwtOptions& jwt) {
   static std::atomic<std::uint64_t> last{0};
   for (const Verifier& known : verifiers_) {
-    if (known.keys == jwt.keys && known.form == jwt.form && known.leeway_s == jwt.leeway_s &&
+    if (known.keys == jwt.keys && known.issuers == jwt.issuers && known.form == jwt.form &&
+        known.leeway_s == jwt.leeway_s &&
         same_claims(known.claims, jwt.claims)) {
       return known.id;
     }
   }
-  return verifiers_.emplace_back(Verifier{jwt.keys, jwt.form, jwt.leeway_s, jwt.claims, ++last}).id;
+  return verifiers_.emplace_back(Verifier{jwt.keys, jwt.issuers, jwt.form, jwt.leeway_s, jwt.claims, ++last}).id;
 }
 
 void Compiler::compile_addresses(Location& out, const Level& level) {
@@ -79,19 +80,19 @@ void Compiler::compile_jwt(Location& out, const Level& level) {
   out.requirements = requirements(options.auth_requires);
   out.auth_delay_ms = options.auth_delay_ms.value_or(0);
   out.auth.dpop_over_tls = options.dpop_over_tls;
-  if (!options.auth_jwt) return;
-  if (options.auth_jwt->token) out.auth.jwt.token = variable(*options.auth_jwt->token);
-  if (options.auth_jwt->off) return;
-  out.auth.jwt.enabled = true;
+  out.auth.jwt.enabled = options.auth_jwt && !options.auth_jwt->off;
+  compile_issuers(out.auth.jwt, level);
+  if (options.auth_jwt && options.auth_jwt->token) out.auth.jwt.token = variable(*options.auth_jwt->token);
+  if (!out.auth.jwt.enabled) return;
   out.auth.jwt.realm = text(options.auth_jwt->realm);
   if (options.jwt_form) out.auth.jwt.form = options.jwt_form->value;
   out.auth.jwt.leeway_s = options.jwt_leeway_s.value_or(0);
   if (options.jwt_key_files) {
     out.auth.jwt.keys = key_set(*options.jwt_key_files, false);
     check_token_form(out.auth.jwt, level);
-  } else if (level.location || level.server.locations.empty()) {
+  } else if (out.auth.jwt.issuers.empty() && (level.location || level.server.locations.empty())) {
     warning(code::missing_keys, cat("auth_jwt without auth_jwt_key_file: ", level.described(), " answers 503"),
-            options.auth_jwt->at, "auth_jwt_key_file FILE;");
+            options.auth_jwt->at, "auth_jwt_key_file FILE; or auth_jwt_issuer URL;");
   }
   out.auth.jwt.verifier_id = verifier_id(out.auth.jwt);
   out.auth.jwt.require = requirements(options.jwt_requires);

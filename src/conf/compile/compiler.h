@@ -200,6 +200,12 @@ class Compiler {
   const MatchModel* match_named(const std::optional<Word>& name);
   std::optional<route::Regex> match_regex(const Word& word);
 
+  // issuers.cc
+  void compile_issuers(auth::JwtOptions& jwt, const Level& level);
+  std::shared_ptr<auth::Issuer> issuer(const JwtIssuerModel& model);
+  std::shared_ptr<const std::string> authorities(const Word& file);
+  void report_unused_issuers();
+
   // keys.cc
   std::shared_ptr<const crypto::KeySet> key_set(const std::vector<Word>& files, bool errors);
   std::shared_ptr<const crypto::Key> signing_key(const Word& file);
@@ -282,12 +288,14 @@ class Compiler {
   std::map<std::string, std::shared_ptr<const tls::ClientContext>> client_contexts_;
   struct Verifier {
     std::shared_ptr<const crypto::KeySet> keys;
+    std::vector<auth::AcceptedIssuer> issuers;
     auth::TokenForm form;
     std::int64_t leeway_s;
     auth::IdentityClaims claims;
     std::uint64_t id;
   };
   std::vector<Verifier> verifiers_;
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::pair<Position, bool>> issuers_used_;  // By file and offset.
   std::vector<PendingLog> pending_logs_;
   std::vector<std::pair<std::string, Position>> temp_folders_;
   std::vector<std::unique_ptr<Listener>> listeners_;

@@ -69,6 +69,7 @@ std::span<const DirectiveRow> client_certificate_rows();
 std::span<const DirectiveRow> access_rows();
 std::span<const DirectiveRow> api_key_rows();
 std::span<const DirectiveRow> jwt_rows();
+std::span<const DirectiveRow> issuer_rows();
 std::span<const DirectiveRow> keepgate_rows();
 std::span<const DirectiveRow> ignored_rows();
 std::span<const DirectiveRow> refused_nginx_rows();

@@ -23,6 +23,7 @@ std::span<const DirectiveTable> directive_tables() {
       {"Access", access_rows()},
       {"API keys", api_key_rows()},
       {"JSON Web Tokens", jwt_rows()},
+      {"Issuers", issuer_rows()},
       {"Keepgate's own", keepgate_rows()},
       {"Accepted without effect", ignored_rows()},
       {"nginx's, not built", refused_nginx_rows()},
