@@ -20,8 +20,12 @@ net::Task<bool> BodyPump::write(iovec* pieces, int count) {
   std::size_t bytes = 0;  // Now: write_all() changes the pieces.
   for (int i = 0; i < count; ++i) bytes += pieces[i].iov_len;
   const auto sent = co_await net::write_all(upstream_, pieces, count, send_timeout_ms_);
-  if (!sent && sent.error().kind == ErrorKind::timeout) {
-    stalled_ = true;
+  if (!sent) {
+    if (sent.error().kind == ErrorKind::timeout) {
+      stalled_ = true;
+    } else {
+      cut_off_ms_ = x_.now().monotonic_ms;
+    }
     upstream_.cancel_reader();
   }
   if (sent) x_.upstream.bytes_sent += bytes;

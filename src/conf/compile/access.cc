@@ -86,6 +86,10 @@ void Compiler::compile_jwt(Location& out, const Level& level) {
   if (!out.auth.jwt.enabled) return;
   out.auth.jwt.realm = text(options.auth_jwt->realm);
   if (options.jwt_form) out.auth.jwt.form = options.jwt_form->value;
+  if (!out.auth.jwt.issuers.empty() && out.auth.jwt.form != auth::TokenForm::jws) {
+    error(code::not_built, "'auth_jwt_issuer' with encrypted tokens is not built yet", options.jwt_form->at,
+          "say auth_jwt_type signed; where tokens of issuers are accepted");
+  }
   out.auth.jwt.leeway_s = options.jwt_leeway_s.value_or(0);
   if (options.jwt_key_files) {
     out.auth.jwt.keys = key_set(*options.jwt_key_files, false);
