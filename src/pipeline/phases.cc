@@ -226,7 +226,7 @@ bool prepare(Exchange& x) {
   x.ambiguities = canonical.ambiguities;
   x.query = x.head().query;
   if (auto refusal = check_client_certificate(x)) {
-    log(LogLevel::info, refusal->reason, ", client: ", c.peer_ip);
+    log(LogLevel::info, refusal->reason, ", client: ", c.peer_ip());
     x.refusal = *std::move(refusal);
     return false;
   }

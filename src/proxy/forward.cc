@@ -70,7 +70,7 @@ std::shared_ptr<upstream::Pool> Forward::find_pool() {
     local.address = x_.evaluate(options.bind);
     if (!local.address.empty() && !net::Address::ip_with_port(local.address)) {
       log(LogLevel::error, "invalid local address \"", printable(local.address),
-          "\", client: ", x_.connection().peer_ip);
+          "\", client: ", x_.connection().peer_ip());
       local.address = {};
     }
   }
@@ -276,7 +276,7 @@ net::Task<Forward::Ended> Forward::connect_link() {
   if (error.kind == ErrorKind::cancelled) co_return Ended::client_gone;
   if (error.code == net::bind_failed) {
     log(LogLevel::crit, error.detail, " while connecting to upstream ", peer_name(),
-        ", client: ", x_.connection().peer_ip);
+        ", client: ", x_.connection().peer_ip());
     co_return refuse(500, "internal", error.detail);
   }
   if (error.kind == ErrorKind::limit || error.kind == ErrorKind::io) {
