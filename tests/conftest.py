@@ -1,8 +1,14 @@
 """Fixtures of the whole-program tests: the real program, a recording backend, npm jose, certificates.
 
 KEEPGATE_BIN names another program than build/release/keepgate (a sanitizer build, for one).
+
+Tests run side by side (pytest -n): each has a program, folders and ports of its own. What counts CPU time, memory or
+milliseconds that another test could spoil is marked `alone`: it comes last, and no other test goes on meanwhile.
 """
+import contextlib
+import fcntl
 import os
+import shutil
 import sys
 import tempfile
 
@@ -75,3 +81,40 @@ def short_folder():
     """A folder whose path is short enough for Unix sockets."""
     with tempfile.TemporaryDirectory(prefix="kg-") as folder:
         yield folder
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: measures something that a test beside it would change")
+    if not hasattr(config, "workerinput"):
+        config.turns = tempfile.mkdtemp(prefix="kg-turns-")
+
+
+def pytest_unconfigure(config):
+    if hasattr(config, "turns"):
+        shutil.rmtree(config.turns, ignore_errors=True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    node.workerinput["turns"] = node.config.turns
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
+
+
+@contextlib.contextmanager
+def turn(folder, alone):
+    """Many at once, or one alone. The door is closed while somebody waits to be alone: the others come to an end."""
+    with open(os.path.join(folder, "door"), "ab") as door, open(os.path.join(folder, "room"), "ab") as room:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(door, fcntl.LOCK_UN)
+        yield
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    workers = getattr(item.config, "workerinput", None)
+    with turn(workers["turns"], item.get_closest_marker("alone") is not None) if workers else contextlib.nullcontext():
+        yield

@@ -160,6 +160,7 @@ def test_a_log_line_after_a_cut_answer_reads_nothing_that_is_gone(keepgate, orig
 # An interim answer and the final one never share the wire.
 
 
+@pytest.mark.alone
 def test_100_continue_that_cannot_be_written_yet_does_not_meet_the_answer(keepgate, origin):
     """The client takes no bytes, so that its connection is full when 100 Continue is due; the answer comes early."""
     backend = origin(lambda request: answer_bytes(body=b"e" * 3000), early=True)

@@ -77,7 +77,7 @@ def test_opening_the_logs_again_under_load_loses_no_line(keepgate):
         for number in range(rotations):
             os.rename(gate.path("access.log"), gate.path(f"access.{number}"))
             gate.kill(signal.SIGUSR1)
-            wait_until(lambda: os.path.exists(gate.path("access.log")))
+            wait_until(lambda: gate.read("access.log").count("\n") >= 5)
         result = load.stop_without_failures(least=50)
     gate.stop(signal.SIGQUIT)
     names = ["access.log"] + [f"access.{number}" for number in range(rotations)]

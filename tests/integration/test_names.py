@@ -7,7 +7,7 @@ import pytest
 from harness.dns import A, REFUSED, SERVER_FAILURE
 from harness.gate import run_cli
 from harness.origin import answer_bytes
-from harness.ports import wait_until
+from harness.ports import free_port, wait_until
 
 
 class Neighbours:
@@ -17,22 +17,13 @@ class Neighbours:
         self.hosts = hosts
         self.seen = {host: [] for host in hosts}
         self.listeners = {}
-        self.port = None
-        while not self.listeners:
-            port = None
-            for host in hosts:
-                sock = socket.socket()
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    sock.bind((host, port or 0))
-                except OSError:
-                    self.close()
-                    self.listeners = {}
-                    break
-                port = sock.getsockname()[1]
-                sock.listen(64)
-                self.listeners[host] = sock
-            self.port = port
+        self.port = free_port()
+        for host in hosts:
+            sock = socket.socket()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((host, self.port))
+            sock.listen(64)
+            self.listeners[host] = sock
         for host, sock in self.listeners.items():
             threading.Thread(target=self.accept, args=(host, sock), daemon=True).start()
 

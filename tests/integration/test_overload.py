@@ -245,6 +245,7 @@ def resident_bytes(pid):
 IDLE_BYTES_MAX, SLOW_BYTES_MAX = 4 * 1024, 32 * 1024
 
 
+@pytest.mark.alone
 def test_memory_of_idle_and_of_slow_connections_is_bounded(keepgate):
     count = 1000
     needed = 2 * count + 200
@@ -315,6 +316,7 @@ def clock(tmp_path, monkeypatch):
 YEARS = 10 * 365 * 86400
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("step", [3600, -3600, YEARS, -YEARS])
 def test_a_step_of_the_clock_disturbs_neither_timers_nor_limits(keepgate, origin, clock, step):
     backend = origin(lambda request: (time.sleep(0.3), answer_bytes())[1] if request.target == "/up/slow" else answer_bytes())

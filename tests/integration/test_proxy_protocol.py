@@ -7,7 +7,7 @@ import time
 import pytest
 
 from harness.certificates import server_context
-from harness.ports import wait_until
+from harness.ports import free_port, wait_until
 from harness.wire import Client, request_bytes
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -191,7 +191,7 @@ class Behind:
 
     def __init__(self, tls=None):
         self.headers, self.requests, self.tls = [], [], tls
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(("127.0.0.1", free_port()))
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         threading.Thread(target=self.run, daemon=True).start()
 

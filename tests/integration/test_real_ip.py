@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from harness.jose import payload_of
-from harness.ports import wait_until
+from harness.ports import free_port, wait_until
 from harness.wire import Client, request_bytes
 
 TELLS = (
@@ -159,8 +159,8 @@ def test_ipv6_peers(keepgate, origin):
     backend = origin()
     try:
         with socket.socket(socket.AF_INET6) as probe:
-            probe.bind(("::1", 0))
-            port = probe.getsockname()[1]
+            port = free_port()
+            probe.bind(("::1", port))
     except OSError:
         pytest.skip("no IPv6 here")
     keepgate(

@@ -4,6 +4,8 @@ import socket
 import struct
 import threading
 
+from .ports import free_port
+
 A, CNAME, SOA, AAAA, SRV = 1, 5, 6, 28, 33
 SERVER_FAILURE, NO_SUCH_NAME, REFUSED = 2, 3, 5
 
@@ -30,18 +32,12 @@ class DnsServer:
         self.questions = []
         self.mode = None
         self.negative_ttl = 1
-        while True:
-            self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.udp.bind(("127.0.0.1", 0))
-            self.port = self.udp.getsockname()[1]
-            self.tcp = socket.socket()
-            self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                self.tcp.bind(("127.0.0.1", self.port))
-                break
-            except OSError:
-                self.udp.close()
-                self.tcp.close()
+        self.port = free_port()
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind(("127.0.0.1", self.port))
+        self.tcp = socket.socket()
+        self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.tcp.bind(("127.0.0.1", self.port))
         self.tcp.listen(16)
         self.address = f"127.0.0.1:{self.port}"
         for target in (self._serve_udp, self._serve_tcp):

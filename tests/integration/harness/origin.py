@@ -10,6 +10,8 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from .ports import free_port
+
 
 @dataclass
 class Received:
@@ -193,8 +195,8 @@ class Origin:
         else:
             self.listener = socket.socket()
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self.listener.bind(("127.0.0.1", 0))
-            self.port = self.listener.getsockname()[1]
+            self.port = free_port()  # Not the kernel's choice: after close() nobody else gets it.
+            self.listener.bind(("127.0.0.1", self.port))
             self.address = f"127.0.0.1:{self.port}"
         self.listener.listen(128)
         self.thread = threading.Thread(target=self._accept, daemon=True)
