@@ -21,6 +21,13 @@ std::unexpected<Error> system_failure(ErrorKind kind, std::string_view code, std
   return fail(kind, Blame::us, code, cat(what, " failed (", number, ": ", std::strerror(number), ")"));
 }
 
+std::unexpected<Error> listen_failure(std::string_view what) {
+  const bool taken = errno == EADDRINUSE;
+  auto failure = system_failure(ErrorKind::io, "listen", what);
+  if (taken) failure.error().retry = Retry::always;
+  return failure;
+}
+
 void set_flag(int descriptor, int level, int name, int value) {
   ::setsockopt(descriptor, level, name, &value, sizeof value);
 }
@@ -74,13 +81,13 @@ Result<int> listen_on(const Address& address, const ListenOptions& options) {
   }
   apply_tuning(descriptor, address, options.tuning);
   if (bind_to(descriptor, address) != 0) {
-    auto failure = system_failure(ErrorKind::io, "listen", cat("bind() to ", address.text()));
+    auto failure = listen_failure(cat("bind() to ", address.text()));
     ::close(descriptor);
     return failure;
   }
   if (address.is_unix()) ::chmod(address.text().c_str() + 5, options.unix_mode);
   if (::listen(descriptor, options.backlog) != 0) {
-    auto failure = system_failure(ErrorKind::io, "listen", cat("listen() on ", address.text()));
+    auto failure = listen_failure(cat("listen() on ", address.text()));
     ::close(descriptor);
     return failure;
   }

@@ -44,6 +44,7 @@ struct ListenOptions {
 };
 
 // A bound, listening descriptor. A stale Unix socket file that nobody listens on is replaced; a live one is an error.
+// Where somebody else has the address, who may soon be gone, the error says Retry::always.
 Result<int> listen_on(const Address& address, const ListenOptions& options);
 
 void set_backlog(int listener, int backlog);

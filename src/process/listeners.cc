@@ -3,7 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <string>
+#include <thread>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/log.h"
@@ -50,24 +53,13 @@ void extend(Listener& listener, const pipeline::ListenerConfig& config, unsigned
   }
 }
 
-}  // namespace
-
-Socket::~Socket() { ::close(descriptor_); }
-
-bool Listener::is_for(const pipeline::ListenerConfig& config) const {
-  if (!(address == config.address)) return false;
-  return fixed || address.family() != AF_INET6 || ipv6_only == config.ipv6_only;
-}
-
-void Listener::unlink_path() const {
-  if (address.is_unix() && !fixed) ::unlink(address.text().c_str() + std::string_view("unix:").size());
-}
-
-Result<std::vector<Listener>> bind_listeners(const std::vector<Listener>& have,
-                                             const std::vector<pipeline::ListenerConfig>& wanted, unsigned workers,
-                                             const std::vector<net::Address>& going) {
+// All or nothing; the failure names every address that could not be had.
+Result<std::vector<Listener>> bind_once(const std::vector<Listener>& have,
+                                        const std::vector<pipeline::ListenerConfig>& wanted,
+                                        const std::vector<net::Address>& going) {
   std::vector<Listener> out, fresh;
   std::string failures;
+  Retry retry = Retry::always;  // Unless one of them cannot be had later either.
   for (const pipeline::ListenerConfig& config : wanted) {
     const auto found = std::ranges::find_if(have, [&](const Listener& one) { return one.is_for(config); });
     if (found != have.end()) {
@@ -83,19 +75,49 @@ Result<std::vector<Listener>> bind_listeners(const std::vector<Listener>& have,
       out.push_back(std::move(*listener));
     } else {
       append(failures, failures.empty() ? "" : "; ", listener.error().detail);
+      if (listener.error().retry == Retry::never) retry = Retry::never;
     }
   }
   if (!failures.empty()) {
     for (const Listener& one : fresh) one.unlink_path();
-    return fail(ErrorKind::io, Blame::configuration, "listen", std::move(failures));
+    return std::unexpected(Error{ErrorKind::io, Blame::configuration, retry, "listen", std::move(failures)});
   }
+  return out;
+}
+
+}  // namespace
+
+Socket::~Socket() { ::close(descriptor_); }
+
+bool Listener::is_for(const pipeline::ListenerConfig& config) const {
+  if (!(address == config.address)) return false;
+  return fixed || address.family() != AF_INET6 || ipv6_only == config.ipv6_only;
+}
+
+void Listener::unlink_path() const {
+  if (address.is_unix() && !fixed) ::unlink(address.text().c_str() + std::string_view("unix:").size());
+}
+
+void pause_before_next_bind() { std::this_thread::sleep_for(std::chrono::milliseconds(bind_pause_ms)); }
+
+Result<std::vector<Listener>> bind_listeners(const std::vector<Listener>& have,
+                                             const std::vector<pipeline::ListenerConfig>& wanted, unsigned workers,
+                                             const std::vector<net::Address>& going,
+                                             const std::function<void()>& pause) {
+  auto out = bind_once(have, wanted, going);
+  for (int tries = 1; !out && out.error().retry == Retry::always && tries < bind_tries_max; ++tries) {
+    log(LogLevel::warn, out.error().detail, "; trying again after ", bind_pause_ms, " ms");
+    pause();
+    out = bind_once(have, wanted, going);
+  }
+  if (!out) return out;
   // INVARIANT: nothing fails from here on. A socket that joined others gets connections, and must not be closed again.
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    for (const auto& socket : out[i].sockets) {
+    for (const auto& socket : (*out)[i].sockets) {
       net::set_backlog(socket->descriptor(), wanted[i].backlog);
       net::apply_tuning(socket->descriptor(), wanted[i].address, wanted[i].tuning);
     }
-    extend(out[i], wanted[i], workers);
+    extend((*out)[i], wanted[i], workers);
   }
   return out;
 }

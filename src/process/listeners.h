@@ -5,6 +5,8 @@
 // with workers. Bounds: as many sockets for an address as there are workers.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -38,11 +40,18 @@ struct Listener {
   void unlink_path() const;  // Of a Unix socket: nobody finds it any longer.
 };
 
+// An address that somebody else has is asked for again, as in nginx: that program may be about to end, and of two that
+// start at once each can be in the other's way. Between the tries nothing is held, or two could wait for each other.
+inline constexpr int bind_tries_max = 5;
+inline constexpr std::int64_t bind_pause_ms = 500;
+void pause_before_next_bind();  // Blocks the thread for bind_pause_ms.
+
 // What `wanted` asks for: sockets of `have` where they fit, new ones where not. On failure nothing has changed.
 // `going`: addresses of sockets of ours that are not listened on any more, but are still open.
 Result<std::vector<Listener>> bind_listeners(const std::vector<Listener>& have,
                                              const std::vector<pipeline::ListenerConfig>& wanted, unsigned workers,
-                                             const std::vector<net::Address>& going = {});
+                                             const std::vector<net::Address>& going = {},
+                                             const std::function<void()>& pause = pause_before_next_bind);
 
 // Those of `before` that `after` has not.
 std::vector<Listener> removed_listeners(const std::vector<Listener>& before, const std::vector<Listener>& after);

@@ -36,6 +36,8 @@ std::vector<ListenerConfig> wanted(std::initializer_list<net::Address> addresses
   return out;
 }
 
+void at_once() {}  // No pause before the next try.
+
 // errno of a connection that may take a moment only.
 int connect_to(const net::Address& address) {
   const int descriptor = ::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -44,6 +46,16 @@ int connect_to(const net::Address& address) {
   const int error = ::connect(descriptor, address.native(), address.native_bytes()) == 0 ? 0 : errno;
   ::close(descriptor);
   return error;
+}
+
+// Bound without a pause between the tries: after `pauses` of them the owner of the address lets it go.
+int pauses_until_bound(const net::Address& address, std::vector<Listener>& owner, int pauses) {
+  int made = 0;
+  const auto pause = [&] {
+    if (++made == pauses) owner.clear();
+  };
+  const auto bound = bind_listeners({}, wanted({address}), 2, {}, pause);
+  return bound ? made : -made;
 }
 
 TEST(Listeners, makes_a_socket_for_each_worker) {
@@ -71,11 +83,53 @@ TEST(Listeners, do_not_share_an_address_with_another_owner) {
   const net::Address address = free_address();
   const auto first = bind_listeners({}, wanted({address}), 2);
   ASSERT_TRUE(first);
-  const auto second = bind_listeners({}, wanted({address}), 2);
+  const auto second = bind_listeners({}, wanted({address}), 2, {}, at_once);
   ASSERT_FALSE(second);
   EXPECT_NE(second.error().detail.find("Address already in use"), std::string::npos);
-  const auto wildcard = bind_listeners({}, wanted({*net::Address::ip("0.0.0.0", address.port())}), 1);
+  const auto wildcard = bind_listeners({}, wanted({*net::Address::ip("0.0.0.0", address.port())}), 1, {}, at_once);
   EXPECT_FALSE(wildcard);
+}
+
+TEST(Listeners, an_address_that_becomes_free_between_the_tries_is_had) {
+  for (int pauses = 1; pauses < bind_tries_max; ++pauses) {
+    const net::Address address = free_address();
+    auto owner = bind_listeners({}, wanted({address}), 2);
+    ASSERT_TRUE(owner);
+    EXPECT_EQ(pauses_until_bound(address, *owner, pauses), pauses);
+  }
+}
+
+TEST(Listeners, an_address_that_stays_taken_is_given_up_after_the_last_try) {
+  const net::Address address = free_address();
+  auto owner = bind_listeners({}, wanted({address}), 1);
+  ASSERT_TRUE(owner);
+  EXPECT_EQ(pauses_until_bound(address, *owner, bind_tries_max), -(bind_tries_max - 1));
+}
+
+TEST(Listeners, an_address_that_nobody_can_have_is_not_asked_for_again) {
+  std::vector<Listener> nobody;
+  EXPECT_EQ(pauses_until_bound(*net::Address::ip("203.0.113.1", 1), nobody, 1), 0);
+  const net::Address taken = free_address();
+  const auto owner = bind_listeners({}, wanted({taken}), 1);
+  ASSERT_TRUE(owner);
+  int pauses = 0;
+  const auto both = bind_listeners({}, wanted({taken, *net::Address::ip("203.0.113.1", 1)}), 1, {}, [&] { ++pauses; });
+  EXPECT_FALSE(both);
+  EXPECT_EQ(pauses, 0) << "one of two that cannot be had is enough";
+}
+
+TEST(Listeners, nothing_is_held_between_the_tries) {
+  const net::Address good = free_address(), taken = free_address();
+  auto owner = bind_listeners({}, wanted({taken}), 1);
+  ASSERT_TRUE(owner);
+  int refused = 0;
+  const auto both = bind_listeners({}, wanted({good, taken}), 1, {}, [&] {
+    refused = connect_to(good);
+    owner->clear();
+  });
+  EXPECT_EQ(refused, ECONNREFUSED) << "two programs could wait for each other";
+  ASSERT_TRUE(both) << both.error().detail;
+  EXPECT_EQ(connect_to(good), 0);
 }
 
 TEST(Listeners, a_wildcard_joins_an_address_of_ours) {
@@ -89,7 +143,7 @@ TEST(Listeners, a_failure_leaves_nothing_bound_and_names_every_address) {
   const net::Address taken = free_address(), good = free_address();
   const auto owner = bind_listeners({}, wanted({taken}), 1);
   ASSERT_TRUE(owner);
-  const auto failed = bind_listeners({}, wanted({good, taken}), 2);
+  const auto failed = bind_listeners({}, wanted({good, taken}), 2, {}, at_once);
   ASSERT_FALSE(failed);
   EXPECT_NE(failed.error().detail.find(taken.text()), std::string::npos);
   EXPECT_EQ(connect_to(good), ECONNREFUSED);
@@ -143,7 +197,7 @@ TEST(Listeners, an_address_on_its_way_out_can_be_had_again) {
   const auto before = bind_listeners({}, wanted({address}), 2);
   ASSERT_TRUE(before);
   for (const auto& socket : (*before)[0].sockets) ASSERT_TRUE(net::send_nobody_new(socket->descriptor()));
-  EXPECT_FALSE(bind_listeners({}, wanted({address}), 2)) << "for others it is still taken";
+  EXPECT_FALSE(bind_listeners({}, wanted({address}), 2, {}, at_once)) << "for others it is still taken";
   const auto again = bind_listeners({}, wanted({address}), 2, {address});
   ASSERT_TRUE(again) << again.error().detail;
   EXPECT_EQ(connect_to(address), 0);
