@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/thread.h"
 #include "fetch/transfer.h"
 
 namespace keepgate::fetch {
@@ -135,17 +136,10 @@ void Client::fetch(Request request, Callback callback) {
     const std::lock_guard lock(mutex_);
     std::string why;
     const CurlLibrary* library = stopped_ ? nullptr : CurlLibrary::load(why);
-    if (library && !inside_) {
-      inside_ = std::make_unique<Inside>(*library, bounds_);
-      // Signals are the main thread's.
-      sigset_t all, before;
-      sigfillset(&all);
-      ::pthread_sigmask(SIG_BLOCK, &all, &before);
-      thread_ = std::thread([inside = inside_.get()] { inside->run(); });
-      ::pthread_setname_np(thread_.native_handle(), "kg-fetch");
-      ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    }
-    if (library) {
+    const bool runs = library && (inside_ || start(*library));
+    if (library && !runs) {
+      error = {ErrorKind::io, Blame::us, Retry::never, "fetch_failed", "the system refuses a thread"};
+    } else if (library) {
       if (inside_->post(std::move(request), callback)) return;
       error = too_many();
     } else if (!stopped_) {
@@ -153,6 +147,19 @@ void Client::fetch(Request request, Callback callback) {
     }
   }
   callback(std::unexpected(std::move(error)));
+}
+
+bool Client::start(const CurlLibrary& library) {
+  inside_ = std::make_unique<Inside>(library, bounds_);
+  // Signals are the main thread's.
+  sigset_t all, before;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_BLOCK, &all, &before);
+  const bool started = start_thread(thread_, [inside = inside_.get()] { inside->run(); });
+  if (started) ::pthread_setname_np(thread_.native_handle(), "kg-fetch");
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (!started) inside_.reset();
+  return started;
 }
 
 void Client::stop() {

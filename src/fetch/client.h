@@ -13,6 +13,8 @@
 
 namespace keepgate::fetch {
 
+struct CurlLibrary;
+
 struct ClientBounds {
   std::size_t transfers = 32;          // At a time.
   std::size_t connections = 32;        // Kept.
@@ -32,7 +34,8 @@ class Client final : public Fetcher {
   void stop();
 
  private:
-  class Inside;  // What lives on the thread.
+  class Inside;                            // What lives on the thread.
+  bool start(const CurlLibrary& library);  // False: there is no thread.
   std::mutex mutex_;
   ClientBounds bounds_;
   bool stopped_ = false;

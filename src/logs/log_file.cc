@@ -1,5 +1,6 @@
 #include "logs/log_file.h"
 
+#include "base/bytes.h"
 #include "logs/log_buffer.h"
 #include "logs/log_writer.h"
 
@@ -31,9 +32,14 @@ std::shared_ptr<LogFile> LogFile::open(const std::string& path, std::string& err
     writer.by_path.erase(path);
     return nullptr;
   }
-  std::shared_ptr<LogFile> file(new LogFile(std::make_shared<LogBuffer>(path, std::move(output))));
+  auto buffer = std::make_shared<LogBuffer>(path, std::move(output));
+  if (!writer.add(buffer)) {
+    error = cat(path, ": the system refuses a thread that writes logs");
+    writer.by_path.erase(path);
+    return nullptr;
+  }
+  std::shared_ptr<LogFile> file(new LogFile(std::move(buffer)));
   known = file;
-  writer.add(file->buffer_);
   return file;
 }
 

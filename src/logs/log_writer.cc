@@ -4,6 +4,8 @@
 #include <csignal>
 #include <utility>
 
+#include "base/thread.h"
+
 namespace keepgate::logs {
 
 namespace {
@@ -16,20 +18,23 @@ LogWriter& LogWriter::instance() {
   return writer;
 }
 
-void LogWriter::add(std::shared_ptr<LogBuffer> buffer) {
-  {
-    const std::lock_guard lock(files_mutex_);
-    files_.push_back(std::move(buffer));
-  }
-  if (running_) return;
+bool LogWriter::add(const std::shared_ptr<LogBuffer>& buffer) {
+  if (!running_ && !start()) return false;
+  const std::lock_guard lock(files_mutex_);
+  files_.push_back(buffer);
+  return true;
+}
+
+bool LogWriter::start() {
   stopping_ = false;
   // The thread starts with all signals blocked: they are for other threads, and a SIGPIPE is told by write()'s errno.
   sigset_t all, before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
   running_ = true;
-  thread_ = std::thread([this] { run(); });
+  if (!start_thread(thread_, [this] { run(); })) running_ = false;
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return running_;
 }
 
 void LogWriter::remove(const std::shared_ptr<LogBuffer>& buffer) {

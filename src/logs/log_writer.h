@@ -28,7 +28,8 @@ class LogWriter {
   std::mutex lifecycle;
   std::map<std::string, std::weak_ptr<LogFile>> by_path;  // Guarded by lifecycle.
 
-  void add(std::shared_ptr<LogBuffer> buffer);            // Starts the thread with the first.
+  [[nodiscard]] bool add(
+      const std::shared_ptr<LogBuffer>& buffer);          // Starts the thread with the first; false: it cannot.
   void remove(const std::shared_ptr<LogBuffer>& buffer);  // Ends it with the last.
   void stop();
 
@@ -38,6 +39,7 @@ class LogWriter {
   void poke(bool urgent);
 
  private:
+  bool start();
   void run();
   bool drain_all(bool reopen);
   bool pause(bool busy);

@@ -4,6 +4,8 @@
 #include <signal.h>
 
 #include "base/error.h"
+#include "base/log.h"
+#include "base/thread.h"
 
 namespace keepgate::net {
 
@@ -38,13 +40,18 @@ Detached end(Loop& loop) {
 Background::Background()
     : loop_(std::make_unique<Loop>()),
       dns_(std::make_unique<DnsClient>(*loop_)),
-      resolver_(std::make_unique<Resolver>(*loop_, *dns_)) {
+      resolver_(std::make_unique<Resolver>(*loop_, *dns_)) {}
+
+bool Background::start() {
+  if (!loop_->valid()) return false;
   // Signals are the main thread's.
   sigset_t all, before;
   sigfillset(&all);
   ::pthread_sigmask(SIG_BLOCK, &all, &before);
-  thread_ = std::thread([this] { loop_->run(); });
+  stopped_ = !start_thread(thread_, [this] { loop_->run(); });
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (stopped_) log(LogLevel::alert, "the background: the system refuses a thread");
+  return !stopped_;
 }
 
 Background::~Background() { stop(); }

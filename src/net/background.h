@@ -48,12 +48,13 @@ class ReplyAddress {
 
 class Background {
  public:
-  Background();
+  Background();   // Makes its loop; start() starts its thread.
   ~Background();  // Stops it.
   Background(const Background&) = delete;
   Background& operator=(const Background&) = delete;
 
-  void stop();  // Whoever waits is answered; then the thread ends.
+  [[nodiscard]] bool start();  // False, and said in the log: the system has no thread or no descriptors left.
+  void stop();                 // Whoever waits is answered; then the thread ends.
 
   Loop& loop() { return *loop_; }
   // On its own loop only:
@@ -69,7 +70,7 @@ class Background {
   std::unique_ptr<DnsClient> dns_;
   std::unique_ptr<Resolver> resolver_;
   std::thread thread_;
-  bool stopped_ = false;
+  bool stopped_ = true;
   bool ending_ = false;
 };
 

@@ -49,9 +49,12 @@ int connected_datagram_socket(const Address& server) {
 
 // Every datagram that waits must be taken: the edge tells of the first only.
 IoResult next_datagram(Stream& stream, std::string& buffer) {
-  const ssize_t got = ::recv(stream.descriptor(), buffer.data(), buffer.size(), 0);
+  ssize_t got = 0;
+  do {
+    got = ::recv(stream.descriptor(), buffer.data(), buffer.size(), 0);
+  } while (got < 0 && errno == EINTR);
   if (got >= 0) return {Io::ok, static_cast<std::size_t>(got)};
-  if (errno != EAGAIN && errno != EINTR) return {Io::failed, 0, errno};
+  if (errno != EAGAIN) return {Io::failed, 0, errno};
   return stream.read(buffer.data(), buffer.size());  // Clears the readiness, or finds what just came.
 }
 

@@ -36,11 +36,11 @@ void Waiter::wake(Wake reason) {
 Loop::Loop() {
   epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
   wake_descriptor_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  KG_ASSERT(epoll_ >= 0 && wake_descriptor_ >= 0);
   epoll_event event{};
   event.events = EPOLLIN | EPOLLET;
   event.data.ptr = nullptr;
-  KG_ASSERT(::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_descriptor_, &event) == 0);
+  valid_ = epoll_ >= 0 && wake_descriptor_ >= 0 && ::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_descriptor_, &event) == 0;
+  if (!valid_) log(LogLevel::alert, "an event loop cannot be made: ", std::strerror(errno));
   watches_.next = watches_.previous = &watches_;
   now_ = Now::read();
   timers_.advance(now_.monotonic_ms);
@@ -50,8 +50,8 @@ Loop::Loop() {
 Loop::~Loop() {
   bury();
   for (Watch* watch : spare_) delete watch;
-  ::close(wake_descriptor_);
-  ::close(epoll_);
+  if (wake_descriptor_ >= 0) ::close(wake_descriptor_);
+  if (epoll_ >= 0) ::close(epoll_);
   if (current_loop == this) current_loop = nullptr;
 }
 

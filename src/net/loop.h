@@ -87,6 +87,8 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
+  bool valid() const { return valid_; }  // The kernel gave what a loop needs; the others are only destroyed.
+
   static Loop& current();  // The loop this thread runs. INVARIANT: there is one.
 
   void run();                                   // Until stop().
@@ -125,6 +127,7 @@ class Loop {
   void take_messages();
   void bury();
 
+  bool valid_ = false;
   int epoll_ = -1;
   int wake_descriptor_ = -1;
   Now now_;

@@ -342,6 +342,7 @@ TEST_F(ResolverTest, after_a_stop_everybody_is_answered) {
 
 TEST(Background, answers_another_loop_and_stops_while_it_is_asked) {
   Background background;
+  ASSERT_TRUE(background.start());
   Loop loop;
   ResolverOptions options;
   options.servers = {*Address::ip("127.0.0.1", 9)};  // Nobody answers there.

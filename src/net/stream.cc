@@ -80,19 +80,23 @@ IoResult Stream::read(char* out, std::size_t bytes_max) {
     return {Io::ok, static_cast<std::size_t>(got)};
   }
   if (got == 0) return {Io::closed};
-  if (errno == EAGAIN || errno == EINTR) {
+  if (errno == EAGAIN) {
     watch_->readable = false;
     return {Io::want_read};
   }
+  if (errno == EINTR) return read(out, bytes_max);  // There is no other edge to wait for.
   return {Io::failed, 0, errno};
 }
 
 IoResult Stream::peek(char* out, std::size_t bytes_max) {
-  const ssize_t got = ::recv(descriptor_, out, bytes_max, MSG_PEEK);
+  ssize_t got = 0;
+  do {
+    got = ::recv(descriptor_, out, bytes_max, MSG_PEEK);
+  } while (got < 0 && errno == EINTR);
   watch_->readable = watch_->hangup;
   if (got > 0) return {Io::ok, static_cast<std::size_t>(got)};
   if (got == 0) return {Io::closed};
-  if (errno == EAGAIN || errno == EINTR) return {Io::want_read};
+  if (errno == EAGAIN) return {Io::want_read};
   return {Io::failed, 0, errno};
 }
 
@@ -101,6 +105,7 @@ bool Stream::skip(std::size_t bytes) {
   char sink[4096];
   while (bytes > 0) {
     const ssize_t got = ::recv(descriptor_, sink, std::min(bytes, sizeof sink), 0);
+    if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return false;
     bytes -= static_cast<std::size_t>(got);
   }
@@ -119,10 +124,11 @@ IoResult Stream::write(const iovec* pieces, int count) {
     sent = ::sendmsg(descriptor_, &message, MSG_NOSIGNAL);
   }
   if (sent >= 0) return {Io::ok, static_cast<std::size_t>(sent)};
-  if (errno == EAGAIN || errno == EINTR) {
+  if (errno == EAGAIN) {
     watch_->writable = false;
     return {Io::want_write};
   }
+  if (errno == EINTR) return write(pieces, count);
   return {Io::failed, 0, errno};
 }
 

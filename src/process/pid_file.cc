@@ -17,6 +17,15 @@ namespace keepgate::process {
 
 namespace {
 constexpr std::string_view aside = ".oldbin";
+
+bool write_whole(int descriptor, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(descriptor, text.data(), text.size());
+    if (written < 0 && errno != EINTR) return false;
+    if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
 }  // namespace
 
 PidFile::~PidFile() {
@@ -29,7 +38,7 @@ bool PidFile::write(const std::string& path) {
   ::unlink(path.c_str());
   descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
   const std::string text = cat(::getpid(), "\n");
-  if (descriptor_ < 0 || ::write(descriptor_, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+  if (descriptor_ < 0 || !write_whole(descriptor_, text)) {
     log(LogLevel::emerg, "the pid file ", path, " cannot be written: ", std::strerror(errno));
     return false;
   }

@@ -72,6 +72,15 @@ bool prepare(const ServeOptions& options, const SnapshotPointer& snapshot, const
   return pid_file.write(snapshot->pid_file) && change_user(*snapshot);
 }
 
+int give_up(Workers& workers, bool replaces, PidFile& pid_file, Daemonizer& daemonizer) {
+  workers.stop(replaces ? Sockets::hand_over : Sockets::close);
+  workers.join();
+  logs::LogFile::flush_all();
+  pid_file.remove();
+  daemonizer.report(EXIT_FAILURE);
+  return EXIT_FAILURE;
+}
+
 }  // namespace
 
 int serve(const ServeOptions& options) {
@@ -91,15 +100,14 @@ int serve(const ServeOptions& options) {
   Workers workers;
   PidFile pid_file;
   if (!snapshot || !prepare(options, snapshot, inherited, workers, pid_file)) {
-    workers.drain(inherited.replaces ? Sockets::hand_over : Sockets::close);  // There are none, but paths of sockets.
-    logs::LogFile::flush_all();
-    pid_file.remove();
-    daemonizer.report(EXIT_FAILURE);
-    return EXIT_FAILURE;
+    return give_up(workers, inherited.replaces, pid_file, daemonizer);
   }
   const bool replaces = inherited.replaces;
   inherited.listeners.clear();
-  workers.start();
+  if (const auto started = workers.start(); !started) {
+    log(LogLevel::emerg, started.error().detail);
+    return give_up(workers, replaces, pid_file, daemonizer);
+  }
   log(LogLevel::notice, "keepgate/" KG_VERSION_TEXT " serves with ", snapshot->worker_count, " workers, configuration ",
       snapshot->hash.substr(0, 12));
   daemonizer.report(EXIT_SUCCESS);

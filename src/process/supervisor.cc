@@ -171,8 +171,12 @@ void Supervisor::hibernate() {
 }
 
 void Supervisor::wake_up() {
-  hibernating_ = false;
-  workers_.start();
+  if (const auto started = workers_.start(); !started) {
+    log(LogLevel::alert, "the workers are not back yet: ", started.error().detail);
+    waking_up_ = true;  // The next look at their health tries again.
+    return;
+  }
+  hibernating_ = waking_up_ = false;
   log(LogLevel::notice, "the workers are back");
   say_ready();
 }
@@ -209,6 +213,7 @@ void Supervisor::look_after_successor() {
 void Supervisor::check_health() {
   health_due_ms_ = now_ms() + health_period_ms_;
   workers_.reap();
+  if (waking_up_ && !ending_) wake_up();
   const std::vector<unsigned> silent = workers_.ask();
   for (const unsigned number : silent) {
     if (silent_.insert(number).second) {

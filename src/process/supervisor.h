@@ -59,6 +59,7 @@ class Supervisor {
   pid_t successor_ = 0;
   bool ending_ = false;
   bool hibernating_ = false;
+  bool waking_up_ = false;  // The workers shall be back, and could not be started.
   std::int64_t health_period_ms_;
   std::int64_t health_due_ms_;
   std::set<unsigned> silent_;  // Workers that were reported.

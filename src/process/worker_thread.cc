@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "net/loop.h"
 #include "pipeline/worker.h"
 #include "upstream/named_groups.h"
@@ -22,6 +23,7 @@ namespace keepgate::process {
 namespace {
 constexpr std::int64_t end_poll_ms = 16;
 constexpr std::int64_t stop_ms_max = 2'000;
+constexpr std::int64_t accept_again_ms = 500;
 // How long a socket that goes away is still accepted from: the last part of a handshake may be under way.
 constexpr std::int64_t handshake_ms = 200;
 
@@ -50,6 +52,7 @@ class WorkerThread::Inside {
   void use(const std::vector<SocketUse>& wanted, const std::vector<std::shared_ptr<const Socket>>& removed,
            const std::shared_ptr<const pipeline::Snapshot>& snapshot) {
     if (worker_.draining) return;
+    wanted_ = wanted;
     std::vector<std::shared_ptr<pipeline::Acceptor>> going;
     std::erase_if(acceptors_, [&](const auto& acceptor) {
       const auto is_same = [&](const SocketUse& use) { return use.socket == acceptor->owner; };
@@ -67,6 +70,7 @@ class WorkerThread::Inside {
 
   void drain(Sockets sockets, std::int64_t timeout_ms) {
     worker_.drain();
+    wanted_.clear();
     for (const auto& acceptor : std::exchange(acceptors_, {})) {
       give_up(acceptor, sockets);
     }
@@ -75,6 +79,7 @@ class WorkerThread::Inside {
 
   void stop() {
     worker_.draining = stopping_ = true;
+    wanted_.clear();
     for (const auto& acceptor : std::exchange(acceptors_, {})) unwatch(*acceptor);
     loop_.cancel_all();
     end_at(loop_.now().monotonic_ms);
@@ -95,11 +100,20 @@ class WorkerThread::Inside {
     acceptor->last_snapshot = snapshot;
     acceptor->watch = loop_.add(acceptor->descriptor, use.shared);
     if (!acceptor->watch) {
-      log(LogLevel::alert, "worker ", worker_.number, " cannot accept on ", use.address.text());
+      log(LogLevel::alert, "worker ", worker_.number, " cannot accept on ", use.address.text(), " yet");
+      if (!std::exchange(trying_again_, true)) accept_again(snapshot);
       return;
     }
     acceptors_.push_back(acceptor);
     pipeline::accept_connections(worker_, std::move(acceptor));
+  }
+
+  // The kernel sends connections to a socket whether somebody accepts from it or not, so it must not stay that way.
+  net::Detached accept_again(std::shared_ptr<const pipeline::Snapshot> snapshot) {
+    co_await net::SleepUntil(loop_, loop_.now().monotonic_ms + accept_again_ms);
+    trying_again_ = false;
+    if (worker_.draining) co_return;
+    for (const SocketUse& use : wanted_) accept_from(use, snapshot);
   }
 
   // The accepting coroutine ends later in this turn. First no more events, then what is there: in this order no
@@ -153,7 +167,9 @@ class WorkerThread::Inside {
   upstream::Pools pools_;
   upstream::NamedGroups named_groups_;
   pipeline::Worker worker_;
+  std::vector<SocketUse> wanted_;
   std::vector<std::shared_ptr<pipeline::Acceptor>> acceptors_;
+  bool trying_again_ = false;
   unsigned retiring_ = 0;
   std::int64_t deadline_ms_ = INT64_MAX;
   bool ending_ = false;
@@ -166,25 +182,32 @@ WorkerThread::WorkerThread(const Published<pipeline::Snapshot>& published, net::
 
 WorkerThread::~WorkerThread() { join(); }
 
-void WorkerThread::start() {
+bool WorkerThread::start() {
   usable_at_start();
-  std::promise<void> ready;
-  const std::future<void> is_ready = ready.get_future();
-  thread_ = std::thread([this, ready = std::move(ready)]() mutable { run(std::move(ready)); });
-  is_ready.wait();
+  std::promise<bool> ready;
+  std::future<bool> is_ready = ready.get_future();
+  if (!start_thread(thread_, [this, ready = std::move(ready)]() mutable { run(std::move(ready)); })) {
+    log(LogLevel::alert, "worker ", number_, ": the system refuses a thread");
+    return false;
+  }
+  return is_ready.get();
 }
 
 void WorkerThread::join() {
   if (thread_.joinable()) thread_.join();
 }
 
-void WorkerThread::run(std::promise<void> ready) {
+void WorkerThread::run(std::promise<bool> ready) {
   ::pthread_setname_np(::pthread_self(), cat("kg-worker-", number_).c_str());
   loop_ = std::make_unique<net::Loop>();
+  if (!loop_->valid()) {
+    finished_.store(true, std::memory_order_release);
+    return ready.set_value(false);
+  }
   place(*published_.current());
   Inside inside(*loop_, published_, background_, number_);
   inside_ = &inside;
-  ready.set_value();
+  ready.set_value(true);
   loop_->run();
   finished_.store(true, std::memory_order_release);
 }

@@ -42,7 +42,7 @@ class WorkerThread {
   WorkerThread(const WorkerThread&) = delete;
   WorkerThread& operator=(const WorkerThread&) = delete;
 
-  void start();
+  [[nodiscard]] bool start();  // False, and said in the log: the system has no thread or no descriptors left.
   bool finished() const { return finished_.load(std::memory_order_acquire); }
   void join();
   unsigned number() const { return number_; }
@@ -61,7 +61,7 @@ class WorkerThread {
 
  private:
   class Inside;  // What lives on the thread.
-  void run(std::promise<void> ready);
+  void run(std::promise<bool> ready);
   void place(const pipeline::Snapshot& snapshot);  // On its own thread: processors and priority.
 
   template <typename Action>

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/bytes.h"
 #include "net/background.h"
 #include "net/socket.h"
 #include "upstream/health_check.h"
@@ -23,24 +24,36 @@ Result<void> Workers::open(std::shared_ptr<const pipeline::Snapshot> snapshot, c
   return {};
 }
 
-void Workers::start() {
-  if (!background_) {
-    background_ = std::make_unique<net::Background>();
-    name_keeper_ = std::make_unique<upstream::NameKeeper>(*background_);
-    health_checker_ = std::make_unique<upstream::HealthChecker>(*background_);
-  }
+Result<void> Workers::start() {
+  if (auto started = start_background(); !started) return started;
+  if (auto started = start_threads(current()->worker_count); !started) return started;
   name_keeper_->keep(current()->groups);
   health_checker_->check(current()->health_checks);
-  start_threads(current()->worker_count);
   assign({});
+  return {};
 }
 
-void Workers::start_threads(unsigned count) {
+Result<void> Workers::start_background() {
+  if (background_) return {};
+  auto background = std::make_unique<net::Background>();
+  if (!background->start()) return fail(ErrorKind::io, Blame::us, "threads", "the background thread cannot be started");
+  background_ = std::move(background);
+  name_keeper_ = std::make_unique<upstream::NameKeeper>(*background_);
+  health_checker_ = std::make_unique<upstream::HealthChecker>(*background_);
+  return {};
+}
+
+Result<void> Workers::start_threads(unsigned count) {
+  const auto before = static_cast<unsigned>(threads_.size());
   while (threads_.size() < count) {
-    threads_.push_back(
-        std::make_unique<WorkerThread>(published_, *background_, static_cast<unsigned>(threads_.size())));
-    threads_.back()->start();
+    auto thread = std::make_unique<WorkerThread>(published_, *background_, static_cast<unsigned>(threads_.size()));
+    if (!thread->start()) {
+      retire_surplus(before, {});
+      return fail(ErrorKind::io, Blame::us, "threads", cat("worker ", thread->number(), " cannot be started"));
+    }
+    threads_.push_back(std::move(thread));
   }
+  return {};
 }
 
 // Socket j goes to worker j; those left over are spread, and workers left over share what there is.
@@ -83,17 +96,22 @@ Workers::SocketList Workers::give_up(const std::vector<Listener>& listeners, Soc
 
 Result<void> Workers::reload(std::shared_ptr<const pipeline::Snapshot> snapshot, Sockets gone) {
   const unsigned count = snapshot->worker_count;
+  // What may fail comes first.
+  const auto before = static_cast<unsigned>(threads_.size());
+  if (auto started = start_threads(count); !started) return started;
   std::erase_if(going_, [](const Going& one) { return one.socket.expired(); });
   std::vector<net::Address> going;
   for (const Going& one : going_) going.push_back(one.address);
   auto listeners = bind_listeners(listeners_, snapshot->listeners, count, going);
-  if (!listeners) return std::unexpected(std::move(listeners.error()));
+  if (!listeners) {
+    retire_surplus(before, {});
+    return std::unexpected(std::move(listeners.error()));
+  }
   const auto removed = give_up(removed_listeners(listeners_, *listeners), gone);
   published_.publish(std::move(snapshot));
   name_keeper_->keep(current()->groups);
   health_checker_->check(current()->health_checks);
   listeners_ = std::move(*listeners);
-  start_threads(count);
   retire_surplus(count, removed);
   assign(removed);
   return {};

@@ -32,7 +32,8 @@ class Workers {
   // Binds all listeners of the snapshot, or takes them from `inherited`. Nothing serves yet; fails if any cannot be
   // had.
   Result<void> open(std::shared_ptr<const pipeline::Snapshot> snapshot, const std::vector<Listener>& inherited = {});
-  void start();
+  // Serves with what was opened. Fails, and nothing serves, if the system has no thread or no descriptors left.
+  Result<void> start();
   // Binds what is new, publishes, starts and retires workers, serves and closes what is gone. On failure nothing has
   // changed. `gone`: what becomes of sockets that are not listened on any more.
   Result<void> reload(std::shared_ptr<const pipeline::Snapshot> snapshot, Sockets gone = Sockets::close);
@@ -54,7 +55,8 @@ class Workers {
  private:
   using SocketList = std::vector<std::shared_ptr<const Socket>>;
   SocketList give_up(const std::vector<Listener>& listeners, Sockets sockets);
-  void start_threads(unsigned count);
+  Result<void> start_background();
+  Result<void> start_threads(unsigned count);  // On failure there are as many as before.
   void assign(const SocketList& removed);
   void retire_surplus(unsigned count, const SocketList& removed);
   std::int64_t shutdown_timeout_ms() const;

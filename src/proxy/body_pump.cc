@@ -18,8 +18,12 @@ void BodyPump::give_up(Error error) {
 // An upstream that takes no more may still answer, or its answer is on the way: that is the reader's business.
 net::Task<bool> BodyPump::write(iovec* pieces, int count) {
   const auto sent = co_await net::write_all(upstream_, pieces, count, send_timeout_ms_);
-  if (!sent && sent.error().kind == ErrorKind::timeout) {
-    stalled_ = true;
+  if (!sent) {
+    if (sent.error().kind == ErrorKind::timeout) {
+      stalled_ = true;
+    } else {
+      cut_off_ms_ = x_.now().monotonic_ms;
+    }
     upstream_.cancel_reader();
   }
   if (!sent || stopping_) co_return false;

@@ -7,6 +7,7 @@
 #include <coroutine>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "base/error.h"
 #include "net/stream.h"
@@ -35,6 +36,10 @@ class BodyPump {
   const std::optional<Error>& source_error() const { return source_error_; }
   // The upstream took nothing for proxy_send_timeout. Whoever waits for its answer was woken.
   bool stalled() const { return stalled_; }
+  // When writing failed; the answer may be on its way all the same, but not for long: see half_closed_grace_ms. Whoever
+  // waits for it was woken, and cut_off_is_news() is true once.
+  std::optional<std::int64_t> cut_off_ms() const { return cut_off_ms_; }
+  bool cut_off_is_news() { return cut_off_ms_ && !std::exchange(cut_off_told_, true); }
   std::int64_t last_progress_ms() const { return last_progress_ms_; }
 
   // Ends the pump if it still runs and waits until it has ended. `answering`: somebody else is writing to the client
@@ -57,6 +62,8 @@ class BodyPump {
   bool stopping_ = false;
   bool complete_ = false;
   bool stalled_ = false;
+  bool cut_off_told_ = false;
+  std::optional<std::int64_t> cut_off_ms_;
   std::optional<Error> source_error_;
   std::coroutine_handle<> joiner_;
 };

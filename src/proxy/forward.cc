@@ -336,8 +336,13 @@ Forward::Ended Forward::on_wake(net::Wake wake, bool& wait_again) {
   if (pump_ && pump_->stalled()) {
     return next_or(Failure::timeout, 504, "gateway_timeout", "upstream timed out while the request was sent");
   }
+  if (pump_ && wake == net::Wake::cancelled && pump_->cut_off_is_news()) {
+    wait_again = true;
+    return Ended::refused;
+  }
   if (wake == net::Wake::cancelled) return Ended::client_gone;  // The worker is stopping.
   if (x_.client().hung_up() && !plan_.options.ignore_client_abort) return Ended::client_gone;
+  if (pump_ && pump_->cut_off_ms()) return link_broke("upstream takes no more of the request and does not answer");
   // The clock runs from the last byte that went up, not from the first of a long upload.
   if (pump_ && (pump_->running() || now_ms - pump_->last_progress_ms() < plan_.options.read_timeout_ms)) {
     deadline_ms_ = now_ms + plan_.options.read_timeout_ms;
@@ -375,6 +380,9 @@ net::Task<Forward::Ended> Forward::read_response_head() {
   while (true) {
     const net::IoResult got = link_.stream.read(buffer_.data() + filled_, buffer_.capacity() - filled_);
     if (got.status == net::Io::want_read || got.status == net::Io::want_write) {
+      if (pump_ && pump_->cut_off_ms()) {
+        deadline_ms_ = std::min(deadline_ms_, *pump_->cut_off_ms() + net::half_closed_grace_ms);
+      }
       net::Stream* watched = watches_client() ? &x_.client() : nullptr;
       const net::Wake wake = co_await link_.stream.wait_for(got.status, deadline_ms_, watched);
       if (wake == net::Wake::ready) continue;

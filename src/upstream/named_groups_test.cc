@@ -31,6 +31,8 @@ class NamedGroupsTest : public testing::Test {
     return out;
   }
 
+  void SetUp() override { ASSERT_TRUE(background.start()); }
+
   net::Background background;
   net::Loop loop;
   NamedGroups groups{loop, background};
