@@ -1,5 +1,6 @@
 #include "auth/authenticate.h"
 
+#include "auth/possession.h"
 #include "base/bytes.h"
 
 namespace keepgate::auth {
@@ -24,7 +25,8 @@ AccessResult not_accepted(const Method& method, AuthResult&& result, const AuthI
   }
   if (result.verdict == AuthVerdict::unavailable) return refused(503, "keys_unavailable", std::move(result.reason));
   AccessResult out = refused(401, result.error, std::move(result.reason));
-  if (method.challenge) out.challenge = method.challenge(input, result.error);
+  out.challenge = std::move(result.challenge);
+  if (out.challenge.empty() && method.challenge) out.challenge = method.challenge(input, result.error);
   return out;
 }
 
@@ -39,6 +41,14 @@ void take(AccessResult& out, AuthResult&& result) {
   out.principal = result.principal;
   out.owner = std::move(result.owner);
   if (result.token) out.token = std::move(result.token);
+  if (!result.proof.id.empty()) out.proof = std::move(result.proof);
+}
+
+// INVARIANT: no method's token counts before its holder has proven what the token asks for.
+AuthResult ask(const Method& method, const AuthInput& input) {
+  AuthResult result = method.authenticate(input);
+  if (result.verdict == AuthVerdict::good && result.token) check_possession(input, result);
+  return result;
 }
 
 AccessResult satisfy_all(const AuthInput& input) {
@@ -50,7 +60,7 @@ AccessResult satisfy_all(const AuthInput& input) {
   for (const Method& method : methods()) {
     if (!method.is_asked_for(input.options)) continue;
     if (!method.challenge && out.principal) continue;  // It only names those whom nothing else names.
-    AuthResult result = method.authenticate(input);
+    AuthResult result = ask(method, input);
     if (result.verdict == AuthVerdict::good) {
       take(out, std::move(result));
     } else if (result.verdict != AuthVerdict::not_mine) {
@@ -70,7 +80,7 @@ AccessResult satisfy_any(const AuthInput& input, bool policy_decides) {
   bool was_asked = false;
   for (const Method& method : methods()) {
     if (!method.is_asked_for(input.options)) continue;
-    AuthResult result = method.authenticate(input);
+    AuthResult result = ask(method, input);
     if (result.verdict == AuthVerdict::good) {
       take(out, std::move(result));
       return out;

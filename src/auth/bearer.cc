@@ -1,4 +1,4 @@
-// The Authorization field: bearer_token of jwt.h.
+// The Authorization field: token_credential and bearer_token of jwt.h.
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -10,7 +10,11 @@ namespace keepgate::auth {
 
 namespace {
 
-constexpr std::string_view scheme = "bearer";
+struct SchemeRow {
+  TokenScheme scheme;
+  std::string_view name;
+};
+constexpr SchemeRow schemes[] = {{TokenScheme::bearer, "Bearer"}, {TokenScheme::dpop, "DPoP"}};
 
 std::unexpected<Error> bad_field(std::string detail) {
   return fail(ErrorKind::malformed, Blame::client, "bad_authorization", std::move(detail));
@@ -51,34 +55,48 @@ bool is_b68token(std::string_view text) {
   return i > 0 && text.find_first_not_of('=', i) == std::string_view::npos;
 }
 
-bool starts_with_scheme(std::string_view text) {
-  return equals_ignoring_case(text.substr(0, scheme.size()), scheme) &&
-         (text.size() == scheme.size() || !is_token_character(text[scheme.size()]));
+// The scheme of ours that the text starts with; nullptr: none.
+const SchemeRow* scheme_of(std::string_view text) {
+  for (const SchemeRow& row : schemes) {
+    const std::size_t size = row.name.size();
+    if (equals_ignoring_case(text.substr(0, size), row.name) &&
+        (text.size() == size || !is_token_character(text[size]))) {
+      return &row;
+    }
+  }
+  return nullptr;
 }
 
-// Another scheme first and a Bearer behind a comma: two credentials in one field.
-bool lists_bearer(std::string_view text) {
+// Another scheme first and one of ours behind a comma: two credentials in one field.
+bool lists_token(std::string_view text) {
   for (std::size_t comma = text.find(','); comma != std::string_view::npos; comma = text.find(',', comma + 1)) {
-    if (starts_with_scheme(trim(text.substr(comma + 1)))) return true;
+    if (scheme_of(trim(text.substr(comma + 1))) != nullptr) return true;
   }
   return false;
 }
 
 }  // namespace
 
-Result<std::string_view> bearer_token(std::string_view authorization) {
-  if (authorization.empty()) return std::string_view();
+Result<TokenCredential> token_credential(std::string_view authorization) {
+  if (authorization.empty()) return TokenCredential();
   if (!is_token_character(authorization.front())) return bad_field("the field does not start with a scheme");
-  if (!starts_with_scheme(authorization)) {
-    if (lists_bearer(authorization)) return bad_field("a list of credentials");
-    return std::string_view();
+  const SchemeRow* row = scheme_of(authorization);
+  if (row == nullptr) {
+    if (lists_token(authorization)) return bad_field("a list of credentials");
+    return TokenCredential();
   }
-  std::string_view rest = authorization.substr(scheme.size());
+  std::string_view rest = authorization.substr(row->name.size());
   const std::size_t start = rest.find_first_not_of(' ');
-  if (start == 0 || start == std::string_view::npos) return bad_field("no token after Bearer");
+  if (start == 0 || start == std::string_view::npos) return bad_field(cat("no token after ", row->name));
   rest.remove_prefix(start);
   if (!is_b68token(rest)) return bad_field("the token has characters that no token has");
-  return rest;
+  return TokenCredential{row->scheme, rest};
+}
+
+Result<std::string_view> bearer_token(std::string_view authorization) {
+  const Result<TokenCredential> found = token_credential(authorization);
+  if (!found) return std::unexpected(found.error());
+  return found->scheme == TokenScheme::bearer ? found->token : std::string_view();
 }
 
 }  // namespace keepgate::auth

@@ -65,5 +65,17 @@ TEST(BearerToken, refuses_lists_and_characters_outside_b68token) {
   for (const std::string& row : rows) EXPECT_FALSE(bearer_token(row)) << printable(row);
 }
 
+TEST(TokenCredential, tells_the_scheme) {
+  EXPECT_EQ(token_credential("DPoP a.b.c")->scheme, TokenScheme::dpop);
+  EXPECT_EQ(token_credential("dpop  a.b.c")->token, "a.b.c");
+  EXPECT_EQ(token_credential("Bearer a.b.c")->scheme, TokenScheme::bearer);
+  EXPECT_EQ(token_credential("DPoPx a.b.c")->scheme, TokenScheme::none);
+  EXPECT_EQ(token_credential("Basic eA==")->scheme, TokenScheme::none);
+  EXPECT_EQ(*bearer_token("DPoP a.b.c"), "");
+  for (const std::string_view bad : {"DPoP", "DPoP ", "DPoP a,b", "DPoP a b", "Basic eA==, DPoP a", " DPoP a"}) {
+    EXPECT_FALSE(token_credential(bad)) << bad;
+  }
+}
+
 }  // namespace
 }  // namespace keepgate::auth

@@ -2,6 +2,7 @@
 
 #include "auth/claims.h"
 #include "base/bytes.h"
+#include "crypto/base64url.h"
 #include "crypto/digest.h"
 
 namespace keepgate::auth {
@@ -15,13 +16,6 @@ constexpr std::size_t token_hash_digits = 16;
 
 std::unexpected<Error> bad_token(std::string detail) {
   return fail(ErrorKind::refused, Blame::client, "bad_token", std::move(detail));
-}
-
-// RFC 8725 §3.11: two kinds of token never stand in for each other. RFC 7515 §4.1.9 lets "application/" be left out.
-bool is_transaction_type(const Json& header) {
-  const std::optional<std::string_view> type = header.string_at("typ");
-  return type &&
-         (equals_ignoring_case(*type, "txntoken+jwt") || equals_ignoring_case(*type, "application/txntoken+jwt"));
 }
 
 // RFC 7519 §4.1.4, §4.1.5. Times are kept with the leeway in them, so that a cached token is judged like a fresh one.
@@ -39,6 +33,19 @@ Result<void> read_times(VerifiedToken& token, std::int64_t leeway_s, Now now) {
     token.not_before_s = **not_before - leeway_s;
     if (now.wall_ms < token.not_before_s * 1000) return bad_token("not valid yet");
   }
+  return {};
+}
+
+// RFC 7800 §3.1, RFC 9449 §6.1. A confirmation that cannot be read refuses: else its token would pass unbound.
+Result<void> read_confirmation(VerifiedToken& token) {
+  const Json* confirmation = token.payload.find("cnf");
+  if (confirmation == nullptr) return {};
+  if (confirmation->object() == nullptr) return bad_token("claim 'cnf' is not an object");
+  if (confirmation->find("jkt") == nullptr) return {};
+  const std::optional<std::string_view> thumbprint = confirmation->string_at("jkt");
+  const std::optional<std::string> bytes = thumbprint ? crypto::base64url_decode(*thumbprint) : std::nullopt;
+  if (!bytes || bytes->size() != 32) return bad_token("cnf.jkt is no SHA-256 thumbprint");
+  token.bound_key = *thumbprint;
   return {};
 }
 
@@ -163,24 +170,29 @@ Principal principal_of(const Json& payload, const IdentityClaims& claims, AuthMe
 
 Result<std::shared_ptr<const VerifiedToken>> verify_jwt(std::string_view token, const JwtOptions& options, Now now) {
   if (options.keys == nullptr) return fail(ErrorKind::configuration, Blame::configuration, "no_keys", "no key set");
-  Result<crypto::Jws> jws = crypto::parse_jws(token);
-  if (!jws) return std::unexpected(jws.error());
-  if (is_transaction_type(jws->header)) return bad_token("a transaction token is no credential of a client");
-  if (const auto key = crypto::verify_jws(*jws, *options.keys); !key) return std::unexpected(key.error());
+  return verify_jwt(token, options, *options.keys, now);
+}
 
-  // INVARIANT: nothing of the payload is looked at before the signature has held.
-  Result<Json> payload = crypto::parse_json(jws->payload, payload_limits);
+Result<std::shared_ptr<const VerifiedToken>> verify_jwt(std::string_view token, const JwtOptions& options,
+                                                        const crypto::KeySet& keys, Now now) {
+  Result<OpenedToken> opened = open_jwt(token, options.form, keys);
+  if (!opened) return std::unexpected(opened.error());
+
+  // INVARIANT: nothing of the payload is looked at before every layer has held.
+  Result<Json> payload = crypto::parse_json(opened->payload, payload_limits);
   if (!payload) return bad_token(cat("the payload is not acceptable JSON: ", payload.error().detail));
   if (payload->object() == nullptr) return bad_token("the payload is not an object");
   auto verified = std::make_shared<VerifiedToken>();
   verified->payload = std::move(*payload);
   if (Result<void> done = read_times(*verified, options.leeway_s, now); !done) return std::unexpected(done.error());
+  if (Result<void> done = read_confirmation(*verified); !done) return std::unexpected(done.error());
   Result<Principal> principal = read_principal(verified->payload, options.claims, AuthMethod::jwt);
   if (!principal) return std::unexpected(principal.error());
   verified->principal = std::move(*principal);
-  verified->header_text = std::move(jws->header_text);
-  verified->payload_text = std::move(jws->payload);
-  verified->header = std::move(jws->header);
+  verified->header_text = std::move(opened->header_text);
+  verified->payload_text = std::move(opened->payload);
+  verified->header = std::move(opened->header);
+  verified->enclosed = std::move(opened->enclosed);
   verified->token_hash = crypto::sha256_hex(token).substr(0, token_hash_digits);
   return verified;
 }

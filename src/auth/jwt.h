@@ -1,5 +1,4 @@
-// JWT as a client credential: NGINX Plus's auth_jwt for signed tokens (design: nginx-semantics §2), RFC 7519, 8725,
-// 6750.
+// JWT as a client credential: NGINX Plus's auth_jwt (design: nginx-semantics §2), RFC 7519, 8725, 6750.
 //
 // authenticate_jwt is a function of its input: *not mine* (no credential), *good* (a VerifiedToken) or *bad*. It never
 // sees the response. Bad is never retried as another method or as anonymous.
@@ -13,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "auth/issuer.h"
+#include "auth/jwt_open.h"
 #include "auth/principal.h"
 #include "auth/result.h"
 #include "base/clock.h"
@@ -30,25 +31,31 @@ struct IdentityClaims {
   std::vector<std::string> scopes = {"scope", "scp"};
 };
 
-struct JwtRequire {
+// auth_jwt_require and auth_require.
+struct Requirement {
   std::vector<route::Template> values;  // All must be non-empty and not "0".
-  std::uint16_t status = 401;           // 401 or 403.
+  std::uint16_t status = 401;           // What it answers else: 400 to 599.
 };
 
 struct JwtOptions {
   bool enabled = false;
   route::Template realm;
-  std::optional<route::VariableRef> token;  // Absent: Authorization: Bearer.
+  TokenForm form = TokenForm::jws;
+  // Absent: Authorization: Bearer. Without `enabled` (auth_jwt off token=…) claims may be read and are never verified.
+  std::optional<route::VariableRef> token;
   std::shared_ptr<const crypto::KeySet>
-      keys;                       // All auth_jwt_key_file of the level, merged. nullptr with enabled: unusable → 503.
-  std::uint64_t verifier_id = 0;  // Unique per (keys, leeway, identity_claims, reload): part of every cache key.
+      keys;  // All auth_jwt_key_file of the level, merged. nullptr with enabled: unusable → 503.
+  std::vector<AcceptedIssuer> issuers;  // auth_jwt_issuer; tokens of none of them are left to `keys`. Signed ones only.
+  std::uint64_t verifier_id = 0;  // Unique per (keys, form, leeway, identity_claims, reload): part of every cache key.
   std::int64_t leeway_s = 0;
   IdentityClaims claims;
-  std::vector<JwtRequire> require;
+  std::vector<Requirement> require;
 };
 
 struct VerifiedToken {
   std::string header_text, payload_text;
+  std::string enclosed;   // A nested token: the signed token that was encrypted.
+  std::string bound_key;  // cnf.jkt (RFC 9449 §6.1): thumbprint of the key that its holder has to prove; "": none.
   crypto::Json header, payload;
   Principal principal;
   std::int64_t not_before_s = 0;  // Valid while not_before_s ≤ now < expires_s, leeway included. 0: no bound.
@@ -62,10 +69,13 @@ std::string claim_text(const crypto::Json& payload, std::string_view name);
 // The same for a value deeper down (auth_jwt_claim_set): names of members from the top, `separator` between them.
 std::string claim_text_at(const crypto::Json& payload, std::string_view path, char separator);
 
-// Signature, then the payload's form, exp, nbf, iat and the identity it names. Valid while nbf − leeway ≤ now < exp +
-// leeway, to the millisecond. A transaction token (typ txntoken+jwt) is no credential of a client and refused.
-// Used on a cache miss, by `keepgate token verify` and by explain.
+// The layers of the token (auth/jwt_open.h), then the payload's form, exp, nbf, iat and the identity it names. Valid
+// while nbf − leeway ≤ now < exp + leeway, to the millisecond. A transaction token (typ txntoken+jwt) is no credential
+// of a client and refused. Used on a cache miss, by `keepgate token verify` and by explain.
 Result<std::shared_ptr<const VerifiedToken>> verify_jwt(std::string_view token, const JwtOptions& options, Now now);
+// The same with these keys instead of options.keys.
+Result<std::shared_ptr<const VerifiedToken>> verify_jwt(std::string_view token, const JwtOptions& options,
+                                                        const crypto::KeySet& keys, Now now);
 
 // Who a payload names. The first claim of each list that is present counts, and it has to be sound (auth/claims.h): a
 // client, user, role or scope that is not refuses the token. `sub` is read as follows:
@@ -102,9 +112,17 @@ class TokenCache {
 AuthResult authenticate_jwt(std::string_view token, const JwtOptions& options, Now now, TokenCache* cache,
                             TurnShare* share = nullptr);
 
-// RFC 6750 §2.1, RFC 9110 §11.4: the credential of one Authorization field, scheme compared without case. Two
-// Authorization fields, a comma list with a Bearer in it or a character outside b68token: bad. No Authorization or
-// another scheme: empty.
+enum class TokenScheme : std::uint8_t { none = 0, bearer, dpop };
+
+struct TokenCredential {
+  TokenScheme scheme = TokenScheme::none;
+  std::string_view token;
+};
+
+// RFC 6750 §2.1, RFC 9449 §7.1, RFC 9110 §11.4: the credential of one Authorization field, scheme compared without
+// case. A comma list with a token in it or a character outside b68token: bad. No Authorization or another scheme: none.
+Result<TokenCredential> token_credential(std::string_view authorization);
+// The same for Bearer alone: of a DPoP field nothing.
 Result<std::string_view> bearer_token(std::string_view authorization);
 
 }  // namespace keepgate::auth

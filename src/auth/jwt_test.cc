@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/bytes.h"
+#include "crypto/jwe_vectors.h"
 #include "crypto/test_keys.h"
 
 namespace keepgate::auth {
@@ -282,6 +283,66 @@ TEST(AuthenticateJwt, judges_a_cached_token_by_the_clock_of_now) {
   EXPECT_EQ(verdict(0), AuthVerdict::good);
   EXPECT_EQ(verdict(-5'000), AuthVerdict::good);
   EXPECT_EQ(verdict(-5'001), AuthVerdict::bad);
+}
+
+// RFC 7520 §6.
+TEST(Jwt, opens_the_nested_example_with_both_layers_only) {
+  JwtOptions options;
+  options.enabled = true;
+  options.form = TokenForm::nested;
+  options.keys = crypto::test::set_of(cat(crypto::test::nested_encryption_jwk, ',', crypto::test::nested_signing_jwk));
+  ASSERT_TRUE(options.keys);
+  const Now then = at(1'300'000'000'000);
+  const auto token = verify_jwt(crypto::test::nested_token, options, then);
+  ASSERT_TRUE(token) << token.error().detail;
+  EXPECT_EQ((*token)->payload.string_at("iss"), "hobbiton.example");
+  EXPECT_EQ((*token)->header.string_at("alg"), "PS256");
+  EXPECT_TRUE((*token)->enclosed.starts_with("eyJhbGciOiJQUzI1NiIsInR5cCI6IkpXVCJ9."));
+  EXPECT_FALSE(verify_jwt(crypto::test::nested_token, options, noon()));  // Expired.
+
+  // The signed token inside is none by itself here, nor is the whole one elsewhere.
+  EXPECT_FALSE(verify_jwt((*token)->enclosed, options, then));
+  options.form = TokenForm::jws;
+  EXPECT_TRUE(verify_jwt((*token)->enclosed, options, then));
+  EXPECT_FALSE(verify_jwt(crypto::test::nested_token, options, then));
+  options.form = TokenForm::jwe;
+  EXPECT_FALSE(verify_jwt(crypto::test::nested_token, options, then));
+
+  // One key less of either kind.
+  options.form = TokenForm::nested;
+  for (const std::string_view jwk : {crypto::test::nested_encryption_jwk, crypto::test::nested_signing_jwk}) {
+    options.keys = crypto::test::set_of(jwk);
+    EXPECT_FALSE(verify_jwt(crypto::test::nested_token, options, then));
+    EXPECT_FALSE(has_keys_for(*options.keys, TokenForm::nested));
+  }
+}
+
+TEST(Jwt, refuses_a_binding_that_cannot_be_read) {
+  const std::string thumbprint(43, 'A');
+  const auto token =
+      verify_jwt(token_of(cat(R"({"sub":"a","cnf":{"jkt":")", thumbprint, R"("}})")), options_for(), noon());
+  ASSERT_TRUE(token);
+  EXPECT_EQ((*token)->bound_key, thumbprint);
+  for (const std::string_view cnf : {"5", "null", "[]", R"("x")", R"({"jkt":5})", R"({"jkt":""})", R"({"jkt":"AAAA"})",
+                                     R"({"jkt":null})", R"({"jkt":"!"})"}) {
+    EXPECT_FALSE(accepts(cat(R"({"sub":"a","cnf":)", cnf, '}'))) << cnf;
+  }
+  EXPECT_TRUE(accepts(R"({"sub":"a","cnf":{}})"));
+}
+
+TEST(AuthenticateJwt, keeps_good_tokens_through_a_flood_of_bad_ones) {
+  TokenCache cache(8);
+  const JwtOptions options = options_for();
+  const std::string good = token_of(R"({"sub":"a"})");
+  ASSERT_EQ(authenticate_jwt(good, options, noon(), &cache).verdict, AuthVerdict::good);
+  const auto entry = cache.find(good, options.verifier_id, noon());
+  ASSERT_TRUE(entry);
+  const std::string_view part = std::string_view(good).substr(0, good.rfind('.'));
+  for (int i = 0; i < 500; ++i) {
+    const std::string bad = cat(part, '.', crypto::base64url_encode(cat(std::string(60, 'x'), 1000 + i)));
+    EXPECT_EQ(authenticate_jwt(bad, options, noon(), &cache).verdict, AuthVerdict::bad);
+  }
+  EXPECT_EQ(cache.find(good, options.verifier_id, noon()), entry);
 }
 
 }  // namespace

@@ -10,12 +10,28 @@ namespace {
 // token names a customer, so it comes behind what only authenticates the connection.
 constexpr Method table[] = {
     {
+        .name = AuthMethod::client_certificate,
+        .is_asked_for = [](const AuthOptions& o) { return o.certificate.enabled; },
+        .authenticate = authenticate_by_client_certificate,
+        .challenge = challenge_for_client_certificate,
+        .describe = [](const AuthOptions&) { return std::string("a client certificate (auth_client_certificate)"); },
+        .names_workloads = true,
+    },
+    {
+        .name = AuthMethod::api_key,
+        .is_asked_for = [](const AuthOptions& o) { return o.api_key.enabled; },
+        .authenticate = authenticate_by_api_key,
+        .challenge = challenge_for_api_key,
+        .describe = describe_api_key,
+        .is_unusable = is_api_key_unusable,
+    },
+    {
         .name = AuthMethod::jwt,
         .is_asked_for = [](const AuthOptions& o) { return o.jwt.enabled; },
         .authenticate = authenticate_by_jwt,
         .challenge = challenge_for_jwt,
         .describe = describe_jwt,
-        .is_unusable = [](const AuthOptions& o) { return o.jwt.keys == nullptr; },
+        .is_unusable = [](const AuthOptions& o) { return o.jwt.keys == nullptr && o.jwt.issuers.empty(); },
     },
     {
         .name = AuthMethod::variable,

@@ -14,6 +14,7 @@
 #include "auth/result.h"
 #include "base/arena.h"
 #include "base/clock.h"
+#include "crypto/certificate.h"
 #include "http/head.h"
 #include "route/template.h"
 
@@ -23,6 +24,8 @@ namespace keepgate::auth {
 struct Channel {
   std::string_view address;  // Of the client (real_ip applied): 4 or 16 bytes; empty: a Unix socket.
   bool tls = false;
+  // What the client showed in the TLS handshake with this server, verified or not; nullptr: nothing.
+  const crypto::PresentedCertificate* certificate = nullptr;
 };
 
 struct AuthInput {
@@ -60,6 +63,14 @@ bool asks_for_credential(const AuthOptions& options);
 
 // ---- one function a method: method_NAME.cc
 
+AuthResult authenticate_by_client_certificate(const AuthInput& input);
+std::string challenge_for_client_certificate(const AuthInput& input, std::string_view error);
+AuthResult authenticate_by_api_key(const AuthInput& input);
+std::string challenge_for_api_key(const AuthInput& input, std::string_view error);
+std::string describe_api_key(const AuthOptions& options);
+bool is_api_key_unusable(const AuthOptions& options);
+// Where the location's tokens come from: a variable (then without a scheme) or Authorization.
+Result<TokenCredential> presented_token(const AuthInput& input);
 AuthResult authenticate_by_jwt(const AuthInput& input);
 std::string challenge_for_jwt(const AuthInput& input, std::string_view error);
 std::string describe_jwt(const AuthOptions& options);

@@ -23,12 +23,20 @@ enum class AuthVerdict : std::uint8_t {
   need,         // Asks again when `need` is met.
 };
 
+// What may be used once: the caller remembers `id` until `expires_s` (wall clock). "": nothing.
+struct SingleUse {
+  std::string id;
+  std::int64_t expires_s = 0;
+};
+
 struct AuthResult {
   AuthVerdict verdict = AuthVerdict::bad;
   const Principal* principal = nullptr;        // With good.
   std::shared_ptr<const void> owner;           // Likewise.
   std::shared_ptr<const VerifiedToken> token;  // With good, where it was a JWT: its claims become variables.
   std::string_view error = "invalid_token";    // With bad: the public code (RFC 6750 §3.1); a literal.
+  std::string challenge;                       // With bad: in place of the method's own; "": that.
+  SingleUse proof;                             // With good: a proof of possession that came with it.
   std::string reason;                          // With bad and unavailable: for the logs only.
   std::optional<Need> need;                    // With need.
 

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "auth/api_key.h"
 #include "base/bytes.h"
 #include "cli/command.h"
 #include "cli/output.h"
@@ -40,6 +41,10 @@ void append_lines(std::string& out, std::string_view title, const std::vector<Li
 std::string message_of(const CLI::ParseError& error, const std::vector<std::string>& extras) {
   if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::ExtrasError) || extras.empty()) return error.what();
   const auto is_token = [](const std::string& word) { return word.find("eyJ") != std::string::npos; };
+  if (std::ranges::any_of(extras, auth::looks_like_api_key)) {
+    return "a key never comes as an argument, where every user of this machine can read it: give its id, or use "
+           "standard input";
+  }
   if (std::ranges::any_of(extras, is_token)) {
     return "a token never comes as an argument, where every user of this machine can read it: use standard input";
   }

@@ -4,6 +4,7 @@
 #include "cli/output.h"
 #include "cli/verbs.h"
 #include "conf/load.h"
+#include "issuer/document.h"
 
 namespace keepgate::cli {
 
@@ -28,7 +29,8 @@ int run_check(int argc, char** argv) {
   if (options.file.empty()) options.file = default_configuration;
   options.check_only = true;
   Diagnostics diagnostics;
-  const bool loaded = conf::load(options, diagnostics) != nullptr && !diagnostics.has_errors();
+  const auto snapshot = conf::load(options, diagnostics);
+  const bool loaded = snapshot != nullptr && !diagnostics.has_errors();
   if (format == "json") {
     const int code = print(cat(diagnostics.render_json(), "\n"));
     return loaded ? code : int{exit_failure};
@@ -38,7 +40,11 @@ int run_check(int argc, char** argv) {
     say(cat(options.file, ": ", diagnostics.error_count(), diagnostics.error_count() == 1 ? " error" : " errors"));
     return exit_failure;
   }
-  return print(cat(options.file, ": ok\n"));
+  std::string text = cat(options.file, ": ok\n");
+  for (const auto& one : snapshot->issuers) {  // Nothing is fetched here.
+    append(text, "issuer ", one->options().issuer, ": ", issuer::describe_source(one->options()), '\n');
+  }
+  return print(text);
 }
 
 }  // namespace keepgate::cli

@@ -16,7 +16,8 @@ std::string overview() {
       "  keepgate -c keepgate.conf                                        # serve\n"
       "  keepgate explain GET /orders/7 --as client1 -c keepgate.conf     # why, or why not\n"
       "  keepgate policy test policy.yaml\n"
-      "  keepgate key create jwk --alg ES256 --out issuer.jwk\n"
+      "  keepgate key create --file api_keys --client orders-app\n"
+      "  keepgate jwk create --alg ES256 --out issuer.jwk\n"
       "  keepgate token mint --key issuer.jwk --sub alice --out token\n"
       "\nUsage: keepgate [FLAG…]           the server, with nginx's flags: keepgate -h\n"
       "       keepgate VERB …\n\n",

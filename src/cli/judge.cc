@@ -70,6 +70,7 @@ class Judge {
   bool authenticate(const LocationConfig& location);
   bool lose_what_cannot_be_proven(Proof proof);
   bool meets_requirements(const LocationConfig& location);
+  bool meets_each(const std::vector<auth::Requirement>& requirements, std::string_view directive);
   bool authorize(const LocationConfig& location);
   bool ask_policy(bool enforced);
   void reach_content(const LocationConfig& location);
@@ -141,13 +142,17 @@ bool Judge::authenticate(const LocationConfig& location) {
 }
 
 bool Judge::meets_requirements(const LocationConfig& location) {
-  if (!location.auth.jwt.enabled) return true;
+  return (!location.auth.jwt.enabled || meets_each(location.auth.jwt.require, "auth_jwt_require")) &&
+         meets_each(location.requirements, "auth_require");
+}
+
+bool Judge::meets_each(const std::vector<auth::Requirement>& requirements, std::string_view directive) {
   AssumedRequest request(place_, principal());
-  for (const auth::JwtRequire& require : location.auth.jwt.require) {
+  for (const auth::Requirement& require : requirements) {
     for (const route::Template& value : require.values) {
       request.forget_unknown();
       const std::string text(request.evaluate(value));
-      const std::string name = cat("auth_jwt_require ", value.text());
+      const std::string name = cat(directive, ' ', value.text());
       if (!request.unknown().empty()) {
         note(name, cat("depends on ", request.unknown().front()));
         out_.conditions.push_back(cat(name, " holds (it depends on ", request.unknown().front(), ")"));
@@ -269,12 +274,18 @@ bool keys_are_missing(const LocationConfig& location) {
 }
 
 std::string describe_requirements(const LocationConfig& location) {
-  std::string out;
-  if (!location.auth.jwt.enabled) return out;
-  for (const auth::JwtRequire& require : location.auth.jwt.require) {
-    for (const route::Template& value : require.values) append(out, out.empty() ? "" : " ", value.text());
-  }
-  return out.empty() ? out : cat("auth_jwt_require ", out, " holds");
+  const auto values_of = [](const std::vector<auth::Requirement>& requirements) {
+    std::string out;
+    for (const auth::Requirement& require : requirements) {
+      for (const route::Template& value : require.values) append(out, ' ', value.text());
+    }
+    return out;
+  };
+  const std::string of_token = location.auth.jwt.enabled ? values_of(location.auth.jwt.require) : std::string();
+  const std::string general = values_of(location.requirements);
+  std::string out = of_token.empty() ? of_token : cat("auth_jwt_require", of_token, " holds");
+  if (!general.empty()) append(out, out.empty() ? "" : ", ", "auth_require", general, " holds");
+  return out;
 }
 
 std::vector<std::string> describe_limits(const LocationConfig& location) {

@@ -1,220 +1,43 @@
-// `keepgate key`: makes private JWKs, lists them, writes their public halves.
-#include <algorithm>
-
+// `keepgate key`: API keys from their making to their end. One file per group of verbs: api_key_*.cc.
 #include "base/bytes.h"
+#include "cli/api_key.h"
 #include "cli/files.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
-#include "crypto/json.h"
-#include "crypto/jwk.h"
 
 namespace keepgate::cli {
 
 namespace {
 
-using crypto::Algorithm;
-using crypto::Json;
-using crypto::KeyType;
+bool is_option(std::string_view word) { return word.starts_with('-') && word != "-"; }
 
-int run_key_create(int argc, char** argv);
-int run_key_public(int argc, char** argv);
-int run_key_list(int argc, char** argv);
+// Before there were API keys, `keepgate key` made JWKs. Those commands go on working.
+int run_create(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "jwk") return run_jwk_create(argc - 1, argv + 1);
+  return run_api_key_create(argc, argv);
+}
+
+int run_list(int argc, char** argv) {
+  if (argc > 1 && !is_option(argv[1])) return run_jwk_list(argc, argv);
+  return run_api_key_list(argc, argv);
+}
 
 constexpr Command rows[] = {
-    {"create", "make a private JWK", run_key_create},
-    {"public", "the public halves of private JWKs, as a JWK Set", run_key_public},
-    {"list", "what keys a file holds", run_key_list},
-    {"rotate", "replace an API key with an overlap", nullptr},
-    {"revoke", "make an API key invalid", nullptr},
+    {"create", "make an API key and show it this once", run_create},
+    {"list", "the keys of a file: whose, for what, until when", run_list},
+    {"show", "one key, by its id", run_api_key_show},
+    {"verify", "whose key is this? reads it from standard input", run_api_key_verify},
+    {"rotate", "a new key for an old one, which stays valid for a while", run_api_key_rotate},
+    {"revoke", "make a key invalid at once", run_api_key_revoke},
+    {"compact", "take what is out of date out of a file of keys", run_api_key_compact},
+    {"public", "the same as `keepgate jwk public`", run_jwk_public},
 };
 constexpr Example examples[] = {
-    {"keepgate key create jwk --alg ES256 --kid issuer-1 --out issuer.jwk", ""},
-    {"keepgate key public issuer.jwk --out jwks.json", ""},
-    {"keepgate key list jwks.json", ""},
+    {"keepgate key create --file api_keys --client orders-app --scope orders:read --expires 90d", ""},
+    {"keepgate key list --file api_keys", ""},
+    {"keepgate key rotate 4tXqk2mJw0Za --file api_keys --overlap 24h", "both are valid for a day"},
+    {"keepgate key revoke 4tXqk2mJw0Za --file api_keys", "within a second, without a reload"},
 };
-
-constexpr crypto::JsonLimits set_limits{.bytes_max = file_bytes_max, .depth_max = 8, .values_max = 65536};
-
-std::optional<KeyType> type_for(Algorithm algorithm, std::string_view bits) {
-  switch (algorithm) {
-    case Algorithm::none:
-      return std::nullopt;
-    case Algorithm::es256:
-      return KeyType::p256;
-    case Algorithm::es384:
-      return KeyType::p384;
-    case Algorithm::es512:
-      return KeyType::p521;
-    case Algorithm::eddsa:
-      return KeyType::ed25519;
-    case Algorithm::hs256:
-    case Algorithm::hs384:
-    case Algorithm::hs512:
-      return KeyType::oct256;
-    case Algorithm::rs256:
-    case Algorithm::rs384:
-    case Algorithm::rs512:
-    case Algorithm::ps256:
-    case Algorithm::ps384:
-    case Algorithm::ps512:
-      return bits == "3072" ? KeyType::rsa3072 : KeyType::rsa2048;
-  }
-  return std::nullopt;
-}
-
-int failed(std::string_view verb, std::string_view why) {
-  complain(verb, why);
-  return exit_failure;
-}
-
-int run_key_create(int argc, char** argv) {
-  std::string kind, algorithm_name = "ES256", id, out, bits = "2048";
-  bool force = false;
-  Arguments arguments(
-      "key create", "Makes a private key and writes it to a new file with mode 0600.",
-      {{"keepgate key create jwk --alg ES256 --kid issuer-1 --out issuer.jwk", ""},
-       {"keepgate key create jwk --alg EdDSA --out gateway.jwk", "kid: the key's thumbprint (RFC 7638)"}});
-  arguments.operand("KIND", kind, "jwk");
-  arguments.option("--alg", "NAME", algorithm_name,
-                   "ES256, ES384, ES512, EdDSA, RS256 … PS512, HS256 … (default: ES256)");
-  arguments.option("--kid", "ID", id, "key id (default: the thumbprint)");
-  arguments.option("--bits", "N", bits, "of an RSA key: 2048 or 3072 (default: 2048)");
-  arguments.option("--out", "FILE", out, "where to; - for standard output", Need::required);
-  arguments.flag("--force", force, "replace a file that is there");
-  if (const auto code = arguments.parse(argc, argv)) return *code;
-  if (kind == "api-key") {
-    complain("key create api-key", "not built yet");
-    return exit_usage;
-  }
-  if (kind != "jwk") return arguments.usage_error(cat("unknown kind '", printable(kind, 40), "': jwk"));
-  if (bits != "2048" && bits != "3072") return arguments.usage_error("--bits: 2048 or 3072");
-  const Algorithm algorithm = crypto::algorithm_named(algorithm_name);
-  const std::optional<KeyType> type = type_for(algorithm, bits);
-  if (!type) return arguments.usage_error(cat("--alg ", printable(algorithm_name, 20), ": no such algorithm"));
-
-  std::string jwk = crypto::generate_jwk(*type, algorithm, id);
-  const Result<std::shared_ptr<const crypto::Key>> key = crypto::parse_jwk(jwk);
-  if (!key) return failed("key create", cat("the new key is not usable: ", key.error().detail));
-  jwk.push_back('\n');
-  const Result<void> done = write_file(out, jwk, 0600, force ? Existing::replace : Existing::refuse);
-  wipe(jwk);
-  if (!done) return failed("key create", done.error().detail);
-  if (out != "-")
-    say(cat("wrote ", out, ": ", algorithm_name, " private key '", printable((*key)->id()), "', mode 0600"));
-  return exit_ok;
-}
-
-// The JWK objects of a file: one JWK or a JWK Set.
-Result<Json::Array> read_jwks(const std::string& path) {
-  Result<std::string> text = read_text(path);
-  if (!text) return std::unexpected(text.error());
-  const Result<Json> json = crypto::parse_json(*text, set_limits);
-  wipe(*text);
-  const auto refuse = [&](std::string_view why) {
-    return fail(ErrorKind::refused, Blame::configuration, "bad_key", cat(path, ": ", why));
-  };
-  if (!json) return refuse(json.error().detail);
-  if (const Json* keys = json->find("keys")) {
-    if (!keys->array() || keys->array()->empty()) return refuse("a JWK Set without keys");
-    return *keys->array();
-  }
-  if (!json->find("kty")) return refuse("neither a JWK nor a JWK Set");
-  return Json::Array{*json};
-}
-
-Result<Json> public_half(const Json& jwk, const std::string& path, bool allow_secret) {
-  const std::string text = jwk.write();
-  const auto refuse = [&](std::string_view why) {
-    return fail(ErrorKind::refused, Blame::configuration, "bad_key", cat(path, ": ", why));
-  };
-  if (jwk.string_at("kty") == "oct") {
-    if (!allow_secret) {
-      return refuse(
-          "a shared secret (oct) has no public half: who can verify with it can sign with it. "
-          "--allow-secret writes it as it is, with mode 0600");
-    }
-    if (const auto key = crypto::parse_jwk(text); !key) return refuse(key.error().detail);
-    return jwk;
-  }
-  const Result<std::string> half = crypto::public_jwk(text);
-  if (!half) return refuse(half.error().detail);
-  return crypto::parse_json(*half);
-}
-
-int run_key_public(int argc, char** argv) {
-  std::vector<std::string> files;
-  std::string out = "-";
-  bool allow_secret = false;
-  Arguments arguments("key public",
-                      "Prints a JWK Set with the public halves of private keys: what verifies their signatures.",
-                      {{"keepgate key public issuer.jwk --out jwks.json", ""},
-                       {"keepgate key public old.jwk new.jwk >jwks.json", "both verify while keys are changed"}});
-  arguments.operands("FILE", files, "private JWK or JWK Set; - for standard input", Need::required);
-  arguments.option("--out", "FILE", out, "write there instead of printing, replacing what was there");
-  arguments.flag("--allow-secret", allow_secret, "copy shared secrets (oct) too: whoever reads the set can sign");
-  if (const auto code = arguments.parse(argc, argv)) return *code;
-
-  Json::Array halves;
-  bool secret = false;
-  for (const std::string& file : files) {
-    if (file == out && out != "-") return arguments.usage_error("--out names a private key file that is read");
-    const Result<Json::Array> jwks = read_jwks(file);
-    if (!jwks) return failed("key public", jwks.error().detail);
-    for (const Json& jwk : *jwks) {
-      Result<Json> half = public_half(jwk, file, allow_secret);
-      if (!half) return failed("key public", half.error().detail);
-      secret = secret || half->string_at("kty") == "oct";
-      halves.push_back(std::move(*half));
-    }
-  }
-  JsonObject set;
-  set.add("keys", Json(std::move(halves)));
-  const unsigned mode = secret ? 0600 : 0644;
-  if (const auto done = write_file(out, pretty(set.take()), mode, Existing::replace); !done) {
-    return failed("key public", done.error().detail);
-  }
-  return exit_ok;
-}
-
-struct KeyRow {
-  std::string id, algorithm, kind, note;
-};
-
-KeyRow describe(const Json& jwk) {
-  const Result<std::shared_ptr<const crypto::Key>> key = crypto::parse_jwk(jwk.write());
-  KeyRow row{printable(jwk.string_at("kid").value_or("")), printable(jwk.string_at("alg").value_or("")), "", ""};
-  if (!key) {
-    row.kind = "unusable";
-    row.note = key.error().detail;
-    return row;
-  }
-  row.algorithm = crypto::name_of((*key)->algorithm());
-  row.kind = !(*key)->secret().empty() ? "secret" : (*key)->is_private() ? "private" : "public";
-  return row;
-}
-
-int run_key_list(int argc, char** argv) {
-  std::string file, output = "table";
-  Arguments arguments("key list", "Lists the keys in a JWK or JWK Set file. Never prints key material.",
-                      {{"keepgate key list jwks.json", ""}, {"keepgate key list jwks.json --output json", ""}});
-  arguments.operand("FILE", file, "JWK or JWK Set; - for standard input");
-  arguments.option("--output", "FORMAT", output, "table or json (default: table)");
-  if (const auto code = arguments.parse(argc, argv)) return *code;
-  if (output != "table" && output != "json") return arguments.usage_error("--output: table or json");
-  const Result<Json::Array> jwks = read_jwks(file);
-  if (!jwks) return failed("key list", jwks.error().detail);
-
-  std::vector<std::vector<std::string>> lines = {{"KID", "ALG", "KIND"}};
-  Json::Array objects;
-  for (const Json& jwk : *jwks) {
-    const KeyRow row = describe(jwk);
-    lines.push_back({row.id, row.algorithm, row.kind, row.note});
-    JsonObject object;
-    object.add("kid", row.id).add("alg", row.algorithm).add("kind", row.kind).add("note", row.note);
-    objects.push_back(object.take());
-  }
-  return print(output == "json" ? pretty(Json(std::move(objects))) : table(lines));
-}
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-// `keepgate token mint`: a signed token from a private JWK, a file of claims and options.
+// `keepgate token mint`: a token, signed or encrypted or both, from a private JWK, a file of claims and options.
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "cli/arguments.h"
@@ -6,7 +6,9 @@
 #include "cli/files.h"
 #include "cli/output.h"
 #include "cli/token.h"
+#include "crypto/encryption_key.h"
 #include "crypto/json.h"
+#include "crypto/jwe.h"
 #include "crypto/jws.h"
 #include "crypto/random.h"
 
@@ -19,6 +21,7 @@ using crypto::Json;
 struct MintOptions {
   std::string key_file, claims_file, out = "-", expires_in = "1h", issued_ago = "0";
   std::string type = "JWT";
+  std::string encryption_key_file, content;
   std::optional<std::string> subject, client, issuer;
   std::vector<std::string> roles, scopes, audiences, headers;
 };
@@ -120,16 +123,63 @@ Result<std::shared_ptr<const crypto::Key>> read_key(const std::string& path) {
   return key;
 }
 
-Result<std::string> mint(const MintOptions& options) {
-  if (options.key_file == "-" && options.claims_file == "-") return bad_usage("key and claims both on standard input");
+Result<std::shared_ptr<const crypto::EncryptionKey>> read_encryption_key(const std::string& path) {
+  Result<std::string> text = read_text(path);
+  if (!text) return std::unexpected(text.error());
+  Result<std::shared_ptr<const crypto::EncryptionKey>> key = crypto::parse_encryption_jwk(*text);
+  wipe(*text);
+  if (!key) return refuse(cat(path, ": ", key.error().detail));
+  return key;
+}
+
+// RFC 7519 §5.2: cty JWT says that what was encrypted is a signed token.
+Result<std::string> encrypt(const MintOptions& options, std::string_view plaintext, bool is_nested) {
+  const auto key = read_encryption_key(options.encryption_key_file);
+  if (!key) return std::unexpected(key.error());
+  const bool direct = (*key)->management() == crypto::KeyManagement::dir;
+  const std::string own(crypto::name_of((*key)->direct_content()));
+  const std::string content = !options.content.empty() ? options.content : direct ? own : "A256GCM";
+  if (direct && content != own) return bad_usage(cat("--enc ", content, ": the key is for ", own, " alone"));
+  Json::Object header;
+  header.emplace_back("alg", Json(std::string(crypto::name_of((*key)->management()))));
+  header.emplace_back("enc", Json(content));
+  if (is_nested) header.emplace_back("cty", Json("JWT"));
+  if (!is_nested && !options.type.empty()) header.emplace_back("typ", Json(options.type));
+  if (!(*key)->id().empty()) header.emplace_back("kid", Json((*key)->id()));
+  return crypto::encrypt_jwe(std::move(header), plaintext, **key);
+}
+
+Result<std::string> sign(const MintOptions& options, Json::Object claims) {
   const auto key = read_key(options.key_file);
   if (!key) return std::unexpected(key.error());
-  Result<Json::Object> claims = make_claims(options);
-  if (!claims) return std::unexpected(claims.error());
   Result<Json::Object> header = make_header(options, **key);
   if (!header) return std::unexpected(header.error());
+  return crypto::sign_jws(Json(std::move(*header)).write(), Json(std::move(claims)).write(), **key);
+}
+
+std::string check_options(const MintOptions& options) {
+  const bool encrypts = !options.encryption_key_file.empty();
+  if (options.key_file.empty() && !encrypts) return "--key FILE is missing";
+  if ((options.key_file == "-") + (options.claims_file == "-") + (options.encryption_key_file == "-") > 1) {
+    return "standard input can be read once: two of --key, --encrypt-with and --claims are -";
+  }
+  if (!options.content.empty() && !encrypts) return "--enc goes with --encrypt-with";
+  if (!options.content.empty() &&
+      crypto::content_encryption_named(options.content) == crypto::ContentEncryption::none) {
+    return cat("--enc ", printable(options.content, 20), ": no content encryption has this name");
+  }
+  if (options.key_file.empty() && !options.headers.empty()) return "--header is for the signature: it needs --key";
+  return {};
+}
+
+Result<std::string> mint(const MintOptions& options) {
+  if (const std::string wrong = check_options(options); !wrong.empty()) return bad_usage(wrong);
+  Result<Json::Object> claims = make_claims(options);
+  if (!claims) return std::unexpected(claims.error());
+  const bool is_signed = !options.key_file.empty();
   Result<std::string> token =
-      crypto::sign_jws(Json(std::move(*header)).write(), Json(std::move(*claims)).write(), **key);
+      is_signed ? sign(options, std::move(*claims)) : Result<std::string>(Json(std::move(*claims)).write());
+  if (token && !options.encryption_key_file.empty()) token = encrypt(options, *token, is_signed);
   if (token && token->size() > crypto::token_bytes_max)
     say("warning: this token is longer than Keepgate accepts (16 KiB)");
   return token;
@@ -141,13 +191,17 @@ int run_token_mint(int argc, char** argv) {
   MintOptions options;
   Arguments arguments(
       "token mint",
-      "Signs a token with a private JWK and prints it. `iat`, `exp` and `jti` are added where the claims have none.",
+      "Signs a token with a private JWK, encrypts it if told, and prints it. `iat`, `exp` and `jti` are added where "
+      "the claims have none.",
       {{"keepgate token mint --key issuer.jwk --client web --sub alice --role admin >token", ""},
        {"keepgate token mint --key issuer.jwk --sub client1 --aud shop --expires-in 30d --out token", ""},
        {"echo '{\"sub\":\"a\",\"department\":7}' | keepgate token mint --key issuer.jwk --claims -", ""},
-       {"keepgate token mint --key issuer.jwk --sub a --issued-ago 2h --expires-in -1h",
-        "an expired one, for a test"}});
-  arguments.option("--key", "FILE", options.key_file, "private JWK; - for standard input", Need::required);
+       {"keepgate token mint --key issuer.jwk --sub a --issued-ago 2h --expires-in -1h", "an expired one, for a test"},
+       {"keepgate token mint --key issuer.jwk --encrypt-with gateway.jwk --sub a", "signed, then encrypted"}});
+  arguments.option("--key", "FILE", options.key_file, "private JWK that signs; - for standard input");
+  arguments.option("--encrypt-with", "FILE", options.encryption_key_file,
+                   "JWK that encrypts the signed token, or without --key the claims themselves");
+  arguments.option("--enc", "NAME", options.content, "content encryption (default: A256GCM, or the key's own)");
   arguments.option("--claims", "FILE", options.claims_file, "JSON object of claims; - for standard input");
   arguments.option("--sub", "NAME", options.subject, "claim sub: the customer, or the caller itself");
   arguments.option("--client", "NAME", options.client, "claim client_id: the requester");

@@ -11,7 +11,9 @@
 #include "cli/output.h"
 #include "cli/token.h"
 #include "crypto/base64url.h"
+#include "crypto/encryption_key.h"
 #include "crypto/json.h"
+#include "crypto/jwe.h"
 #include "crypto/jws.h"
 
 namespace keepgate::cli {
@@ -25,6 +27,8 @@ struct VerifyOptions {
   std::string jwks_file, leeway = "0";
   std::vector<std::string> algorithms;
   std::optional<std::string> audience, issuer;
+  std::string type = "signed";
+  auth::TokenForm form = auth::TokenForm::jws;
   bool no_claims = false, batch = false;
   std::int64_t leeway_s = 0;
 };
@@ -42,36 +46,65 @@ bool names_audience(const Json& payload, std::string_view audience) {
   return aud->array() && std::ranges::any_of(*aud->array(), is_it);
 }
 
-Result<void> check_algorithm(const crypto::Jws& jws, const VerifyOptions& options) {
-  const std::string_view name = crypto::name_of(jws.algorithm);
+// Before any key is tried, so that a wrong algorithm is what is said of it.
+Result<void> check_algorithm(std::string_view token, const VerifyOptions& options) {
+  std::string_view name;
+  if (options.form == auth::TokenForm::jws) {
+    const Result<crypto::Jws> jws = crypto::parse_jws(token);
+    if (!jws) return std::unexpected(jws.error());
+    name = crypto::name_of(jws->algorithm);
+  } else {
+    const Result<crypto::Jwe> jwe = crypto::parse_jwe(token);
+    if (!jwe) return std::unexpected(jwe.error());
+    name = crypto::name_of(jwe->management);
+  }
   if (options.algorithms.empty() || std::ranges::find(options.algorithms, name) != options.algorithms.end()) return {};
   return refuse(cat("alg ", name, " is not among those asked for"));
 }
 
-// --no-claims: any payload; the signature alone.
+struct Plain {
+  Json header;
+  std::string payload;
+};
+
+// Any JWS or JWE whatever it is for: a client's token, a transaction token, a document.
+Result<Plain> open(std::string_view token, const crypto::KeySet& keys, auth::TokenForm form) {
+  if (form == auth::TokenForm::jws) {
+    Result<crypto::Jws> jws = crypto::parse_jws(token);
+    if (!jws) return std::unexpected(jws.error());
+    if (const auto good = crypto::verify_jws(*jws, keys); !good) return std::unexpected(good.error());
+    return Plain{std::move(jws->header), std::move(jws->payload)};
+  }
+  Result<crypto::Jwe> jwe = crypto::parse_jwe(token);
+  if (!jwe) return std::unexpected(jwe.error());
+  Result<std::string> plaintext = crypto::decrypt_jwe(*jwe, keys);
+  if (!plaintext) return std::unexpected(plaintext.error());
+  if (form == auth::TokenForm::nested) return open(*plaintext, keys, auth::TokenForm::jws);
+  return Plain{std::move(jwe->header), std::move(*plaintext)};
+}
+
+// --no-claims: any payload; the layers alone.
 Result<Json> verify_signature(std::string_view token, const KeySetPointer& keys, const VerifyOptions& options) {
-  const Result<crypto::Jws> jws = crypto::parse_jws(token);
-  if (!jws) return std::unexpected(jws.error());
-  if (const auto good = check_algorithm(*jws, options); !good) return std::unexpected(good.error());
-  if (const auto good = crypto::verify_jws(*jws, *keys); !good) return std::unexpected(good.error());
+  if (const auto good = check_algorithm(token, options); !good) return std::unexpected(good.error());
+  const Result<Plain> plain = open(token, *keys, options.form);
+  if (!plain) return std::unexpected(plain.error());
   JsonObject out;
-  out.add("header", jws->header);
-  Result<Json> claims = crypto::parse_json(jws->payload);
+  out.add("header", plain->header);
+  Result<Json> claims = crypto::parse_json(plain->payload);
   if (claims && claims->object()) {
     out.add("claims", std::move(*claims));
-  } else if (crypto::is_utf8(jws->payload)) {
-    out.add("payload", jws->payload);
+  } else if (crypto::is_utf8(plain->payload)) {
+    out.add("payload", plain->payload);
   } else {
-    out.add("payload_base64url", crypto::base64url_encode(jws->payload));
+    out.add("payload_base64url", crypto::base64url_encode(plain->payload));
   }
   return out.take();
 }
 
 Result<Json> verify_claims(std::string_view token, const KeySetPointer& keys, const VerifyOptions& options) {
-  const Result<crypto::Jws> jws = crypto::parse_jws(token);
-  if (!jws) return std::unexpected(jws.error());
-  if (const auto good = check_algorithm(*jws, options); !good) return std::unexpected(good.error());
+  if (const auto good = check_algorithm(token, options); !good) return std::unexpected(good.error());
   auth::JwtOptions jwt;
+  jwt.form = options.form;
   jwt.enabled = true;
   jwt.keys = keys;
   jwt.leeway_s = options.leeway_s;
@@ -117,9 +150,15 @@ Result<KeySetPointer> keys_of_line(const Json& line, const KeySetPointer& common
   const Json* jwk = line.find("jwk");
   if (!jwk && common) return common;
   if (!jwk || !jwk->object()) return refuse("no jwk in this line");
+  auto keys = std::make_shared<crypto::KeySet>();
+  if (crypto::is_meant_for_encryption(*jwk)) {
+    auto key = crypto::read_encryption_key(*jwk);
+    if (!key) return refuse(cat("the key is refused: ", key.error().detail));
+    keys->decryption_keys.push_back(std::move(*key));
+    return keys;
+  }
   auto key = crypto::parse_jwk(jwk->write());
   if (!key) return refuse(cat("the key is refused: ", key.error().detail));
-  auto keys = std::make_shared<crypto::KeySet>();
   keys->keys.push_back(std::move(*key));
   return keys;
 }
@@ -128,8 +167,9 @@ Result<void> verify_line(const LineReader::Line& line, const KeySetPointer& comm
   if (line.too_long) return refuse("the line is too long");
   const Result<Json> json = crypto::parse_json(line.text, {.bytes_max = LineReader::line_bytes_max});
   if (!json) return refuse(cat("the line is not acceptable JSON: ", json.error().detail));
-  const std::optional<std::string_view> token = json->string_at("jws");
-  if (!token) return refuse("no jws in this line");
+  const std::string_view member = options.form == auth::TokenForm::jws ? "jws" : "jwe";
+  const std::optional<std::string_view> token = json->string_at(member);
+  if (!token) return refuse(cat("no ", member, " in this line"));
   const Result<KeySetPointer> keys = keys_of_line(*json, common);
   if (!keys) return std::unexpected(keys.error());
   if (const auto good = verify(*token, *keys, options); !good) return std::unexpected(good.error());
@@ -164,8 +204,17 @@ std::string check_options(VerifyOptions& options) {
   const std::optional<std::int64_t> leeway = parse_duration(options.leeway);
   if (!leeway || *leeway < 0) return cat("--leeway ", options.leeway, ": a time like 30s");
   options.leeway_s = *leeway;
+  bool is_known = false;
+  for (const auth::TokenForm form : {auth::TokenForm::jws, auth::TokenForm::jwe, auth::TokenForm::nested}) {
+    if (options.type != auth::name_of(form)) continue;
+    options.form = form;
+    is_known = true;
+  }
+  if (!is_known) return cat("--type ", printable(options.type, 20), ": signed, encrypted or nested");
   for (const std::string& name : options.algorithms) {
-    if (crypto::algorithm_named(name) == crypto::Algorithm::none) {
+    const bool is_signed = options.form == auth::TokenForm::jws;
+    if (is_signed ? crypto::algorithm_named(name) == crypto::Algorithm::none
+                  : crypto::key_management_named(name) == crypto::KeyManagement::none) {
       return cat("--alg ", printable(name, 20), ": no algorithm that Keepgate accepts has this name");
     }
   }
@@ -186,16 +235,21 @@ int run_token_verify(int argc, char** argv) {
       "why not and exits 4.",
       {{"keepgate token verify --jwks jwks.json <token", ""},
        {"keepgate token verify --jwks jwks.json --alg ES256 --aud shop --iss https://login.example <token", ""},
+       {"keepgate token verify --type nested --jwks keys.json <token", "encrypted, with a signed one inside"},
        {"keepgate token verify --no-claims --jwks jwks.json <any.jws", "the signature alone, any payload"},
        {"echo '{\"jws\":\"…\",\"jwk\":{…}}' | keepgate token verify --batch", "a line of JSON for each token"}});
   arguments.option("--jwks", "FILE", options.jwks_file, "key set (or one JWK) that verifies");
-  arguments.options("--alg", "NAME", options.algorithms, "accept these algorithms only");
+  arguments.option("--type", "FORM", options.type, "signed, encrypted or nested (default: signed)");
+  arguments.options("--alg", "NAME", options.algorithms,
+                    "accept these algorithms only; of an encrypted token those of the encryption");
   arguments.option("--aud", "NAME", options.audience, "the token has to be for this audience");
   arguments.option("--iss", "URL", options.issuer, "the token has to be from this issuer");
   arguments.option("--leeway", "TIME", options.leeway, "for exp and nbf (default: 0)");
-  arguments.flag("--no-claims", options.no_claims, "check the signature alone: any JWS, any payload");
-  arguments.flag("--batch", options.batch,
-                 "read one JSON object {\"jws\": …, \"jwk\": …} a line, answer {\"valid\": …, \"why\": …} a line");
+  arguments.flag("--no-claims", options.no_claims, "check the signature (or the decryption) alone: any payload");
+  arguments.flag(
+      "--batch", options.batch,
+      "read one JSON object {\"jws\": …, \"jwk\": …} a line (\"jwe\" with --type encrypted or nested), answer "
+      "{\"valid\": …, \"why\": …} a line");
   if (const auto code = arguments.parse(argc, argv)) return *code;
   if (const std::string wrong = check_options(options); !wrong.empty()) return arguments.usage_error(wrong);
 

@@ -15,10 +15,17 @@ namespace keepgate::cli {
 int run_check(int argc, char** argv);
 int run_explain(int argc, char** argv);
 int run_help(int argc, char** argv);
+int run_jwk(int argc, char** argv);
 int run_key(int argc, char** argv);
 int run_policy(int argc, char** argv);
 int run_token(int argc, char** argv);
 int run_who_can(int argc, char** argv);
+
+// The verbs of `keepgate jwk`, which `keepgate key` once had: `key create jwk`, `key public` and `key list FILE` still
+// lead there.
+int run_jwk_create(int argc, char** argv);
+int run_jwk_public(int argc, char** argv);
+int run_jwk_list(int argc, char** argv);
 
 // Known, not built: says so, exits 2. `argv[0]` is the verb.
 int run_not_built(int argc, char** argv);

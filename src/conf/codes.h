@@ -68,5 +68,7 @@ inline constexpr Code unverified_claim = "KG110";
 inline constexpr Code trusts_everybody = "KG111";
 inline constexpr Code client_chosen_target = "KG112";
 inline constexpr Code undecided_path = "KG113";  // Always an error.
+inline constexpr Code unsigned_tokens = "KG114";
+inline constexpr Code any_audience = "KG118";
 
 }  // namespace keepgate::conf::code

@@ -125,5 +125,31 @@ TEST_F(Policies, key_files_follow_the_rule_of_lists) {
   EXPECT_EQ(loaded.at("/c").auth.jwt.leeway_s, 5);
 }
 
+TEST_F(Policies, forms_of_tokens_and_requirements_are_inherited_as_in_nginx) {
+  const Loaded loaded = check(folder,
+                              "http { auth_require $host error=404; auth_delay 1s; server { listen 127.0.0.1:80; "
+                              "auth_jwt_key_file keys/k.jwks.json; auth_jwt_type nested; auth_dpop_scheme https;"
+                              " location /in { auth_jwt r; auth_jwt_type signed; proxy_pass http://127.0.0.1:1;"
+                              "  location /in/own { auth_require $arg_a; auth_require $arg_b error=500; auth_delay 0;"
+                              "   auth_dpop_scheme http; proxy_pass http://127.0.0.1:1; } }"
+                              " location /nested { auth_jwt r; proxy_pass http://127.0.0.1:1; }"
+                              " location /read { auth_jwt off token=$cookie_id; proxy_pass http://127.0.0.1:1; } } }");
+  ASSERT_NE(loaded.snapshot, nullptr) << loaded.complaints();
+  EXPECT_EQ(loaded.at("/in").auth.jwt.form, auth::TokenForm::jws);
+  EXPECT_NE(loaded.at("/in").auth.jwt.keys, nullptr);
+  EXPECT_EQ(loaded.at("/in").requirements.at(0).status, 404);
+  EXPECT_EQ(loaded.at("/in").auth_delay_ms, 1000);
+  EXPECT_EQ(loaded.at("/in").auth.dpop_over_tls, true);
+  ASSERT_EQ(loaded.at("/in/own").requirements.size(), 2U);
+  EXPECT_EQ(loaded.at("/in/own").requirements[0].status, 403);
+  EXPECT_EQ(loaded.at("/in/own").requirements[1].status, 500);
+  EXPECT_EQ(loaded.at("/in/own").auth_delay_ms, 0);
+  EXPECT_EQ(loaded.at("/in/own").auth.dpop_over_tls, false);
+  EXPECT_EQ(loaded.at("/nested").auth.jwt.form, auth::TokenForm::nested);
+  EXPECT_EQ(loaded.at("/nested").auth.jwt.keys, nullptr);  // No key decrypts.
+  EXPECT_FALSE(loaded.at("/read").auth.jwt.enabled);
+  EXPECT_TRUE(loaded.at("/read").auth.jwt.token);
+}
+
 }  // namespace
 }  // namespace keepgate::conf

@@ -16,6 +16,8 @@ void take_unset(LevelOptions& inner, const LevelOptions& outer) {
 void apply_authorize_off(LevelOptions& inner) {
   if (!inner.authorize || inner.authorize->value != AuthorizeSetting::off) return;
   if (!inner.auth_jwt) inner.auth_jwt = AuthJwtModel{true, {}, {}, inner.authorize->at};
+  if (!inner.auth_certificate) inner.auth_certificate = CertificateIdentityModel{};
+  if (!inner.auth_api_key) inner.auth_api_key = ApiKeyModel{true, {}, {}, inner.authorize->at};
   if (!inner.auth_identity) inner.auth_identity = OptionalFile{true, {}};
   if (!inner.transaction) inner.transaction = TransactionModel{};
 }
@@ -31,6 +33,8 @@ void inherit(LevelOptions& inner, const LevelOptions& outer) {
              &O::merge_slashes, &O::underscores_in_headers, &O::identity_headers, &O::ssl_certificates,
              &O::ssl_certificate_keys, &O::ssl_protocols, &O::ssl_ciphers, &O::ssl_prefer_server_ciphers,
              &O::ssl_session_timeout_s>(inner, outer);
+  take_unset<&O::ssl_verify_client, &O::ssl_client_certificate, &O::ssl_trusted_certificate, &O::ssl_crl,
+             &O::ssl_verify_depth, &O::auth_certificate, &O::proxy_client_cert>(inner, outer);
   take_unset<&O::default_type, &O::client_max_body_size, &O::client_body_timeout_ms, &O::send_timeout_ms,
              &O::keepalive_timeout_ms, &O::keepalive_header_s, &O::keepalive_min_timeout_ms, &O::keepalive_time_ms,
              &O::keepalive_requests, &O::lingering, &O::lingering_time_ms, &O::lingering_timeout_ms, &O::reset_timedout,
@@ -43,9 +47,13 @@ void inherit(LevelOptions& inner, const LevelOptions& outer) {
              &O::proxy_ignore_headers>(inner, outer);
   take_unset<&O::limits, &O::limit_status, &O::limit_log_level, &O::limit_dry_run, &O::limit_headers, &O::conn_limits,
              &O::conn_status, &O::conn_log_level, &O::conn_dry_run>(inner, outer);
-  take_unset<&O::address_rules, &O::satisfy_any, &O::auth_jwt, &O::jwt_key_files, &O::jwt_leeway_s, &O::jwt_requires,
-             &O::auth_identity, &O::identity_claims, &O::policies, &O::authorize, &O::service, &O::transaction,
-             &O::transaction_key, &O::transaction_key_files>(inner, outer);
+  take_unset<&O::auth_api_key, &O::api_key_file, &O::api_key_forward>(inner, outer);
+  take_unset<&O::address_rules, &O::satisfy_any, &O::auth_jwt, &O::jwt_key_files, &O::jwt_leeway_s, &O::jwt_issuers,
+             &O::jwt_form, &O::jwt_requires, &O::auth_requires, &O::auth_delay_ms, &O::dpop_over_tls, &O::auth_identity,
+             &O::identity_claims, &O::policies, &O::authorize, &O::service, &O::transaction, &O::transaction_key,
+             &O::transaction_key_files>(inner, outer);
+  take_unset<&O::proxy_bind, &O::proxy_socket_keepalive, &O::proxy_redirect, &O::proxy_cookie_domain,
+             &O::proxy_cookie_path, &O::proxy_cookie_flags>(inner, outer);
   take_unset<&O::proxy_protocol, &O::proxy_set_headers, &O::proxy_hide_headers, &O::proxy_pass_headers,
              &O::proxy_pass_request_headers, &O::proxy_intercept_errors, &O::proxy_connect_timeout_ms,
              &O::proxy_send_timeout_ms, &O::proxy_read_timeout_ms, &O::proxy_ssl_verify, &O::proxy_ssl_server_name,

@@ -11,10 +11,15 @@
 #include <utility>
 #include <vector>
 
+#include "auth/options.h"
+#include "auth/api_key_credential.h"
+#include "auth/jwt_open.h"
 #include "base/cidr.h"
 #include "base/log.h"
 #include "conf/source.h"
+#include "crypto/jwk.h"
 #include "route/location_tree.h"
+#include "tls/context.h"
 #include "upstream/group.h"
 
 namespace keepgate::conf {
@@ -86,6 +91,29 @@ struct AuthJwtModel {
   Position at;
 };
 
+struct ApiKeyModel {
+  bool off = false;
+  Word realm;
+  std::vector<auth::ApiKeyPlace> places;
+  Position at;
+};
+
+struct ApiKeyFileModel {
+  Word path;
+  std::optional<std::string> secret;
+};
+
+struct JwtIssuerModel {
+  Word issuer;
+  std::optional<Word> keys;  // A URL or a file; absent: discovery.
+  std::vector<std::string> audiences;
+  std::vector<crypto::Algorithm> algorithms;
+  bool only_access_tokens = false;
+  bool allow_private = false, allow_plain = false;
+  std::optional<Word> authorities;
+  std::int64_t refresh_ms = 600'000, keep_ms = 3'600'000;
+};
+
 struct JwtRequireModel {
   std::vector<Word> values;
   std::uint16_t status = 401;
@@ -102,7 +130,7 @@ struct TransactionModel {
   TransactionSetting setting = TransactionSetting::off;
   std::int64_t ttl_s = 30;
   std::vector<std::pair<std::string, Word>> claims;
-  bool bind_request = false;
+  bool bind_request = false, bind_caller = false;
   bool single_use = false;
   std::vector<std::string> from;
   Position at;
@@ -111,6 +139,14 @@ struct TransactionModel {
 enum class ProxyProtocolSetting : std::uint8_t { off = 0, v1, v2 };
 
 enum class LingeringSetting : std::uint8_t { on = 0, always, off };
+
+struct CertificateIdentityModel {
+  bool on = false;
+  auth::CertificateName name = auth::CertificateName::san_uri;
+  Position at;
+};
+
+enum class ClientCertSetting : std::uint8_t { off = 0, leaf, chain };
 
 struct OptionalFile {
   bool off = false;
@@ -125,6 +161,21 @@ struct NextUpstreamModel {
 struct ProxyHeaderModel {
   std::string name;
   Word value;
+};
+
+struct RewriteModel {  // proxy_redirect and proxy_cookie_*.
+  Word from;
+  std::vector<Word> to;  // Of `proxy_redirect default`: none.
+};
+struct RewritesModel {
+  bool off = false;
+  std::vector<RewriteModel> rules;
+};
+
+struct BindModel {
+  bool off = false;
+  Word address;
+  bool transparent = false;
 };
 
 struct ResolverModel {
@@ -179,6 +230,9 @@ struct LevelOptions {
   std::optional<std::string> ssl_ciphers;
   std::optional<bool> ssl_prefer_server_ciphers;
   std::optional<std::int64_t> ssl_session_timeout_s;
+  std::optional<Placed<tls::VerifyClient>> ssl_verify_client;
+  std::optional<Word> ssl_client_certificate, ssl_trusted_certificate, ssl_crl;
+  std::optional<std::uint32_t> ssl_verify_depth;
 
   // Core.
   std::optional<std::string> default_type;
@@ -218,11 +272,19 @@ struct LevelOptions {
   // Access.
   std::optional<std::vector<AddressRuleModel>> address_rules;  // allow, deny: one list, in order.
   std::optional<bool> satisfy_any;
+  std::optional<ApiKeyModel> auth_api_key;
+  std::optional<ApiKeyFileModel> api_key_file;
+  std::optional<bool> api_key_forward;
   std::optional<AuthJwtModel> auth_jwt;
   std::optional<std::vector<Word>> jwt_key_files;
   std::optional<std::int64_t> jwt_leeway_s;
-  std::optional<std::vector<JwtRequireModel>> jwt_requires;
+  std::optional<Placed<auth::TokenForm>> jwt_form;
+  std::optional<std::vector<JwtRequireModel>> jwt_requires, auth_requires;
+  std::optional<std::int64_t> auth_delay_ms;
+  std::optional<bool> dpop_over_tls;
+  std::optional<std::vector<JwtIssuerModel>> jwt_issuers;
   std::optional<OptionalFile> auth_identity;  // `path` is "$variable".
+  std::optional<CertificateIdentityModel> auth_certificate;
   std::optional<IdentityClaimsModel> identity_claims;
   std::optional<std::vector<Word>> policies;
   std::optional<Placed<AuthorizeSetting>> authorize;
@@ -233,6 +295,10 @@ struct LevelOptions {
 
   // Proxy.
   std::optional<ProxyProtocolSetting> proxy_protocol;
+  std::optional<Placed<ClientCertSetting>> proxy_client_cert;
+  std::optional<BindModel> proxy_bind;
+  std::optional<bool> proxy_socket_keepalive;
+  std::optional<RewritesModel> proxy_redirect, proxy_cookie_domain, proxy_cookie_path, proxy_cookie_flags;
   std::optional<std::vector<ProxyHeaderModel>> proxy_set_headers;
   std::optional<std::vector<std::string>> proxy_hide_headers, proxy_pass_headers;
   std::optional<bool> proxy_pass_request_headers, proxy_intercept_errors;

@@ -16,7 +16,7 @@ namespace keepgate::crypto {
 
 namespace {
 
-constexpr std::size_t hash_count = 4;
+constexpr std::size_t hash_count = 5;
 
 // Fetched on first use and kept until the process ends: a fetch takes a lock and costs more than hashing a token.
 struct Fetched {
@@ -24,7 +24,7 @@ struct Fetched {
   EVP_MAC* hmac = nullptr;
 
   Fetched() {
-    for (const Hash hash : {Hash::sha256, Hash::sha384, Hash::sha512}) {
+    for (const Hash hash : {Hash::sha256, Hash::sha384, Hash::sha512, Hash::sha1}) {
       EVP_MD*& slot = digests[static_cast<std::size_t>(hash)];
       slot = EVP_MD_fetch(nullptr, openssl_name(hash), nullptr);
       KG_ASSERT(slot != nullptr);
@@ -100,6 +100,8 @@ const char* openssl_name(Hash hash) {
       return "SHA384";
     case Hash::sha512:
       return "SHA512";
+    case Hash::sha1:
+      return "SHA1";
     case Hash::none:
       break;
   }
@@ -114,6 +116,8 @@ std::size_t digest_bytes(Hash hash) {
       return 48;
     case Hash::sha512:
       return 64;
+    case Hash::sha1:
+      return 20;
     case Hash::none:
       break;
   }
@@ -141,14 +145,20 @@ std::array<unsigned char, 32> sha256(std::string_view bytes) {
   return out;
 }
 
+std::array<unsigned char, 32> hmac_sha256(std::string_view key, std::string_view bytes) {
+  std::array<unsigned char, 32> out;
+  static_assert(sizeof out <= digest_bytes_max);
+  unsigned char hash[digest_bytes_max];
+  hmac(Hash::sha256, key, bytes, hash);
+  std::memcpy(out.data(), hash, out.size());
+  return out;
+}
+
 std::string sha1_base64(std::string_view bytes) {
-  static const EVP_MD* const sha1 = EVP_MD_fetch(nullptr, "SHA1", nullptr);
-  KG_ASSERT(sha1 != nullptr);
-  unsigned char hash[EVP_MAX_MD_SIZE];
-  unsigned count = 0;
-  KG_ASSERT(EVP_Digest(bytes.data(), bytes.size(), hash, &count, sha1, nullptr) == 1);
-  unsigned char text[2 * EVP_MAX_MD_SIZE];
-  const int length = EVP_EncodeBlock(text, hash, static_cast<int>(count));
+  unsigned char hash[digest_bytes_max];
+  digest(Hash::sha1, bytes, hash);
+  unsigned char text[2 * digest_bytes_max];
+  const int length = EVP_EncodeBlock(text, hash, static_cast<int>(digest_bytes(Hash::sha1)));
   return {reinterpret_cast<const char*>(text), static_cast<std::size_t>(length)};
 }
 

@@ -11,6 +11,8 @@ namespace keepgate::crypto {
 
 std::array<unsigned char, 32> sha256(std::string_view bytes);
 std::string sha256_hex(std::string_view bytes);
+// RFC 2104. Both sides of a comparison of such hashes belong to equal_constant_time.
+std::array<unsigned char, 32> hmac_sha256(std::string_view key, std::string_view bytes);
 // For the handshake of WebSocket (RFC 6455 §4.2.2) and nothing else: SHA-1 protects nobody.
 std::string sha1_base64(std::string_view bytes);
 // Equal length and equal content, in time that depends on the length only.

@@ -32,6 +32,12 @@ TEST(Digest, hmac_follows_rfc_4231_case_2) {
       "6b4b636e070a38bce737");
 }
 
+TEST(Digest, hmac_sha256_is_the_same_hash) {
+  const auto mac = hmac_sha256("Jefe", "what do ya want for nothing?");
+  EXPECT_EQ(to_hex({reinterpret_cast<const char*>(mac.data()), mac.size()}),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
 TEST(Digest, is_the_same_on_every_thread) {
   std::string seen;
   std::thread([&] { seen = sha256_hex("abc"); }).join();

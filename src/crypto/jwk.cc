@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "crypto/algorithms.h"
+#include "crypto/encryption_key.h"
 #include "crypto/json.h"
 #include "crypto/key_material.h"
 
@@ -193,6 +194,7 @@ class SetReader {
     const std::optional<std::string_view> id = jwk.string_at("kid");
     label_ = cat("key ", number);
     if (id) append(label_, " (kid '", printable(*id, 60), "')");
+    if (is_meant_for_encryption(jwk)) return read_for_encryption(jwk);
     Result<std::shared_ptr<const Key>> key = KeyReader::read(jwk, KeyReader::Part::public_only);
     if (!key && key.error().kind == ErrorKind::unsupported) {
       return warn("KG202", cat(label_, " is passed over: ", key.error().detail));
@@ -202,9 +204,26 @@ class SetReader {
     keys_.push_back(std::move(*key));
   }
 
-  std::vector<std::shared_ptr<const Key>> take() { return std::move(keys_); }
+  KeySet take() { return {std::move(keys_), std::move(decryption_keys_)}; }
 
  private:
+  void read_for_encryption(const Json& jwk) {
+    Result<std::shared_ptr<const EncryptionKey>> key = read_encryption_key(jwk);
+    if (!key && key.error().kind == ErrorKind::unsupported) {
+      return warn("KG202", cat(label_, " is passed over: ", key.error().detail));
+    }
+    if (!key) return refuse("KG201", cat(label_, " is broken: ", key.error().detail));
+    if (!(*key)->is_private()) {
+      return warn("KG202", cat(label_, " is passed over: the public half of an encryption key decrypts nothing"));
+    }
+    for (const auto& other : decryption_keys_) {
+      if (!(*key)->id().empty() && other->id() == (*key)->id() && other->management() == (*key)->management() &&
+          other->direct_content() == (*key)->direct_content()) {
+        refuse("KG203", cat(label_, " has the kid and algorithm of another key"));
+      }
+    }
+    decryption_keys_.push_back(std::move(*key));
+  }
   void check_neighbours(const Key& key, const Json& jwk) {
     for (const auto& other : keys_) {
       if (!key.id().empty() && other->id() == key.id() && other->algorithm() == key.algorithm()) {
@@ -229,6 +248,7 @@ class SetReader {
   Diagnostics& diagnostics_;
   std::string label_;
   std::vector<std::shared_ptr<const Key>> keys_;
+  std::vector<std::shared_ptr<const EncryptionKey>> decryption_keys_;
 };
 
 }  // namespace
@@ -252,11 +272,10 @@ std::shared_ptr<const KeySet> KeySet::parse(std::string_view json, const SourceP
   SetReader reader(place, diagnostics);
   std::size_t number = 0;
   for (const Json& jwk : *members->array()) reader.read(jwk, ++number);
-  auto set = std::make_shared<KeySet>();
-  set->keys = reader.take();
+  auto set = std::make_shared<KeySet>(reader.take());
   if (diagnostics.error_count() > errors_before) return nullptr;
-  if (set->keys.empty()) {
-    diagnostics.error("KG200", "a key set without any usable signature key", place);
+  if (set->keys.empty() && set->decryption_keys.empty()) {
+    diagnostics.error("KG200", "a key set without any usable key", place);
     return nullptr;
   }
   return set;

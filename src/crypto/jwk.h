@@ -47,6 +47,9 @@ inline constexpr std::size_t rsa_bits_max = 8192;  // Verification cost grows wi
 inline constexpr std::size_t oct_bytes_min = 8;    // Under the hash's length a set warns; under this it is refused.
 inline constexpr std::size_t key_set_keys_max = 256;
 
+class EncryptionKey;
+class Json;
+
 class Key {
  public:
   Key(const Key&) = delete;
@@ -79,12 +82,13 @@ class Key {
 Result<std::shared_ptr<const Key>> parse_jwk(std::string_view json);
 
 struct KeySet {
-  std::vector<std::shared_ptr<const Key>> keys;
+  std::vector<std::shared_ptr<const Key>> keys;                       // For signatures.
+  std::vector<std::shared_ptr<const EncryptionKey>> decryption_keys;  // Private, or secrets: those of JWE.
 
-  // RFC 7517 §5: keys with an unknown kty, use or alg (encryption keys among them) are passed over with a warning;
-  // a key that is broken, or two signature keys of one kid and one algorithm, refuse the whole set. A set without any
-  // usable key is refused. Of a private key only the public part is taken, with a warning: a set for verification is
-  // no place for it. `place` names the file. Null when refused.
+  // RFC 7517 §5: keys with an unknown kty, use or alg are passed over with a warning, and so are the public halves of
+  // encryption keys, which decrypt nothing; a key that is broken, or two keys of one kid and one algorithm, refuse the
+  // whole set. A set without any usable key is refused. Of a private signature key only the public part is taken, with
+  // a warning: a set for verification is no place for it. `place` names the file. Null when refused.
   static std::shared_ptr<const KeySet> parse(std::string_view json, const SourcePlace& place, Diagnostics& diagnostics);
 };
 
@@ -92,6 +96,8 @@ enum class KeyType : std::uint8_t { rsa2048 = 0, rsa3072, p256, p384, p521, ed25
 // A fresh private JWK as JSON text with alg and kid (`key_id`, or if that is empty the RFC 7638 thumbprint); the caller
 // writes it with mode 0600. Algorithm::none means the type's own. "" if type and algorithm do not fit.
 std::string generate_jwk(KeyType type, Algorithm algorithm, std::string_view key_id = {});
+// RFC 7638: the SHA-256 of the members that make the key, in base64url. Refused when one is missing or no string.
+Result<std::string> thumbprint(const Json& jwk);
 // The public half of a private JWK, as JSON text. Refused for oct.
 Result<std::string> public_jwk(std::string_view private_jwk_json);
 

@@ -115,6 +115,44 @@ TEST(Jwk, refuses_keys_that_are_broken) {
   }
 }
 
+std::string bytes_of_hex(std::string_view hex) {
+  std::string out;
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
+    out.push_back(static_cast<char>(hex_value(hex[i]) * 16 + hex_value(hex[i + 1])));
+  }
+  return out;
+}
+
+TEST(Jwk, refuses_edwards_points_of_small_order_and_second_spellings) {
+  EXPECT_TRUE(parse_jwk(okp()));
+  const std::string zeros(62, '0'), f(60, 'f');
+  std::vector<std::string> points = {zeros + "00",
+                                     "01" + zeros,
+                                     "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+                                     "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+                                     "ec" + f + "7f",
+                                     "ed" + f + "7f",
+                                     "ee" + f + "7f",
+                                     "ff" + f + "7f"};
+  for (const std::string& hex : points) {
+    for (const bool sign : {false, true}) {
+      std::string point = bytes_of_hex(hex);
+      if (sign) point.back() = static_cast<char>(point.back() | 0x80);
+      const auto key = parse_jwk(okp("", "Ed25519", base64url_encode(point)));
+      ASSERT_FALSE(key) << hex;
+      EXPECT_EQ(key.error().code, "bad_key");
+    }
+  }
+  std::string minus_one(57, '\xff');
+  minus_one[0] = minus_one[28] = '\xfe';
+  minus_one[56] = '\0';
+  std::string prime = minus_one;
+  prime[0] = '\xff';
+  for (const std::string& point : {std::string(57, '\0'), "\1" + std::string(56, '\0'), minus_one, prime}) {
+    EXPECT_FALSE(parse_jwk(okp("", "Ed448", base64url_encode(point))));
+  }
+}
+
 TEST(Jwk, calls_keys_for_other_purposes_unsupported) {
   const std::string rows[] = {rsa(R"(,"use":"enc")"),
                               rsa(R"(,"alg":"RSA-OAEP")"),

@@ -9,7 +9,9 @@
 #include "crypto/base64url.h"
 #include "crypto/digest.h"
 #include "crypto/json.h"
+#include "crypto/jwe_algorithms.h"
 #include "crypto/jwk.h"
+#include "crypto/key_material.h"
 #include "crypto/openssl.h"
 #include "crypto/random.h"
 
@@ -37,6 +39,8 @@ bool fits(const TypeRow& type, Algorithm algorithm) {
   if (type.kty == "oct") return family == Family::hmac;
   return algorithm == type.algorithm;
 }
+
+constexpr std::string_view member_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 using Members = std::vector<std::pair<std::string_view, std::string>>;  // Values are base64url or plain ASCII.
 
@@ -81,14 +85,14 @@ void add_okp(Members& members, const EdwardsRow& curve) {
   members.emplace_back("d", base64url_encode(secret.bytes));
 }
 
-void add_oct(Members& members, Hash hash) {
-  SecretBytes secret(std::string(digest_bytes(hash), '\0'));  // RFC 7518 §3.2: as long as the hash.
+void add_oct(Members& members, std::size_t bytes) {
+  SecretBytes secret(std::string(bytes, '\0'));
   random_bytes({as_bytes(secret.bytes), secret.bytes.size()});
   members.emplace_back("k", base64url_encode(secret.bytes));
 }
 
 // RFC 7638: SHA-256 of the required members in the order of their names, without white space.
-std::string thumbprint(std::string_view kty, const Members& members) {
+std::string thumbprint_of(std::string_view kty, const Members& members) {
   constexpr std::string_view in_order[] = {"crv", "e", "k", "kty", "n", "x", "y"};
   std::string text = "{";
   for (const std::string_view name : in_order) {
@@ -102,6 +106,36 @@ std::string thumbprint(std::string_view kty, const Members& members) {
   return base64url_encode({reinterpret_cast<const char*>(sum.data()), sum.size()});
 }
 
+std::string jwk_text(std::string_view kty, std::string_view alg, std::string_view use, std::string_view key_id,
+                     Members& members) {
+  std::string out = cat(R"({"kty":")", kty, R"(","kid":")");
+  append_json_escaped(out, key_id.empty() ? thumbprint_of(kty, members) : key_id);
+  append(out, R"(","alg":")", alg, R"(","use":")", use, '"');
+  for (auto& [name, value] : members) {
+    append(out, ",\"", name, "\":\"", value, '"');
+    OPENSSL_cleanse(value.data(), value.size());
+  }
+  out.push_back('}');
+  return out;
+}
+
+// What is known of a private JWK before its public half goes out.
+struct Kind {
+  bool is_secret = false;
+  std::string_view alg;  // When it names none.
+};
+
+Result<Kind> kind_of(const Json& jwk) {
+  if (is_meant_for_encryption(jwk)) {
+    const Result<std::shared_ptr<const EncryptionKey>> key = read_encryption_key(jwk);
+    if (!key) return std::unexpected(key.error());
+    return Kind{!(*key)->secret().empty(), name_of((*key)->management())};
+  }
+  const Result<std::shared_ptr<const Key>> key = parse_jwk(jwk.write());
+  if (!key) return std::unexpected(key.error());
+  return Kind{!(*key)->secret().empty(), name_of((*key)->algorithm())};
+}
+
 }  // namespace
 
 std::string generate_jwk(KeyType type, Algorithm algorithm, std::string_view key_id) {
@@ -113,33 +147,71 @@ std::string generate_jwk(KeyType type, Algorithm algorithm, std::string_view key
   if (row.kty == "RSA") add_rsa(members, row.rsa_bits);
   if (row.kty == "EC") add_ec(members, *curve_named(row.crv));
   if (row.kty == "OKP") add_okp(members, *edwards_named(row.crv));
-  if (row.kty == "oct") add_oct(members, row_of(algorithm).hash);
+  // RFC 7518 §3.2: a secret as long as the hash.
+  if (row.kty == "oct") add_oct(members, digest_bytes(row_of(algorithm).hash));
+  return jwk_text(row.kty, name_of(algorithm), "sig", key_id, members);
+}
 
-  std::string out = cat(R"({"kty":")", row.kty, R"(","kid":")");
-  append_json_escaped(out, key_id.empty() ? thumbprint(row.kty, members) : key_id);
-  append(out, R"(","alg":")", name_of(algorithm), R"(","use":"sig")");
-  for (auto& [name, value] : members) {
-    append(out, ",\"", name, "\":\"", value, '"');
-    OPENSSL_cleanse(value.data(), value.size());
+std::string generate_encryption_jwk(KeyManagement management, ContentEncryption content, std::string_view key_id,
+                                    unsigned rsa_bits) {
+  const ManagementRow& row = row_of(management);
+  Members members;
+  switch (row.wrapping) {
+    case Wrapping::rsa_oaep:
+      add_rsa(members, rsa_bits);
+      return jwk_text("RSA", row.name, "enc", key_id, members);
+    case Wrapping::aes_kw:
+    case Wrapping::aes_gcm_kw:
+      add_oct(members, row.key_bytes);
+      return jwk_text("oct", row.name, "enc", key_id, members);
+    case Wrapping::direct:
+      if (content == ContentEncryption::none) return {};
+      add_oct(members, row_of(content).key_bytes);
+      return jwk_text("oct", name_of(content), "enc", key_id, members);
+    case Wrapping::none:
+      break;
   }
-  out.push_back('}');
-  return out;
+  return {};
+}
+
+Result<std::string> thumbprint(const Json& jwk) {
+  struct Kind {
+    std::string_view type;
+    std::array<std::string_view, 3> names;  // "": no more.
+  };
+  constexpr Kind kinds[] = {
+      {"RSA", {"e", "n", ""}}, {"EC", {"crv", "x", "y"}}, {"OKP", {"crv", "x", ""}}, {"oct", {"k", "", ""}}};
+  const std::optional<std::string_view> kty = jwk.string_at("kty");
+  for (const auto& [type, names] : kinds) {
+    if (kty != type) continue;
+    Members members;
+    for (const std::string_view name : names) {
+      if (name.empty()) break;
+      const std::optional<std::string_view> value = jwk.string_at(name);
+      // What would need escaping is no value of these members.
+      const bool is_plain = value && !value->empty() && value->find_first_not_of(member_alphabet) == value->npos;
+      if (!is_plain) return bad_key(cat("'", name, "' is missing or no value of it"));
+      members.emplace_back(name, *value);
+    }
+    return thumbprint_of(type, members);
+  }
+  return bad_key("'kty' is missing or unknown");
 }
 
 Result<std::string> public_jwk(std::string_view private_jwk_json) {
-  const Result<std::shared_ptr<const Key>> key = parse_jwk(private_jwk_json);
-  if (!key) return std::unexpected(key.error());
-  if (!(*key)->secret().empty()) {
-    return fail(ErrorKind::refused, Blame::configuration, "bad_key", "a shared secret has no public half");
-  }
   const Result<Json> jwk = parse_json(private_jwk_json);
   if (!jwk) return std::unexpected(jwk.error());
+  const Result<Kind> kind = kind_of(*jwk);
+  if (!kind) return std::unexpected(kind.error());
+  if (kind->is_secret) {
+    return fail(ErrorKind::refused, Blame::configuration, "bad_key", "a shared secret has no public half");
+  }
   // A list of what goes out, not of what stays: a private member without a name of ours cannot slip through.
   Json::Object members;
   for (const std::string_view name : {"kty", "kid", "alg", "use", "crv", "x", "y", "n", "e"}) {
     if (const Json* member = jwk->find(name)) members.emplace_back(std::string(name), *member);
     if (name == "alg" && jwk->find("alg") == nullptr) {
-      members.emplace_back("alg", Json(std::string(name_of((*key)->algorithm()))));
+      members.emplace_back("alg", Json(std::string(kind->alg)));
     }
   }
   return Json(std::move(members)).write();

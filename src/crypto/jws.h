@@ -33,8 +33,12 @@ struct Jws {
   std::string_view key_id;  // View into `header`. "" if absent.
 };
 
+// with_key: for a proof that brings its own public key (RFC 9449 §4.2), and for nothing else: such a signature says
+// only that its maker has the private half.
+enum class HeaderRule : std::uint8_t { closed = 0, with_key };
+
 // Everything that can be refused before a key is looked at. Error::detail says which check.
-Result<Jws> parse_jws(std::string_view token);
+Result<Jws> parse_jws(std::string_view token, HeaderRule rule = HeaderRule::closed);
 
 // Tries the keys that fit: same algorithm and, where the token names a kid, the same kid or (as NGINX Plus does) a key
 // without one. Returns the key that verified. Errors: code "unknown_key" (no key fits), "bad_signature".

@@ -5,6 +5,7 @@
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/bytes.h"
@@ -92,6 +93,43 @@ Result<void> check_rsa_public(const BIGNUM* modulus, const BIGNUM* exponent) {
   }
   if (has_roca_fingerprint(modulus)) return bad_key("an RSA modulus of the flawed ROCA generator");
   return {};
+}
+
+// RFC 8032 §5.1.2, §5.2.2: a point is the bytes of y, little-endian, with the sign of x in the top bit.
+//
+// Points of small order: with such a key, signatures that everybody can compute fit every message. OpenSSL takes them.
+bool has_small_order(std::string_view point) {
+  std::string y(point);
+  y.back() = static_cast<char>(y.back() & 0x7f);
+  std::string zero(y.size(), '\0'), one = zero;
+  one.front() = 1;
+  if (y == zero || y == one) return true;
+  if (y.size() == 57) {  // Ed448: p − 1 with p = 2^448 − 2^224 − 1.
+    std::string minus_one(57, '\xff');
+    minus_one[0] = minus_one[28] = '\xfe';
+    minus_one[56] = '\0';
+    return y == minus_one;
+  }
+  // Ed25519: p − 1, and the two values of y that points of order 8 have.
+  constexpr std::string_view rest[] = {"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+                                       "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+                                       "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"};
+  return std::find(std::begin(rest), std::end(rest), to_hex(y)) != std::end(rest);
+}
+
+// y is below the field's prime: a point has one spelling (RFC 8032 §5.1.3 step 1).
+bool is_canonical_point(std::string_view point) {
+  std::string y(point.rbegin(), point.rend());  // Big-endian.
+  y.front() = static_cast<char>(y.front() & 0x7f);
+  std::string prime(y.size(), '\xff');
+  if (y.size() == 57) {
+    prime[0] = '\0';
+    prime[28] = '\xfe';
+  } else {
+    prime.front() = '\x7f';
+    prime.back() = '\xed';
+  }
+  return y < prime;
 }
 
 struct NamedNumber {
@@ -192,6 +230,8 @@ Result<PkeyPtr> okp_key(const Json& jwk, const EdwardsRow& curve, bool with_priv
   const Result<std::string> point = binary_member(jwk, "x");
   if (!point) return std::unexpected(point.error());
   if (point->size() != curve.key_bytes) return bad_key("'x' has the wrong length");
+  if (!is_canonical_point(*point)) return bad_key("'x' is a second spelling of a point");
+  if (has_small_order(*point)) return bad_key("'x' is a point of small order");
   if (!with_private) {
     PkeyPtr key(EVP_PKEY_new_raw_public_key_ex(nullptr, curve.openssl_name, nullptr, as_bytes(*point), point->size()));
     if (!key) return bad_key("'x' is no point of the curve");

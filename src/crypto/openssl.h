@@ -55,7 +55,8 @@ inline const unsigned char* as_bytes(std::string_view text) {
 }
 inline unsigned char* as_bytes(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
 
-enum class Hash : std::uint8_t { none = 0, sha256, sha384, sha512 };
+// SHA-1 for RSA-OAEP alone, where nobody needs it to resist collisions (RFC 7518 §8.3 names it all the same).
+enum class Hash : std::uint8_t { none = 0, sha256, sha384, sha512, sha1 };
 
 const EVP_MD* fetched(Hash hash);
 const char* openssl_name(Hash hash);

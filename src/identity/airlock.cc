@@ -27,7 +27,11 @@ bool equals_folded(std::string_view name, std::string_view folded) {
 
 }  // namespace
 
-Airlock::Airlock() { add(transaction_token_field); }
+Airlock::Airlock() {
+  add(transaction_token_field);
+  add("Client-Cert");
+  add("Client-Cert-Chain");
+}
 
 void Airlock::add(std::string_view name) {
   if (name.empty() || strips(name)) return;

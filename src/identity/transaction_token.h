@@ -43,6 +43,7 @@ struct TransactionOptions {
   std::shared_ptr<const crypto::Key> signing_key;               // issue
   std::shared_ptr<const crypto::KeySet> keys;                   // require
   bool bind_request = false;
+  bool bind_caller = false;  // req_wl must be whom the certificate of the connection names: decide() looks.
   bool single_use = false;
   std::vector<std::string> from;  // Allowed req_wl values (SPIFFE ids or service names); empty: any.
   std::string workload;           // req_wl that we write: the gateway's own name.

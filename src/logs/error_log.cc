@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/redact.h"
 #include "logs/log_file.h"
 
 namespace keepgate::logs {
@@ -63,6 +64,7 @@ std::string make_line(LogLevel level, std::string_view message) {
   thread_local const pid_t thread_number = ::gettid();
   std::string line = cat(time_text(), " [", name_of(level), "] ", ::getpid(), '#', thread_number, ": ");
   append_message(line, message);
+  redact_api_keys(line);
   line.push_back('\n');
   return line;
 }

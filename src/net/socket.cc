@@ -45,13 +45,37 @@ int bind_to(int descriptor, const Address& address) {
   if (::bind(descriptor, address.native(), address.native_bytes()) == 0) return 0;
   if (errno != EADDRINUSE || !address.is_unix() || !unix_socket_is_stale(address)) return -1;
   const std::string path = address.text().substr(5);
-  struct stat status{};
+  struct stat status {};
   if (::lstat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) {
     errno = EADDRINUSE;
     return -1;
   }
   ::unlink(path.c_str());
   return ::bind(descriptor, address.native(), address.native_bytes());
+}
+
+bool switch_on(int descriptor, int level, int name) {
+  constexpr int on = 1;
+  return ::setsockopt(descriptor, level, name, &on, sizeof on) == 0;
+}
+
+// Before connect(). What was asked for and cannot be had is an error: the other end may rely on who comes.
+Result<void> prepare_local_end(int descriptor, const LocalEnd& local, const Address& remote) {
+  if (local.keep_alive && !switch_on(descriptor, SOL_SOCKET, SO_KEEPALIVE)) {
+    return system_failure(ErrorKind::io, "connect", "setsockopt(SO_KEEPALIVE)");
+  }
+  if (!local.address) return {};
+  const bool six = local.address->family() == AF_INET6;
+  if (local.transparent &&
+      !switch_on(descriptor, six ? IPPROTO_IPV6 : IPPROTO_IP, six ? IPV6_TRANSPARENT : IP_TRANSPARENT)) {
+    return system_failure(ErrorKind::io, bind_failed, "setsockopt(IP_TRANSPARENT)");
+  }
+  // The port is chosen by connect(), where the other end is known: all ports for each other end, not for all of them.
+  if (!remote.is_unix() && local.address->port() == 0) set_flag(descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+  if (::bind(descriptor, local.address->native(), local.address->native_bytes()) != 0) {
+    return system_failure(ErrorKind::io, bind_failed, cat("bind(", local.address->text(), ")"));
+  }
+  return {};
 }
 
 }  // namespace
@@ -130,7 +154,8 @@ Accepted accept_one(int listener) {
   return {descriptor, 0, Address::from_native(reinterpret_cast<const sockaddr*>(&peer), bytes)};
 }
 
-Task<Result<Stream>> connect(Loop& loop, const Address& address, std::int64_t deadline_ms, Stream* watched) {
+Task<Result<Stream>> connect(Loop& loop, const Address& address, std::int64_t deadline_ms, Stream* watched,
+                             const LocalEnd& local) {
   if (!loop.admits()) co_return fail(ErrorKind::limit, Blame::us, "connect", "worker_connections are not enough");
   int descriptor = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (descriptor < 0 && (errno == EMFILE || errno == ENFILE) && loop.relieve()) {
@@ -139,6 +164,10 @@ Task<Result<Stream>> connect(Loop& loop, const Address& address, std::int64_t de
   }
   if (descriptor < 0) co_return system_failure(ErrorKind::io, "connect", "socket()");
   if (!address.is_unix()) set_no_delay(descriptor);
+  if (auto prepared = prepare_local_end(descriptor, local, address); !prepared) {
+    ::close(descriptor);
+    co_return std::unexpected(std::move(prepared.error()));
+  }
   const int started = ::connect(descriptor, address.native(), address.native_bytes());
   if (started != 0 && errno != EINPROGRESS) {
     auto failure = system_failure(ErrorKind::unreachable, "connect", "connect()");

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "base/error.h"
 #include "net/address.h"
@@ -72,8 +73,17 @@ Accepted accept_one(int listener);
 // A client that closed its side may still be reading; how long that is believed while nothing comes for it.
 inline constexpr std::int64_t half_closed_grace_ms = 1'000;
 
+// What our own end of a connection is like.
+struct LocalEnd {
+  std::optional<Address> address;  // Where it comes from; port 0: the kernel's choice, once it knows the other end.
+  bool transparent = false;        // The address need not be one of ours (IP_TRANSPARENT; takes CAP_NET_RAW).
+  bool keep_alive = false;         // SO_KEEPALIVE
+};
+inline constexpr std::string_view bind_failed = "bind";  // Error::code when `address` cannot be had.
+
 // Starts a connection and waits for it until `deadline_ms`; hangup of `watched` cancels it, half a hangup soon.
-Task<Result<Stream>> connect(Loop& loop, const Address& address, std::int64_t deadline_ms, Stream* watched = nullptr);
+Task<Result<Stream>> connect(Loop& loop, const Address& address, std::int64_t deadline_ms, Stream* watched = nullptr,
+                             const LocalEnd& local = {});
 
 Address local_address(int descriptor);
 void set_no_delay(int descriptor);

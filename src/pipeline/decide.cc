@@ -3,6 +3,8 @@
 #include <array>
 
 #include "auth/challenge.h"
+#include "auth/possession.h"
+#include "auth/spiffe.h"
 #include "base/bytes.h"
 
 namespace keepgate::pipeline {
@@ -55,6 +57,14 @@ Step check_transaction_token(const DecideInput& in, DecisionFacts& facts) {
   if (!found) return unauthorized(in, "", "no transaction token");
   auto verified = identity::verify(found->value, request_facts(in, facts), in.location.transaction, in.now);
   if (!verified) return unauthorized(in, "invalid_token", "transaction token: " + verified.error().detail);
+  if (in.location.transaction.bind_caller) {
+    const std::string_view asker = verified->payload.string_at("req_wl").value_or(std::string_view());
+    if (!auth::certificate_names(in.channel.certificate, asker)) {
+      return unauthorized(
+          in, "invalid_token",
+          cat("transaction token: asked for by ", printable(asker), ", whom the caller's certificate does not name"));
+    }
+  }
   facts.transaction = std::move(*verified);
   facts.principal = &facts.transaction->principal;
   return std::nullopt;
@@ -75,6 +85,7 @@ Step authenticate(const DecideInput& in, DecisionFacts& facts, std::optional<aut
       facts.principal = result.principal;
       facts.principal_owner = std::move(result.owner);
       facts.token = std::move(result.token);
+      facts.proof = std::move(result.proof);
       return std::nullopt;
     case auth::Access::need:
       need = std::move(result.need);
@@ -87,19 +98,26 @@ Step authenticate(const DecideInput& in, DecisionFacts& facts, std::optional<aut
   return out;
 }
 
-// auth_jwt_require: all values non-empty and not "0".
-Step check_requirements(const DecideInput& in, const DecisionFacts& facts) {
-  if (!facts.token) return std::nullopt;
-  for (const auth::JwtRequire& require : in.location.auth.jwt.require) {
+// All values non-empty and not "0".
+Step check_each(const DecideInput& in, const std::vector<auth::Requirement>& requirements, std::string_view directive) {
+  for (const auth::Requirement& require : requirements) {
     for (const route::Template& value : require.values) {
       const std::string_view text = value.evaluate(in.variables, in.arena);
       if (!text.empty() && text != "0") continue;
-      std::string reason = cat("auth_jwt_require ", value.text(), " is \"", printable(text), "\"");
-      if (require.status == 403) return refuse(403, "requirement_failed", std::move(reason));
-      return unauthorized(in, "invalid_token", std::move(reason));
+      std::string reason = cat(directive, ' ', value.text(), " is \"", printable(text), "\"");
+      if (require.status == 401) return unauthorized(in, "invalid_token", std::move(reason));
+      return refuse(require.status, "requirement_failed", std::move(reason));
     }
   }
   return std::nullopt;
+}
+
+// auth_jwt_require, where a token was verified, and auth_require.
+Step check_requirements(const DecideInput& in, const DecisionFacts& facts) {
+  Step refused;
+  if (facts.token) refused = check_each(in, in.location.auth.jwt.require, "auth_jwt_require");
+  if (!refused) refused = check_each(in, in.location.requirements, "auth_require");
+  return refused;
 }
 
 Step authorize(const DecideInput& in, DecisionFacts& facts) {
@@ -118,7 +136,25 @@ Step authorize(const DecideInput& in, DecisionFacts& facts) {
   return refuse(403, "denied", std::move(reason));
 }
 
+// RFC 9449 §11.1: a DPoP proof passes once.
+Step consume_proof(const DecideInput& in, const DecisionFacts& facts) {
+  if (facts.proof.id.empty() || in.dry) return std::nullopt;
+  if (in.used_proof && *in.used_proof == facts.proof.id) return std::nullopt;
+  if (!in.proofs) return refuse(503, "replay_memory_unavailable", "no memory of used DPoP proofs");
+  switch (in.proofs->consume(facts.proof.id, facts.proof.expires_s, in.now.wall_s())) {
+    case identity::ReplayStore::Use::first:
+      if (in.used_proof) *in.used_proof = facts.proof.id;
+      return std::nullopt;
+    case identity::ReplayStore::Use::replayed:
+      return unauthorized(in, auth::dpop_error, "the DPoP proof was used before");
+    case identity::ReplayStore::Use::full:
+      break;
+  }
+  return refuse(503, "replay_memory_full", "the memory of used DPoP proofs is full");
+}
+
 Step consume_single_use(const DecideInput& in, DecisionFacts& facts) {
+  if (Step refused = consume_proof(in, facts)) return refused;
   if (!facts.transaction || !in.location.transaction.single_use || in.dry) return std::nullopt;
   if (!in.replay) return refuse(503, "replay_memory_unavailable", "no memory of used transaction tokens");
   switch (in.replay->consume(facts.transaction->txn, facts.transaction->expires_s, in.now.wall_s())) {

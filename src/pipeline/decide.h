@@ -30,6 +30,7 @@ struct DecisionFacts {
   std::shared_ptr<const void> principal_owner;
   std::shared_ptr<const auth::VerifiedToken> token;  // Where the identity is a JWT's.
   std::optional<identity::VerifiedTransaction> transaction;
+  auth::SingleUse proof;  // A proof of possession that came with the token.
   std::string_view service_path;
   policy::Decision decision;
   bool policy_asked = false;
@@ -50,8 +51,11 @@ struct DecideInput {
   bool dry = false;                         // explain: nothing is consumed or charged.
   bool as_get = false;                      // An error page: GET goes on, whatever the client's method was.
   auth::Channel channel = {};
-  const auth::Answers* answers = nullptr;  // What needs of this request have brought so far.
-  auth::TurnShare* share = nullptr;        // Absent: costly checks are not shared out.
+  const auth::Answers* answers = nullptr;   // What needs of this request have brought so far.
+  auth::TurnShare* share = nullptr;         // Absent: costly checks are not shared out.
+  identity::ReplayStore* proofs = nullptr;  // Of used DPoP proofs. Absent: a token that needs one is refused.
+  // The proof that this very request has used up already: an error page is decided on anew.
+  std::string* used_proof = nullptr;
 
   std::string_view method() const { return as_get ? std::string_view("GET") : head.method_text; }
 };

@@ -169,7 +169,7 @@ TEST(Decide, requirements_must_be_non_empty_and_not_zero) {
   struct Names final : route::VariableNames {
     std::optional<std::uint32_t> map_index(std::string_view) const override { return 0; }
   } names;
-  auth::JwtRequire require;
+  auth::Requirement require;
   require.values.push_back(*route::Template::compile("$anything", names, error));
   require.status = 403;
   one.location.auth.jwt.require.push_back(require);
@@ -280,6 +280,38 @@ TEST(Decide, limits_the_verified_identity_and_nobody_else) {
   EXPECT_EQ(one.run("GET /").refusal.status, 401);  // No token: not charged.
   EXPECT_TRUE(one.run("GET /", bearer(client1_token())).permit);
   EXPECT_EQ(one.run("GET /", bearer(client1_token())).refusal.status, 429);
+}
+
+TEST(Decide, auth_require_asks_for_its_values_whatever_the_credential) {
+  Case c;
+  auth::Requirement require;
+  require.values.push_back(route::Template::literal("1"));
+  require.status = 451;
+  c.location.requirements.push_back(require);
+  EXPECT_TRUE(c.run("GET /").permit);
+  for (const std::string_view value : {"", "0"}) {
+    c.location.requirements.back().values.push_back(route::Template::literal(value));
+    const Decided decided = c.run("GET /");
+    EXPECT_FALSE(decided.permit);
+    EXPECT_EQ(decided.refusal.status, 451);
+    c.location.requirements.back().values.pop_back();
+  }
+}
+
+TEST(Decide, a_bound_token_is_refused_without_a_proof_and_without_a_memory_of_proofs) {
+  Case c;
+  c.require_jwt();
+  EXPECT_TRUE(c.run("GET /", bearer(client1_token())).permit);
+  const std::string bound =
+      keys().sign(cat(R"({"client_id":"client1","cnf":{"jkt":")", std::string(43, 'A'), R"("}})"));
+  for (const std::string& field : {bearer(bound), cat("Authorization: DPoP ", bound, "\r\n")}) {
+    const Decided decided = c.run("GET /", field);
+    EXPECT_FALSE(decided.permit);
+    EXPECT_EQ(decided.refusal.status, 401);
+    EXPECT_TRUE(decided.refusal.challenge.starts_with("DPoP realm=\"shop\", error=")) << decided.refusal.challenge;
+  }
+  const Decided unbound = c.run("GET /", cat("Authorization: DPoP ", client1_token(), "\r\n"));
+  EXPECT_EQ(unbound.refusal.status, 401);
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ void Exchange::end() {
   limit = {};
   if (decided) facts = {};
   answers.clear();
+  used_proof.clear();
   need = {};
   decided = permitted = false;
   permit.reset();
@@ -42,6 +43,7 @@ void Exchange::end() {
   if (connection_) connection_->restore_peer();
   connection_ = nullptr;
   target_uri = proxy_host = {};
+  withheld_ = nullptr;
   decision_id_ = request_id_ = {};
   map_values_.clear();
   map_depth_ = 0;
@@ -66,6 +68,33 @@ void Exchange::begin_decision() {
   decision_location = location_;
   decision_id_ = {};
   map_values_.clear();  // What depends on the identity is worked out anew.
+}
+
+void Exchange::withhold_api_key(const auth::ApiKeyOptions& options) {
+  withheld_ = &options;
+  query = auth::without_api_key_arguments(options, query, arena);
+  map_values_.clear();
+}
+
+std::string_view Exchange::shown_value(const http::HeaderLine& line) {
+  if (!withheld_ || line.field != http::Field::cookie) return line.value;
+  return auth::without_api_key_cookies(*withheld_, line.value, arena);
+}
+
+std::optional<std::string_view> Exchange::shown_query() {
+  if (!head().has_query) return std::nullopt;
+  if (!withheld_) return head().query;
+  const std::string_view shown = auth::without_api_key_arguments(*withheld_, head().query, arena);
+  if (shown.empty() && !head().query.empty()) return std::nullopt;
+  return shown;
+}
+
+std::string_view Exchange::shown_target() {
+  const std::string_view target = head().target;
+  if (!withheld_ || !head().has_query) return target;
+  const std::optional<std::string_view> shown = shown_query();
+  const std::string_view before = target.substr(0, target.find('?'));
+  return shown ? arena.join(before, std::string_view("?"), *shown) : before;
 }
 
 std::string_view Exchange::decision_id() {

@@ -50,8 +50,16 @@ class Exchange final : public route::VariableSource {
     if (line.field == http::Field::txn_token) return location_->transaction.mode != identity::TransactionMode::require;
     return server_->airlock.strips(line.name);
   }
-  std::string_view decision_id();  // Made when first asked for.
-  void begin_decision();           // decide() is about to run here: nothing of an earlier decision is left.
+  // The API key that was checked is nobody's business any more (auth_api_key_forward): no variable and no upstream sees
+  // it from now on, wherever the request goes.
+  void withhold_api_key(const auth::ApiKeyOptions& options);
+  bool withholds_api_key() const { return withheld_ != nullptr; }
+  bool is_withheld(const http::HeaderLine& line) const { return withheld_ && auth::is_api_key_field(*withheld_, line); }
+  std::string_view shown_value(const http::HeaderLine& line);  // Of a Cookie field what is not withheld.
+  std::string_view shown_target();                             // The request target as sent, likewise.
+  std::optional<std::string_view> shown_query();               // Of what was sent; nothing: there is none.
+  std::string_view decision_id();                              // Made when first asked for.
+  void begin_decision();  // decide() is about to run here: nothing of an earlier decision is left.
   std::string_view request_id();
 
   http::RequestParser parser;
@@ -75,6 +83,7 @@ class Exchange final : public route::VariableSource {
   limit::LimitOutcome limit;
   limit::ConnStatus conn_status = limit::ConnStatus::none;
   limit::ConnHold conn_hold;  // Given back when the exchange ends.
+  std::string used_proof;     // The DPoP proof that was consumed for this request.
   auth::Answers answers;      // What needs of this request brought.
   auth::Need need;            // With Next::need.
   DecisionFacts facts;
@@ -110,6 +119,7 @@ class Exchange final : public route::VariableSource {
   Connection* connection_ = nullptr;
   const ServerConfig* server_ = nullptr;
   const LocationConfig* location_ = nullptr;
+  const auth::ApiKeyOptions* withheld_ = nullptr;
   std::string_view decision_id_, request_id_;
   struct MapValue {
     std::uint32_t index;

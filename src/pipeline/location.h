@@ -105,6 +105,8 @@ struct LocationConfig {
 
   // Access phase.
   auth::AuthOptions auth;
+  std::vector<auth::Requirement> requirements;  // auth_require
+  std::int64_t auth_delay_ms = 0;               // A 401 of the access phase waits so long.
   std::shared_ptr<const policy::Policy> policy;
   Authorize authorize = Authorize::required;
   std::string service;  // The name the policy knows this API by.

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "limit/limit_req.h"
+#include "pipeline/client_certificate.h"
 #include "pipeline/real_ip.h"
 #include "pipeline/record.h"
 
@@ -139,9 +140,11 @@ PhaseResult access(Exchange& x) {
                           x.snapshot().replay.get(),
                           false,
                           x.method_is_get,
-                          {x.connection().peer.ip_bytes(), x.connection().tls},
+                          {x.connection().peer.ip_bytes(), x.connection().tls, client_certificate(x)},
                           &x.answers,
-                          &x.worker().auth_share};
+                          &x.worker().auth_share,
+                          x.snapshot().proofs.get(),
+                          &x.used_proof};
   x.worker().auth_share.begin(x.worker().loop.turn());
   if (x.decided) record_decision(x);  // An error page asks again: what was decided before stays on record by itself.
   x.begin_decision();
@@ -158,9 +161,13 @@ PhaseResult access(Exchange& x) {
   }
   if (!decided.permit) {
     x.refusal = std::move(decided.refusal);
-    return {Next::refuse};
+    // nginx's auth_delay: how long a refused credential takes says nothing about why it was refused.
+    const std::int64_t delay_ms = x.refusal.status == 401 ? x.location().auth_delay_ms : 0;
+    return {Next::refuse, static_cast<std::uint64_t>(delay_ms)};
   }
   x.permitted = true;
+  const auth::ApiKeyOptions& api_key = x.location().auth.api_key;
+  if (api_key.enabled && !api_key.forwards) x.withhold_api_key(api_key);
   const std::uint64_t delay_ms = decided.permit->delay_ms();
   x.permit = std::move(decided.permit);
   return delay_ms == 0 ? PhaseResult{Next::phase} : PhaseResult{Next::delay, delay_ms};
@@ -218,6 +225,11 @@ bool prepare(Exchange& x) {
   x.path = canonical.path;
   x.ambiguities = canonical.ambiguities;
   x.query = x.head().query;
+  if (auto refusal = check_client_certificate(x)) {
+    log(LogLevel::info, refusal->reason, ", client: ", c.peer_ip);
+    x.refusal = *std::move(refusal);
+    return false;
+  }
   return true;
 }
 

@@ -13,7 +13,7 @@
 namespace keepgate::pipeline {
 
 enum class Next : std::uint8_t {
-  refuse = 0,     // exchange.refusal says why.
+  refuse = 0,     // exchange.refusal says why; told after delay_ms.
   phase,          // The next phase.
   delay,          // Wait delay_ms, then the next phase.
   need,           // Have exchange.need met, then this phase again.

@@ -3,6 +3,7 @@
 #include <ctime>
 
 #include "base/bytes.h"
+#include "base/redact.h"
 #include "logs/access_format.h"
 #include "logs/log_file.h"
 
@@ -46,6 +47,7 @@ void write_access_logs(Exchange& x) {
     std::string& line = x.worker().scratch;
     line.clear();
     logs::format_access_line(*one.format, x, x.arena, line);
+    redact_api_keys(line);
     one.file->write(line);
   }
 }
@@ -98,6 +100,7 @@ void record_decision(Exchange& x) {
   std::string& line = x.worker().scratch;
   line.clear();
   append_decision_record(x, line);
+  redact_api_keys(line);
   decided_by(x).decision_log->write(line);
 }
 

@@ -143,7 +143,8 @@ net::Task<void> respond_refusal(Exchange& x, const Refusal& refusal) {
   std::string fields;
   if (x.decided && x.location().keepgate_features) append(fields, "Decision-Id: ", x.decision_id(), "\r\n");
   const bool json = wants_problem_json(x);
-  const std::string body = json ? problem_json(x, status, refusal.code) : http::error_page_html(status);
+  const std::string body =
+      json ? problem_json(x, status, refusal.code) : http::error_page_html(status == 400 ? refusal.status : status);
   LocalAnswer answer;
   answer.status = status;
   answer.content_type = json ? "application/problem+json" : "text/html";
@@ -151,6 +152,11 @@ net::Task<void> respond_refusal(Exchange& x, const Refusal& refusal) {
   answer.extra_fields = fields;
   co_await respond(x, answer);
   x.status = refusal.status;
+}
+
+std::string absolute_url(const Exchange& x, std::string_view path) {
+  return cat(x.connection().tls ? "https://" : "http://",
+             x.head().authority.empty() ? std::string_view(x.server().name) : x.head().authority, path);
 }
 
 net::Task<void> respond_return(Exchange& x, const ReturnAction& action) {
@@ -166,11 +172,7 @@ net::Task<void> respond_return(Exchange& x, const ReturnAction& action) {
   std::string page;
   std::string absolute;
   if (is_redirect(action.status)) {
-    // nginx's absolute_redirect: a path becomes a URL of this server.
-    if (text.starts_with('/')) {
-      absolute = cat(x.connection().tls ? "https://" : "http://",
-                     x.head().authority.empty() ? std::string_view(x.server().name) : x.head().authority, text);
-    }
+    if (text.starts_with('/')) absolute = absolute_url(x, text);
     answer.location = absolute.empty() ? text : std::string_view(absolute);
     page = http::error_page_html(action.status);
     answer.content_type = "text/html";

@@ -108,6 +108,16 @@ bool is_plain_error(const ReturnAction& action) {
   return action.status >= 400 && action.status != 444 && !action.has_text;
 }
 
+// False: the client went away meanwhile.
+net::Task<bool> wait_for(Exchange& x, std::uint64_t delay_ms) {
+  const auto until = x.now().monotonic_ms + static_cast<std::int64_t>(delay_ms);
+  const net::Wake wake = co_await x.client().wait_hangup(until);
+  if (wake == net::Wake::timeout) co_return true;
+  x.aborted = true;
+  x.status = 499;
+  co_return false;
+}
+
 // Drives the phases. Every way out has answered, or noted that the client is gone.
 net::Task<void> run_phases(Exchange& x) {
   std::size_t index = 0;
@@ -124,13 +134,8 @@ net::Task<void> run_phases(Exchange& x) {
         ++index;
         continue;
       case Next::delay: {
-        const auto until = x.now().monotonic_ms + static_cast<std::int64_t>(result.delay_ms);
-        const net::Wake wake = co_await x.client().wait_hangup(until);
-        if (wake != net::Wake::timeout) {
-          x.aborted = true;
-          x.status = 499;
-          co_return;
-        }
+        const bool goes_on = co_await wait_for(x, result.delay_ms);
+        if (!goes_on) co_return;
         ++index;
         continue;
       }
@@ -164,6 +169,10 @@ net::Task<void> run_phases(Exchange& x) {
         break;
       }
       case Next::refuse:
+        if (result.delay_ms > 0) {
+          const bool goes_on = co_await wait_for(x, result.delay_ms);
+          if (!goes_on) co_return;
+        }
         break;
     }
     const std::optional<std::size_t> again = co_await answer_refusal(x);
@@ -274,7 +283,8 @@ void adopt_snapshot(Connection& c) {
   if (newest == c.snapshot || c.leaving) return;
   const net::Address& address = c.listener->address.is_wildcard() ? c.local() : c.listener->address;
   const ListenerConfig* listener = newest->find_listener(address);
-  c.leaving = !listener || listener->tls != c.tls;
+  // What a client proved to the old configuration it has to prove again to the new one, which may trust others.
+  c.leaving = !listener || listener->tls != c.tls || c.tls_facts.client;
   if (c.leaving) return;
   c.listener = listener;
   c.snapshot = newest;

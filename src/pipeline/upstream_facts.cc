@@ -21,6 +21,12 @@ std::string one_text(const UpstreamAttempt& attempt, route::Variable variable, s
       return time(attempt.connect_ms);
     case route::Variable::upstream_header_time:
       return time(attempt.header_ms);
+    case route::Variable::upstream_bytes_sent:
+      return attempt.address.empty() ? std::string() : cat(attempt.bytes_sent);
+    case route::Variable::upstream_bytes_received:
+      return attempt.address.empty() ? std::string() : cat(attempt.bytes_received);
+    case route::Variable::upstream_response_length:
+      return attempt.address.empty() ? std::string() : cat(attempt.response_length);
     case route::Variable::upstream_response_time:
       return time(attempt.response_ms < 0 && attempt.began_ms > 0 ? now_ms - attempt.began_ms : attempt.response_ms);
     default:

@@ -17,6 +17,8 @@ struct UpstreamAttempt {
   std::uint16_t status = 0;  // As nginx: also 502 or 504 for a server that gave no answer.
   std::int64_t connect_ms = -1, header_ms = -1, response_ms = -1;
   std::int64_t began_ms = 0;
+  std::uint64_t bytes_sent = 0, bytes_received = 0;  // Above any TLS.
+  std::uint64_t response_length = 0;                 // Received behind the head of an answer that is passed on.
   bool redirected = false;  // The first one after the request came to another location.
 };
 

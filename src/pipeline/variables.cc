@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/version.h"
 #include "http/uri.h"
+#include "pipeline/client_certificate.h"
 #include "pipeline/content.h"
 #include "pipeline/exchange.h"
 
@@ -63,8 +64,9 @@ std::string_view Exchange::header_variable(std::string_view name) {
   std::string_view found;
   for (const http::HeaderLine& line : head().headers) {
     if (!folded_equal(line.name, name)) continue;
-    if (stripped_by_airlock(line)) continue;
-    found = found.empty() ? line.value : arena.join(found, std::string_view(", "), line.value);
+    if (stripped_by_airlock(line) || is_withheld(line)) continue;
+    const std::string_view value = shown_value(line);
+    found = found.empty() ? value : arena.join(found, std::string_view(", "), value);
   }
   return found;
 }
@@ -78,8 +80,10 @@ const crypto::Json* Exchange::unverified(bool payload) {
     if (location_->auth.jwt.token) {
       text = variable(*location_->auth.jwt.token);
     } else if (const http::HeaderLine* line = head().find(http::Field::authorization)) {
-      text = auth::bearer_token(line->value).value_or(std::string_view());
+      text = auth::token_credential(line->value).value_or(auth::TokenCredential()).token;
     }
+    // Of an encrypted token nothing can be read before it is decrypted, and none of a signed one stands in for it.
+    if (location_->auth.jwt.form != auth::TokenForm::jws) text = {};
     if (auto jws = crypto::parse_jws(text)) {
       peeked_->header = std::move(jws->header);
       if (auto claims = crypto::parse_json(jws->payload)) peeked_->payload = std::move(*claims);
@@ -89,10 +93,14 @@ const crypto::Json* Exchange::unverified(bool payload) {
 }
 
 std::string_view Exchange::jwt_variable(const route::VariableRef& reference) {
-  if (!location_->auth.jwt.enabled && !facts.token) return {};
+  if (!location_->auth.jwt.enabled && !location_->auth.jwt.token && !facts.token) return {};
   const bool payload = reference.variable != Variable::jwt_header_ && reference.variable != Variable::jwt_header_path_;
   const crypto::Json* json =
       facts.token ? (payload ? &facts.token->payload : &facts.token->header) : unverified(payload);
+  // NGINX Plus: of a nested token the signed token inside, of others the claims.
+  if (reference.variable == Variable::jwt_payload && facts.token && !facts.token->enclosed.empty()) {
+    return facts.token->enclosed;
+  }
   if (reference.variable == Variable::jwt_payload) return keep(json->is_null() ? std::string() : json->write());
   if (reference.variable == Variable::jwt_claim_path_ || reference.variable == Variable::jwt_header_path_) {
     return keep(auth::claim_text_at(*json, reference.argument, route::path_separator));
@@ -151,7 +159,7 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
     }
     case Variable::cookie_: {
       const http::HeaderLine* line = request.find(http::Field::cookie);
-      return line ? http::cookie_value(line->value, reference.argument) : std::string_view();
+      return line ? http::cookie_value(shown_value(*line), reference.argument) : std::string_view();
     }
     case Variable::document_uri:
     case Variable::uri:
@@ -214,7 +222,7 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
     case Variable::request:
       return request.method_text.empty()
                  ? std::string_view()
-                 : arena.join(request.method_text, std::string_view(" "), request.target,
+                 : arena.join(request.method_text, std::string_view(" "), shown_target(),
                               std::string_view(request.version_minor == 0 ? " HTTP/1.0" : " HTTP/1.1"));
     case Variable::request_completion:
       return response_started && !aborted ? "OK" : "";
@@ -227,7 +235,7 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
     case Variable::request_time:
       return keep(seconds_text(now().monotonic_ms - started_ms));
     case Variable::request_uri:
-      return request.target;
+      return shown_target();
     case Variable::scheme:
       return c.tls ? "https" : "http";
     case Variable::sent_http_:
@@ -248,6 +256,20 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
       return request.version_minor == 0 ? "HTTP/1.0" : "HTTP/1.1";
     case Variable::ssl_cipher:
       return c.tls_facts.cipher;
+    case Variable::ssl_client_cert:
+    case Variable::ssl_client_escaped_cert:
+    case Variable::ssl_client_fingerprint:
+    case Variable::ssl_client_i_dn:
+    case Variable::ssl_client_raw_cert:
+    case Variable::ssl_client_s_dn:
+    case Variable::ssl_client_serial:
+    case Variable::ssl_client_v_end:
+    case Variable::ssl_client_v_remain:
+    case Variable::ssl_client_v_start:
+    case Variable::ssl_client_verify:
+      return keep(client_certificate_text(*this, reference.variable));
+    case Variable::ssl_session_reused:
+      return !c.tls ? "" : c.tls_facts.resumed ? "r" : ".";
     case Variable::ssl_protocol:
       return c.tls_facts.protocol;
     case Variable::ssl_server_name:
@@ -261,8 +283,11 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
     case Variable::time_local:
       return keep(time_text(now().wall_s(), "%d/%b/%Y:%H:%M:%S %z"));
     case Variable::upstream_addr:
+    case Variable::upstream_bytes_received:
+    case Variable::upstream_bytes_sent:
     case Variable::upstream_connect_time:
     case Variable::upstream_header_time:
+    case Variable::upstream_response_length:
     case Variable::upstream_response_time:
     case Variable::upstream_status:
       return keep(upstream.text(reference.variable, now().monotonic_ms));
@@ -294,6 +319,8 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
       return facts.transaction ? std::string_view(facts.transaction->txn) : std::string_view(minted_transaction);
     case Variable::map_:
       return map_variable(reference.index);
+    case Variable::capture_:
+      return {};  // Belongs to whoever matched.
   }
   return {};
 }

@@ -6,8 +6,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <initializer_list>
 
 #include "base/bytes.h"
 
@@ -19,13 +21,15 @@ std::unexpected<Error> failed(std::string_view what) {
   return fail(ErrorKind::io, Blame::us, "user", cat(what, " failed: ", std::strerror(errno)));
 }
 
-// Everything but the right to bind low ports is gone, also for what we execute.
-bool keep_only_low_ports() {
-  constexpr unsigned bit = 1U << CAP_NET_BIND_SERVICE;
+// Everything else is gone, also for what we execute.
+bool keep_only(std::initializer_list<unsigned> capabilities) {
+  unsigned bits = 0;
+  for (const unsigned one : capabilities) bits |= 1U << one;
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  const __user_cap_data_struct data[2] = {{bit, bit, bit}, {0, 0, 0}};
-  return ::syscall(SYS_capset, &header, data) == 0 &&
-         ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0) == 0;
+  const __user_cap_data_struct data[2] = {{bits, bits, bits}, {0, 0, 0}};
+  if (::syscall(SYS_capset, &header, data) != 0) return false;
+  return std::ranges::all_of(
+      capabilities, [](unsigned one) { return ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, one, 0, 0) == 0; });
 }
 
 }  // namespace
@@ -38,7 +42,9 @@ Result<void> become(const pipeline::ProcessUser& user) {
   if (::setgid(user.group_id) != 0) return failed(cat("setgid(", user.group_id, ")"));
   if (::setuid(user.user_id) != 0) return failed(cat("setuid(", user.user_id, ")"));
   if (user.user_id == 0) return {};
-  if (!keep_only_low_ports()) return failed("capset()");
+  const bool kept =
+      user.binds_foreign_addresses ? keep_only({CAP_NET_BIND_SERVICE, CAP_NET_RAW}) : keep_only({CAP_NET_BIND_SERVICE});
+  if (!kept) return failed("capset()");
   if (::setuid(0) == 0) return fail(ErrorKind::internal, Blame::us, "user", "root's rights could be had again");
   return {};
 }

@@ -8,7 +8,7 @@
 namespace keepgate::process {
 
 // Root becomes `user` with its groups, and keeps one right: to bind ports below 1024, so that a reload and a new binary
-// can. There is no way back.
+// can; and, if the configuration has `proxy_bind … transparent`, to bind addresses of others. There is no way back.
 Result<void> become(const pipeline::ProcessUser& user);
 
 }  // namespace keepgate::process

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "issuer/supplier.h"
 #include "net/loop.h"
 #include "pipeline/worker.h"
 #include "upstream/named_groups.h"
@@ -42,10 +43,16 @@ const cpu_set_t& usable_at_start() {
 
 class WorkerThread::Inside {
  public:
-  Inside(net::Loop& loop, const Published<pipeline::Snapshot>& published, net::Background& background, unsigned number)
-      : loop_(loop), pools_(loop), named_groups_(loop, background), worker_(loop, published, number) {
+  Inside(net::Loop& loop, const Published<pipeline::Snapshot>& published, net::Background& background,
+         issuer::IssuerService& issuers, unsigned number)
+      : loop_(loop),
+        pools_(loop),
+        named_groups_(loop, background),
+        issuer_keys_(loop, issuers),
+        worker_(loop, published, number) {
     worker_.upstreams = &pools_;
     worker_.named_groups = &named_groups_;
+    worker_.suppliers[static_cast<std::size_t>(auth::NeedKind::issuer_keys)] = &issuer_keys_;
     upstream::sweep_regularly(pools_, loop, sweeping_over_);
   }
 
@@ -166,6 +173,7 @@ class WorkerThread::Inside {
   net::Loop& loop_;
   upstream::Pools pools_;
   upstream::NamedGroups named_groups_;
+  issuer::IssuerSupplier issuer_keys_;
   pipeline::Worker worker_;
   std::vector<SocketUse> wanted_;
   std::vector<std::shared_ptr<pipeline::Acceptor>> acceptors_;
@@ -177,8 +185,9 @@ class WorkerThread::Inside {
   bool sweeping_over_ = false;
 };
 
-WorkerThread::WorkerThread(const Published<pipeline::Snapshot>& published, net::Background& background, unsigned number)
-    : published_(published), background_(background), number_(number) {}
+WorkerThread::WorkerThread(const Published<pipeline::Snapshot>& published, net::Background& background,
+                           issuer::IssuerService& issuers, unsigned number)
+    : published_(published), background_(background), issuers_(issuers), number_(number) {}
 
 WorkerThread::~WorkerThread() { join(); }
 
@@ -205,7 +214,7 @@ void WorkerThread::run(std::promise<bool> ready) {
     return ready.set_value(false);
   }
   place(*published_.current());
-  Inside inside(*loop_, published_, background_, number_);
+  Inside inside(*loop_, published_, background_, issuers_, number_);
   inside_ = &inside;
   ready.set_value(true);
   loop_->run();

@@ -16,6 +16,9 @@
 #include "pipeline/snapshot.h"
 #include "process/listeners.h"
 
+namespace keepgate::issuer {
+class IssuerService;
+}
 namespace keepgate::net {
 class Background;
 }
@@ -37,7 +40,8 @@ enum class Sockets : std::uint8_t {
 
 class WorkerThread {
  public:
-  WorkerThread(const Published<pipeline::Snapshot>& published, net::Background& background, unsigned number);
+  WorkerThread(const Published<pipeline::Snapshot>& published, net::Background& background,
+               issuer::IssuerService& issuers, unsigned number);
   ~WorkerThread();
   WorkerThread(const WorkerThread&) = delete;
   WorkerThread& operator=(const WorkerThread&) = delete;
@@ -69,6 +73,7 @@ class WorkerThread {
 
   const Published<pipeline::Snapshot>& published_;
   net::Background& background_;
+  issuer::IssuerService& issuers_;
   unsigned number_;
   std::thread thread_;
   std::unique_ptr<net::Loop> loop_;  // Outlives its thread: another may be posting to it just now.

@@ -5,8 +5,11 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "fetch/client.h"
+#include "issuer/service.h"
 #include "net/background.h"
 #include "net/socket.h"
+#include "store/api_key_watcher.h"
 #include "upstream/health_check.h"
 #include "upstream/name_keeper.h"
 
@@ -26,9 +29,11 @@ Result<void> Workers::open(std::shared_ptr<const pipeline::Snapshot> snapshot, c
 
 Result<void> Workers::start() {
   if (auto started = start_background(); !started) return started;
+  issuers_->use(current()->issuers);  // Before any worker can ask for their keys.
   if (auto started = start_threads(current()->worker_count); !started) return started;
   name_keeper_->keep(current()->groups);
   health_checker_->check(current()->health_checks);
+  api_key_watcher_->watch(current()->api_key_files);
   assign({});
   return {};
 }
@@ -40,13 +45,17 @@ Result<void> Workers::start_background() {
   background_ = std::move(background);
   name_keeper_ = std::make_unique<upstream::NameKeeper>(*background_);
   health_checker_ = std::make_unique<upstream::HealthChecker>(*background_);
+  api_key_watcher_ = std::make_unique<store::ApiKeyWatcher>();
+  fetcher_ = std::make_unique<fetch::Client>();
+  issuers_ = std::make_unique<issuer::IssuerService>(*background_, *fetcher_);
   return {};
 }
 
 Result<void> Workers::start_threads(unsigned count) {
   const auto before = static_cast<unsigned>(threads_.size());
   while (threads_.size() < count) {
-    auto thread = std::make_unique<WorkerThread>(published_, *background_, static_cast<unsigned>(threads_.size()));
+    auto thread =
+        std::make_unique<WorkerThread>(published_, *background_, *issuers_, static_cast<unsigned>(threads_.size()));
     if (!thread->start()) {
       retire_surplus(before, {});
       return fail(ErrorKind::io, Blame::us, "threads", cat("worker ", thread->number(), " cannot be started"));
@@ -108,9 +117,11 @@ Result<void> Workers::reload(std::shared_ptr<const pipeline::Snapshot> snapshot,
     return std::unexpected(std::move(listeners.error()));
   }
   const auto removed = give_up(removed_listeners(listeners_, *listeners), gone);
+  issuers_->use(snapshot->issuers);  // Before any worker can ask for their keys.
   published_.publish(std::move(snapshot));
   name_keeper_->keep(current()->groups);
   health_checker_->check(current()->health_checks);
+  api_key_watcher_->watch(current()->api_key_files);
   listeners_ = std::move(*listeners);
   retire_surplus(count, removed);
   assign(removed);
@@ -144,6 +155,7 @@ bool Workers::finished() const {
 void Workers::join() {
   for (const auto& thread : threads_) thread->join();
   for (const auto& thread : retired_) thread->join();
+  if (fetcher_) fetcher_->stop();  // First: what it calls back goes to the background's loop.
   if (background_) background_->stop();
 }
 

@@ -12,8 +12,17 @@
 #include "process/listeners.h"
 #include "process/worker_thread.h"
 
+namespace keepgate::fetch {
+class Client;
+}
+namespace keepgate::issuer {
+class IssuerService;
+}
 namespace keepgate::net {
 class Background;
+}
+namespace keepgate::store {
+class ApiKeyWatcher;
 }
 namespace keepgate::upstream {
 class HealthChecker;
@@ -71,8 +80,11 @@ class Workers {
   std::vector<Going> going_;
   std::vector<std::unique_ptr<WorkerThread>> threads_;  // By number.
   std::vector<std::unique_ptr<WorkerThread>> retired_;  // Draining.
+  std::unique_ptr<store::ApiKeyWatcher> api_key_watcher_;
   std::unique_ptr<upstream::NameKeeper> name_keeper_;
   std::unique_ptr<upstream::HealthChecker> health_checker_;
+  std::unique_ptr<fetch::Client> fetcher_;
+  std::unique_ptr<issuer::IssuerService> issuers_;
   std::unique_ptr<net::Background> background_;  // Its thread ends before what it works for goes.
 };
 

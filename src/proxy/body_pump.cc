@@ -17,6 +17,8 @@ void BodyPump::give_up(Error error) {
 
 // An upstream that takes no more may still answer, or its answer is on the way: that is the reader's business.
 net::Task<bool> BodyPump::write(iovec* pieces, int count) {
+  std::size_t bytes = 0;  // Now: write_all() changes the pieces.
+  for (int i = 0; i < count; ++i) bytes += pieces[i].iov_len;
   const auto sent = co_await net::write_all(upstream_, pieces, count, send_timeout_ms_);
   if (!sent) {
     if (sent.error().kind == ErrorKind::timeout) {
@@ -26,6 +28,7 @@ net::Task<bool> BodyPump::write(iovec* pieces, int count) {
     }
     upstream_.cancel_reader();
   }
+  if (sent) x_.upstream.bytes_sent += bytes;
   if (!sent || stopping_) co_return false;
   last_progress_ms_ = x_.now().monotonic_ms;
   co_return true;

@@ -57,10 +57,25 @@ Forward::Forward(Exchange& exchange, const pipeline::Permit& permit, const Plan&
     : x_(exchange),
       permit_(permit),
       plan_(plan),
-      pool_(exchange.worker().upstreams->pool(plan.options.group, plan.options.tls, plan.options.tls_name)),
+      pool_(find_pool()),
       began_ms_(exchange.now().monotonic_ms),
       with_body_(!exchange.method_is_get && exchange.head().framing != http::BodyFraming::none),
       parser_(head_limits(plan)) {}
+
+// proxy_bind: nginx goes on without where the value is empty or no address.
+std::shared_ptr<upstream::Pool> Forward::find_pool() {
+  const ProxyOptions& options = plan_.options;
+  upstream::LocalSide local{{}, options.bind_transparent, options.socket_keep_alive};
+  if (!options.bind.empty()) {
+    local.address = x_.evaluate(options.bind);
+    if (!local.address.empty() && !net::Address::ip_with_port(local.address)) {
+      log(LogLevel::error, "invalid local address \"", printable(local.address),
+          "\", client: ", x_.connection().peer_ip);
+      local.address = {};
+    }
+  }
+  return x_.worker().upstreams->pool(options.group, options.tls, options.tls_name, local);
+}
 
 Forward::Ended Forward::refuse(std::uint16_t status, std::string_view code, std::string_view reason) {
   refusal_ = {};
@@ -247,6 +262,11 @@ net::Task<Forward::Ended> Forward::connect_link() {
   }
   const Error& error = link.error();
   if (error.kind == ErrorKind::cancelled) co_return Ended::client_gone;
+  if (error.code == net::bind_failed) {
+    log(LogLevel::crit, error.detail, " while connecting to upstream ", peer_name(),
+        ", client: ", x_.connection().peer_ip);
+    co_return refuse(500, "internal", error.detail);
+  }
   if (error.kind == ErrorKind::limit || error.kind == ErrorKind::io) {
     // No descriptor, no connection left: a shortage of ours says nothing about the server.
     log(LogLevel::error, error.detail, " while connecting to upstream ", peer_name(),
@@ -291,11 +311,13 @@ net::Task<bool> Forward::send_request() {
   const iovec pieces[2] = {{out.data(), out.size()}, {const_cast<char*>(body.data()), body.size()}};
   const net::IoResult sent = link_.stream.write(pieces, body.empty() ? 1 : 2);
   if (sent.status == net::Io::failed || sent.status == net::Io::closed) co_return false;
+  x_.upstream.bytes_sent += sent.bytes;
   if (sent.bytes < total) {
     const std::size_t of_head = std::min(sent.bytes, out.size());
     const std::string_view body_rest = body.substr(sent.bytes - of_head);
     const bool ok = co_await write_rest(link_.stream, out.substr(of_head), body_rest, plan_.options.send_timeout_ms);
     if (!ok) co_return false;
+    x_.upstream.bytes_sent += total - sent.bytes;
   }
   sent_ms_ = x_.now().monotonic_ms;
   if (with_body_ && (whole ? first_piece_.size() < input.content_length : true)) {
@@ -393,6 +415,7 @@ net::Task<Forward::Ended> Forward::read_response_head() {
     }
     if (got.status != net::Io::ok) co_return link_broke("upstream closed the connection before an answer");
     filled_ += got.bytes;
+    x_.upstream.bytes_received += got.bytes;
     http::ParseStatus status = parser_.parse({buffer_.data(), filled_}, x_.head().method);
     while (status == http::ParseStatus::complete && parser_.head().status < 200 && parser_.head().status != 101) {
       if (++informational > informational_max) co_return refuse(502, "bad_gateway", "too many 1xx answers");
@@ -454,6 +477,7 @@ net::Task<Forward::Ended> Forward::pass_answer() {
 }
 
 net::Task<Forward::Ended> Forward::relay_answer() {
+  x_.upstream.response_length = filled_ - parser_.head_bytes();
   Relay relay(x_, plan_, link_.stream, buffer_, parser_.head_bytes(), filled_, parser_.head());
   Relay::Ended ended = co_await relay.pass_on();
   x_.upstream.head = nullptr;  // However it ended: it goes with parser_ and buffer_.

@@ -32,6 +32,7 @@ class Forward {
   // How an attempt ended. `refused`: refusal_ is the answer.
   enum class Ended : std::uint8_t { refused = 0, answered, client_gone, try_again };
 
+  std::shared_ptr<upstream::Pool> find_pool();
   bool mint_transaction_token();
   net::Task<Ended> prepare_body();
   net::Task<Ended> store_body();

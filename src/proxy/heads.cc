@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "http/status.h"
 #include "http/uri.h"
+#include "pipeline/client_certificate.h"
 #include "pipeline/respond.h"
 
 namespace keepgate::proxy {
@@ -27,9 +28,20 @@ class RunCopier {
     flush();
     run_ = raw;
   }
+  void flush() {
+    out_.append(run_);
+    run_ = {};
+  }
+
+  // In the place of a line.
+  template <typename... Pieces>
+  void write(const Pieces&... pieces) {
+    flush();
+    run_ = {};
+    append(out_, pieces...);
+  }
 
  private:
-  void flush() { out_.append(run_); }
   std::string& out_;
   std::string_view run_;
 };
@@ -52,7 +64,7 @@ void append_target(Exchange& x, const pipeline::Permit& permit, const Plan& plan
   if (!permit.forward_canonical() && !plan.options.has_uri && !x.uri_changed) {
     // nginx: without a URI in proxy_pass the original goes on exactly as sent; of an absolute form only its path.
     out.append(x.head().raw_path);
-    if (x.head().has_query) append(out, '?', x.head().query);
+    if (const std::optional<std::string_view> query = x.shown_query()) append(out, '?', *query);
     return;
   }
   out.append(http::encode_path(permit.service_path(), x.arena));
@@ -61,7 +73,7 @@ void append_target(Exchange& x, const pipeline::Permit& permit, const Plan& plan
     append(out, '?', *replacement->query);
     out.append(http::encode_path(x.path.text.substr(replacement->matched.size()), x.arena));
   }
-  if (x.uri_changed ? !x.query.empty() : x.head().has_query) append(out, '?', x.query);
+  if (x.uri_changed ? !x.query.empty() : x.shown_query().has_value()) append(out, '?', x.query);
 }
 
 void append_framing(const RequestHeadInput& input, std::string& out) {
@@ -97,6 +109,26 @@ bool append_set_fields(Exchange& x, const Plan& plan, const RequestHeadInput& in
   return upgrades;
 }
 
+// RFC 9440 §2.2. Only what was verified: services believe these fields.
+void append_client_cert(const Exchange& x, const Plan& plan, std::string& out) {
+  if (plan.options.client_cert == ClientCert::off) return;
+  const crypto::PresentedCertificate* const shown = pipeline::client_certificate(x);
+  if (!shown || !shown->verified) return;
+  append(out, "Client-Cert: ", pipeline::client_cert_value(*shown), "\r\n");
+  if (plan.options.client_cert == ClientCert::chain && !shown->chain.empty()) {
+    append(out, "Client-Cert-Chain: ", pipeline::client_cert_chain_value(*shown), "\r\n");
+  }
+}
+
+// Tells whether the line can pass as it is; else what may pass of it was copied.
+bool pass_without_api_key(Exchange& x, const http::HeaderLine& line, RunCopier& copier) {
+  if (x.is_withheld(line)) return false;
+  const std::string_view shown = x.shown_value(line);
+  if (shown == line.value) return true;
+  if (!shown.empty()) copier.write("Cookie: ", shown, "\r\n");
+  return false;
+}
+
 void append_client_fields(Exchange& x, const Plan& plan, std::string& out) {
   const http::RequestHead& head = x.head();
   RunCopier copier(out);
@@ -104,7 +136,7 @@ void append_client_fields(Exchange& x, const Plan& plan, std::string& out) {
     if (plan.request_dropped.has(line)) continue;
     if (x.stripped_by_airlock(line)) continue;
     if (head.names_hop_fields && head.connection_lists(line.name)) continue;
-    copier.pass(line.raw);
+    if (!x.withholds_api_key() || pass_without_api_key(x, line, copier)) copier.pass(line.raw);
   }
 }
 
@@ -123,6 +155,7 @@ bool write_request_head(Exchange& x, const pipeline::Permit& permit, const Plan&
   if (!input.transaction_token.empty()) {
     append(out, identity::transaction_token_field, ": ", input.transaction_token, "\r\n");
   }
+  append_client_cert(x, plan, out);
   if (plan.options.pass_request_headers) append_client_fields(x, plan, out);
   out += "\r\n";
   return upgrades;
@@ -139,26 +172,39 @@ ClientFraming client_framing(const Exchange& x, const http::ResponseHead& respon
 
 namespace {
 
-// proxy_redirect default: a Location that names the upstream is turned back into one that the client can follow.
+// A value that became something else: what would end the line does not get in (security checklist B14).
+void append_rewritten(std::string_view name, std::string_view value, std::string& out) {
+  if (!http::is_field_value(value)) {
+    log(LogLevel::error, "rewritten ", name, ": the value has control bytes and was left out");
+    return;
+  }
+  append(out, name, ": ", value, "\r\n");
+}
+
 void append_location(Exchange& x, const http::HeaderLine& line, const Plan& plan, std::string& out) {
-  std::string_view value = line.value;
-  if (!plan.options.turns_redirects || !value.starts_with(plan.redirect_from)) {
+  const auto url = plan.rewrites ? rewritten_url(x, plan.rewrites->redirects, line.value) : std::nullopt;
+  if (!url) {
     out.append(line.raw);
     return;
   }
-  value.remove_prefix(plan.redirect_from.size());
-  const auto& replacement = x.location().path_replacement;
-  if (replacement && value.starts_with(replacement->uri)) {
-    append(out, "Location: ", replacement->matched, value.substr(replacement->uri.size()), "\r\n");
-  } else if (!replacement && value.starts_with('/')) {
-    append(out, "Location: ", value, "\r\n");
-  } else {
-    out.append(line.raw);
-  }
+  append_rewritten(line.name, url->starts_with('/') ? absolute_url(x, *url) : *url, out);
 }
 
-// The fields that pass to the client, in their order.
-void append_passed_fields(const http::ResponseHead& response, const Plan& plan, bool drops_length, std::string& out) {
+// The new value of a field that proxy_redirect or proxy_cookie_* may change; nothing: it passes as it is.
+std::optional<std::string> rewritten_value(Exchange& x, const http::HeaderLine& line, const Rewrites& rewrites) {
+  if (line.field != http::Field::other) return std::nullopt;
+  if (rewrites.touches_cookies() && equals_ignoring_case(line.name, "Set-Cookie")) {
+    return rewritten_cookie(x, rewrites, line.value);
+  }
+  if (!rewrites.redirects.empty() && equals_ignoring_case(line.name, "Refresh")) {
+    return rewritten_refresh(x, rewrites, line.value);
+  }
+  return std::nullopt;
+}
+
+// The fields that pass to the client, in their order. Without an exchange nothing is rewritten.
+void append_passed_fields(Exchange* x, const http::ResponseHead& response, const Plan& plan, bool drops_length,
+                          std::string& out) {
   RunCopier copier(out);
   for (const http::HeaderLine& line : response.headers) {
     if (drops_length && line.field == http::Field::content_length) continue;
@@ -167,6 +213,13 @@ void append_passed_fields(const http::ResponseHead& response, const Plan& plan, 
     const bool framing_field = line.field == http::Field::content_length;
     if (response.names_hop_fields && !framing_field && response.connection_lists(line.name)) continue;
     if (line.field == http::Field::location) continue;
+    if (x && plan.rewrites) {
+      if (const auto value = rewritten_value(*x, line, *plan.rewrites)) {
+        copier.flush();
+        append_rewritten(line.name, *value, out);
+        continue;
+      }
+    }
     copier.pass(line.raw);
   }
 }
@@ -213,7 +266,7 @@ void write_response_head(Exchange& x, const http::ResponseHead& response, const 
   const bool gains_body =
       framing == ClientFraming::none && x.head().method != http::Method::head && http::has_body(status);
   const bool drops_length = status == 204 || gains_body;
-  append_passed_fields(response, plan, drops_length, out);
+  append_passed_fields(&x, response, plan, drops_length, out);
   if (const http::HeaderLine* location = response.find(http::Field::location)) append_location(x, *location, plan, out);
   if (gains_body) out += "Content-Length: 0\r\n";
   if (framing == ClientFraming::chunked) out += "Transfer-Encoding: chunked\r\n";
@@ -230,7 +283,7 @@ void write_switching_head(Exchange& x, const http::ResponseHead& response, const
   if (plan.response_dropped.has(http::Field::server)) out += "Server: keepgate\r\n";
   if (plan.response_dropped.has(http::Field::date)) out.append(x.worker().date_line());
   append(out, "Connection: upgrade\r\nUpgrade: ", protocol, "\r\n");
-  append_passed_fields(response, plan, true, out);
+  append_passed_fields(&x, response, plan, true, out);
   pipeline::append_added_headers(x, response.status, out);
   out += "\r\n";
 }
@@ -238,7 +291,7 @@ void write_switching_head(Exchange& x, const http::ResponseHead& response, const
 void write_interim_head(const http::ResponseHead& response, const Plan& plan, std::string& out) {
   out.clear();
   append(out, "HTTP/1.1 ", response.status, ' ', response.reason, "\r\n");
-  append_passed_fields(response, plan, true, out);
+  append_passed_fields(nullptr, response, plan, true, out);
   out += "\r\n";
 }
 

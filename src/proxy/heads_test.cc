@@ -435,37 +435,6 @@ TEST(ResponseHead, hides_and_passes_as_configured) {
             "HTTP/1.1 204 No Content\r\nServer: theirs\r\nDate: today\r\nX-Powered: no\r\n\r\n");
 }
 
-TEST(ResponseHead, rewrites_a_location_that_names_the_upstream) {
-  struct Case {
-    const char *from, *to;
-  };
-  for (const auto& [from, to] : {Case{"http://backend:81/v1/x?y", "/api/x?y"}, Case{"http://backend:81/v1/", "/api/"},
-                                 Case{"http://backend:81/other", "http://backend:81/other"},
-                                 Case{"http://backend:811/v1/x", "http://backend:811/v1/x"},
-                                 Case{"http://backend:81.evil/v1/x", "http://backend:81.evil/v1/x"},
-                                 Case{"https://backend:81/v1/x", "https://backend:81/v1/x"},
-                                 Case{"http://elsewhere/v1/x", "http://elsewhere/v1/x"}, Case{"/v1/x", "/v1/x"}}) {
-    Bench bench;
-    bench.location().path_replacement = pipeline::PathReplacement{"/api/", "/v1/"};
-    bench.receive(get(""));
-    const std::string head = bench.respond(cat("HTTP/1.1 302 Found\r\nLocation: ", from, "\r\n\r\n"));
-    EXPECT_TRUE(contains(head, cat("\r\nLocation: ", to, "\r\n"))) << from << "\n" << head;
-  }
-}
-
-TEST(ResponseHead, without_a_uri_in_proxy_pass_the_path_of_a_location_stays) {
-  struct Case {
-    const char *from, *to;
-  };
-  for (const auto& [from, to] : {Case{"http://backend:81/x", "/x"}, Case{"http://backend:81", "http://backend:81"},
-                                 Case{"http://backend:812/x", "http://backend:812/x"}}) {
-    Bench bench;
-    bench.receive(get(""));
-    const std::string head = bench.respond(cat("HTTP/1.1 302 Found\r\nlocation: ", from, "\r\n\r\n"));
-    EXPECT_TRUE(contains(head, cat("ocation: ", to, "\r\n"))) << head;
-  }
-}
-
 TEST(ResponseHead, adds_headers_by_status) {
   const auto prepare = [](Bench& bench) {
     bench.location().add_headers = {{"X-Added", compiled("for $uri"), false},

@@ -46,7 +46,7 @@ Plan::Plan(ProxyOptions its_options) : options(std::move(its_options)) {
     if (!passed(name)) response_dropped.add(name);
   }
   for (const std::string& name : options.hide_headers) response_dropped.add(name);
-  redirect_from = cat(options.tls ? "https://" : "http://", options.host);
+  rewrites = options.rewrites.get();
 }
 
 bool Plan::ignores(std::string_view name) const {

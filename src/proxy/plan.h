@@ -9,6 +9,7 @@
 
 #include "http/head.h"
 #include "proxy/proxy_content.h"
+#include "proxy/rewrites.h"
 
 namespace keepgate::proxy {
 
@@ -45,7 +46,7 @@ struct Plan {
   bool sets_host = false;
   bool sets_connection = false;                   // Connection or Upgrade is among proxy_set_header.
   const route::Template* sets_upgrade = nullptr;  // In `options`.
-  std::string redirect_from;  // proxy_redirect default: what an upstream's Location may start with …
+  const Rewrites* rewrites = nullptr;             // In `options`.
 };
 
 }  // namespace keepgate::proxy

@@ -107,11 +107,5 @@ TEST(Plan, passing_a_field_does_not_pass_hop_by_hop_fields) {
   EXPECT_TRUE(has(plan.response_dropped, "Transfer-Encoding"));
 }
 
-TEST(Plan, knows_by_which_url_the_upstream_calls_itself) {
-  ProxyOptions options;
-  options.host = "backend:81";
-  EXPECT_EQ(Plan(std::move(options)).redirect_from, "http://backend:81");
-}
-
 }  // namespace
 }  // namespace keepgate::proxy

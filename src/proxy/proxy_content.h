@@ -19,12 +19,20 @@ namespace keepgate::proxy {
 // A PROXY header in front of every connection to the upstream (our `proxy_protocol`).
 enum class ProxyHeaderVersion : std::uint8_t { off = 0, v1, v2 };
 
+// Client-Cert and Client-Cert-Chain (RFC 9440) of a verified certificate (our `proxy_client_cert`).
+enum class ClientCert : std::uint8_t { off = 0, leaf, chain };
+
+struct Rewrites;
+
 struct ProxyOptions {
   std::shared_ptr<const upstream::Group> group;
-  bool has_uri = false;         // proxy_pass with a URI part: the path is Permit::service_path(), encoded.
-  std::string host;             // $proxy_host: name and port as in proxy_pass, without a default port.
-  std::uint16_t port = 80;      // $proxy_port
-  bool turns_redirects = true;  // proxy_redirect default; as in nginx not where proxy_pass has variables.
+  bool has_uri = false;                      // proxy_pass with a URI part: the path is Permit::service_path(), encoded.
+  std::string host;                          // $proxy_host: name and port as in proxy_pass, without a default port.
+  std::uint16_t port = 80;                   // $proxy_port
+  std::shared_ptr<const Rewrites> rewrites;  // proxy_redirect, proxy_cookie_*; nullptr: nothing is rewritten.
+  route::Template bind;                      // proxy_bind: where connections come from; empty: the system's choice.
+  bool bind_transparent = false;
+  bool socket_keep_alive = false;  // proxy_socket_keepalive
   // proxy_set_header, outermost list that applies; an empty value drops the field. Host and Connection have defaults.
   std::vector<std::pair<std::string, route::Template>> set_headers;
   std::vector<std::string> hide_headers, pass_headers;  // proxy_hide_header, proxy_pass_header
@@ -46,6 +54,7 @@ struct ProxyOptions {
   bool intercept_errors = false;  // proxy_intercept_errors: answers ≥ 300 that have an error_page are replaced.
   std::shared_ptr<const tls::ClientContext> tls;  // https: never nullptr. http: nullptr.
   ProxyHeaderVersion proxy_header = ProxyHeaderVersion::off;
+  ClientCert client_cert = ClientCert::off;
   std::string tls_name;  // proxy_ssl_name; default: the host of proxy_pass.
 };
 

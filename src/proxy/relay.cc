@@ -153,6 +153,8 @@ net::Task<Relay::More> Relay::read_more() {
     begin_ = 0;
     filled_ = got.bytes;
     received_ += got.bytes;
+    x_.upstream.bytes_received += got.bytes;
+    x_.upstream.response_length += got.bytes;
     if (got.status == net::Io::ok) co_return More::data;
     const bool ends_with_connection = response_.framing == http::BodyFraming::until_close;
     if (got.status == net::Io::closed && ends_with_connection) co_return More::end;

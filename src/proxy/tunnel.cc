@@ -11,7 +11,7 @@ net::Task<bool> Tunnel::write(net::Stream& to, std::string_view bytes, bool down
   const auto sent = co_await net::write_all(to, &whole, 1, timeouts_.send_ms);
   if (!sent) co_return false;
   last_moved_ms_ = x_.now().monotonic_ms;
-  if (down) x_.bytes_sent += bytes.size();
+  (down ? x_.bytes_sent : x_.upstream.bytes_sent) += bytes.size();
   co_return true;
 }
 
@@ -42,6 +42,7 @@ net::Task<bool> Tunnel::copy(net::Stream& from, net::Stream& to, std::string_vie
       co_return true;
     }
     if (got.status != net::Io::ok) co_return false;
+    if (down) x_.upstream.bytes_received += got.bytes;
     written = co_await write(to, {buffer.data(), got.bytes}, down);
     if (!written) co_return false;
     if (++pieces % pieces_per_turn == 0) co_await net::Yield(from.loop());

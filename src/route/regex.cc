@@ -3,6 +3,7 @@
 
 #include <pcre2.h>
 
+#include <algorithm>
 #include <cstdint>
 
 #include "base/bytes.h"
@@ -35,6 +36,7 @@ struct FreeJitStack {
 // What a match writes to. One for each thread, made at its first match, so that matching allocates nothing.
 struct Workspace {
   std::unique_ptr<pcre2_match_data, FreeMatchData> data{pcre2_match_data_create(1, nullptr)};
+  std::unique_ptr<pcre2_match_data, FreeMatchData> groups;  // Only where somebody asks for groups.
   std::unique_ptr<pcre2_match_context, FreeMatchContext> context{pcre2_match_context_create(nullptr)};
   std::unique_ptr<pcre2_jit_stack, FreeJitStack> stack{pcre2_jit_stack_create(jit_stack_start, jit_stack_max, nullptr)};
 
@@ -62,8 +64,45 @@ std::string describe(int code) {
 }  // namespace
 
 struct Regex::Code {
+  // The number of groups that the match data had room for, or an error.
+  int match(std::string_view subject, pcre2_match_data* data, pcre2_match_context* context) const {
+    // pcre2_match() uses the JIT code but, unlike pcre2_jit_match(), checks the subject of a (*UTF) pattern first.
+    return pcre2_match(compiled.get(), reinterpret_cast<PCRE2_SPTR>(subject.empty() ? "" : subject.data()),
+                       subject.size(), 0, 0, data, context);
+  }
   std::unique_ptr<pcre2_code, FreeCode> compiled;
 };
+
+namespace {
+
+std::vector<std::pair<std::string, std::uint32_t>> names_of(const pcre2_code* code) {
+  std::uint32_t count = 0, row_bytes = 0;
+  PCRE2_SPTR table = nullptr;
+  pcre2_pattern_info(code, PCRE2_INFO_NAMECOUNT, &count);
+  pcre2_pattern_info(code, PCRE2_INFO_NAMEENTRYSIZE, &row_bytes);
+  pcre2_pattern_info(code, PCRE2_INFO_NAMETABLE, &table);
+  std::vector<std::pair<std::string, std::uint32_t>> names;
+  for (std::uint32_t i = 0; i < count; ++i, table += row_bytes) {  // A row: the number in two bytes, the name, a zero.
+    names.emplace_back(reinterpret_cast<const char*>(table + 2), static_cast<std::uint32_t>(table[0] << 8 | table[1]));
+  }
+  return names;
+}
+
+// The subject is the client's and may hold a secret: it is not logged.
+Regex::Match judge(int result, std::string_view pattern, std::string_view subject) {
+  if (result >= 0) return Regex::Match::yes;
+  if (result == PCRE2_ERROR_NOMATCH) return Regex::Match::no;
+  log(LogLevel::error, "matching regular expression \"", printable(pattern), "\" failed: ", describe(result), " on ",
+      subject.size(), " bytes");
+  return Regex::Match::failed;
+}
+
+Regex::Match no_memory(std::string_view pattern) {
+  log(LogLevel::error, "no memory to match regular expression \"", printable(pattern), "\"");
+  return Regex::Match::failed;
+}
+
+}  // namespace
 
 Regex::Regex(Regex&&) noexcept = default;
 Regex& Regex::operator=(Regex&&) noexcept = default;
@@ -84,26 +123,32 @@ std::optional<Regex> Regex::compile(std::string_view pattern, bool ignore_case, 
   pcre2_jit_compile(compiled.get(), PCRE2_JIT_COMPLETE);
   Regex regex;
   regex.pattern_ = pattern;
+  regex.names_ = names_of(compiled.get());
   regex.code_ = std::make_unique<Code>(Code{std::move(compiled)});
   return regex;
 }
 
 Regex::Match Regex::match(std::string_view subject) const {
   Workspace& own = workspace();
-  if (!own.usable()) {
-    log(LogLevel::error, "no memory to match regular expression \"", printable(pattern_), "\"");
-    return Match::failed;
+  if (!own.usable()) return no_memory(pattern_);
+  return judge(code_->match(subject, own.data.get(), own.context.get()), pattern_, subject);
+}
+
+Regex::Match Regex::match(std::string_view subject, Captures& captures) const {
+  Workspace& own = workspace();
+  if (!own.groups) own.groups.reset(pcre2_match_data_create(Captures::groups_max, nullptr));
+  if (!own.usable() || !own.groups) return no_memory(pattern_);
+  captures = {};
+  const Match match = judge(code_->match(subject, own.groups.get(), own.context.get()), pattern_, subject);
+  if (match != Match::yes) return match;
+  const PCRE2_SIZE* const ends = pcre2_get_ovector_pointer(own.groups.get());
+  const std::size_t count = std::min<std::size_t>(pcre2_get_ovector_count(own.groups.get()), Captures::groups_max);
+  for (std::size_t i = 0; i < count; ++i) {
+    const PCRE2_SIZE begin = ends[2 * i], end = ends[2 * i + 1];
+    // \K in a lookaround can put the begin behind the end; that is no text.
+    if (begin != PCRE2_UNSET && begin <= end) captures.groups[i] = subject.substr(begin, end - begin);
   }
-  // pcre2_match() uses the JIT code but, unlike pcre2_jit_match(), checks the subject of a (*UTF) pattern first.
-  const int result =
-      pcre2_match(code_->compiled.get(), reinterpret_cast<PCRE2_SPTR>(subject.empty() ? "" : subject.data()),
-                  subject.size(), 0, 0, own.data.get(), own.context.get());
-  if (result >= 0) return Match::yes;
-  if (result == PCRE2_ERROR_NOMATCH) return Match::no;
-  // The subject is the client's and may hold a secret: it is not logged.
-  log(LogLevel::error, "matching regular expression \"", printable(pattern_), "\" failed: ", describe(result), " on ",
-      subject.size(), " bytes");
-  return Match::failed;
+  return match;
 }
 
 }  // namespace keepgate::route

@@ -51,6 +51,38 @@ TEST(Regex, matches_bytes_and_not_characters) {
   EXPECT_FALSE(compiled(std::string_view("a\0b", 3)).matches("a"));
 }
 
+TEST(Regex, tells_what_its_groups_took) {
+  const Regex regex = compiled("^(a+)(b)?(?<rest>.*)$");
+  Captures captures;
+  ASSERT_EQ(regex.match("aac", captures), Regex::Match::yes);
+  EXPECT_EQ(captures.at(0), "aac");
+  EXPECT_EQ(captures.at(1), "aa");
+  EXPECT_EQ(captures.at(2), "");  // Took no part.
+  EXPECT_EQ(captures.at(3), "c");
+  EXPECT_EQ(captures.at(19), "");
+  EXPECT_EQ(captures.at(1000), "");
+  EXPECT_EQ(regex.names(), (std::vector<std::pair<std::string, std::uint32_t>>{{"rest", 3}}));
+  EXPECT_EQ(regex.match("x", captures), Regex::Match::no);
+  EXPECT_EQ(captures.at(1), "") << "nothing is left of an earlier match";
+}
+
+TEST(Regex, more_groups_than_there_is_room_for_are_empty) {
+  std::string pattern;
+  for (int i = 0; i < 40; ++i) pattern += "(.)";
+  Captures captures;
+  ASSERT_EQ(compiled(pattern).match(std::string(40, 'x'), captures), Regex::Match::yes);
+  EXPECT_EQ(captures.at(Captures::groups_max - 1), "x");
+  EXPECT_EQ(captures.at(Captures::groups_max), "");
+}
+
+TEST(Regex, a_match_that_ends_before_it_begins_has_no_text) {
+  Captures captures;
+  const auto match = compiled("(?=ab\\K)").match("ab", captures);
+  if (match == Regex::Match::yes) {
+    EXPECT_EQ(captures.at(0), "");
+  }
+}
+
 TEST(Regex, an_invalid_subject_of_a_utf_pattern_is_a_failure) {
   const CountLog log;
   EXPECT_EQ(compiled("(*UTF)a").match("\xff"

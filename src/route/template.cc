@@ -78,16 +78,31 @@ constexpr VariableRow rows[] = {
     {"server_port", server_port, true, "The port that accepted the request."},
     {"server_protocol", server_protocol, true, "HTTP/1.0, HTTP/1.1 or HTTP/2.0."},
     {"ssl_cipher", ssl_cipher, true, "The cipher of the TLS connection."},
+    {"ssl_client_cert", ssl_client_cert, false, "The client's certificate in PEM, as lines of a folded field."},
+    {"ssl_client_escaped_cert", ssl_client_escaped_cert, false, "The client's certificate in PEM, percent-encoded."},
+    {"ssl_client_fingerprint", ssl_client_fingerprint, false, "The SHA-1 of the client's certificate."},
+    {"ssl_client_i_dn", ssl_client_i_dn, false, "Who issued the client's certificate, as RFC 2253 writes it."},
+    {"ssl_client_raw_cert", ssl_client_raw_cert, false, "The client's certificate in PEM."},
+    {"ssl_client_s_dn", ssl_client_s_dn, false, "Whom the client's certificate names, as RFC 2253 writes it."},
+    {"ssl_client_serial", ssl_client_serial, false, "The serial number of the client's certificate."},
+    {"ssl_client_v_end", ssl_client_v_end, false, "Until when the client's certificate is valid."},
+    {"ssl_client_v_remain", ssl_client_v_remain, false, "For how many days the client's certificate is still valid."},
+    {"ssl_client_v_start", ssl_client_v_start, false, "From when on the client's certificate is valid."},
+    {"ssl_client_verify", ssl_client_verify, true, "SUCCESS, FAILED:REASON, or NONE if there was no certificate."},
     {"ssl_protocol", ssl_protocol, true, "The protocol of the TLS connection."},
     {"ssl_server_name", ssl_server_name, false, "The server name that the client asked for in its TLS handshake."},
+    {"ssl_session_reused", ssl_session_reused, true, "\"r\" if the TLS session was resumed, else \".\"."},
     {"status", status, true, "The status of the response."},
     {"time_iso8601", time_iso8601, true, "Local time in ISO 8601."},
     {"time_local", time_local, true, "Local time in the Common Log Format."},
     {"transaction_id", transaction_id, true, "The number of the transaction, from the verified transaction token."},
     {"upstream_addr", upstream_addr, true, "The addresses of the upstream servers that were tried."},
+    {"upstream_bytes_received", upstream_bytes_received, true, "Bytes received from the upstream."},
+    {"upstream_bytes_sent", upstream_bytes_sent, true, "Bytes sent to the upstream."},
     {"upstream_connect_time", upstream_connect_time, true, "Seconds with milliseconds to connect to the upstream."},
     {"upstream_header_time", upstream_header_time, true, "Seconds with milliseconds until the upstream's head came."},
     {"upstream_http_", upstream_http_, false, "The field NAME of the upstream's response."},
+    {"upstream_response_length", upstream_response_length, true, "Bytes of the upstream's response behind its head."},
     {"upstream_response_time", upstream_response_time, true,
      "Seconds with milliseconds until the upstream's response was complete."},
     {"upstream_status", upstream_status, false, "The statuses of the upstream's responses."},
@@ -119,13 +134,16 @@ std::string unknown_variable(std::string_view name) {
   return error;
 }
 
+bool is_capture_number(std::string_view name) { return name.size() == 1 && is_digit(name[0]); }
+
 // The name behind a '$' at the start of `text`; advances `text` over it. Nothing, and `error`, if there is none.
 std::optional<std::string_view> take_name(std::string_view& text, std::string& error) {
   std::string_view rest = text.substr(1);
   const bool braced = rest.starts_with('{');
   if (braced) rest.remove_prefix(1);
   std::size_t length = 0;
-  while (length < rest.size() && is_name_character(rest[length])) ++length;
+  const bool is_number = !braced && !rest.empty() && rest[0] >= '1' && rest[0] <= '9';  // One digit: "$10" is $1, 0.
+  while (length < (is_number ? 1 : rest.size()) && is_name_character(rest[length])) ++length;
   const std::string_view name = rest.substr(0, length);
   rest.remove_prefix(length);
   if (braced && !rest.starts_with('}')) {
@@ -135,11 +153,6 @@ std::optional<std::string_view> take_name(std::string_view& text, std::string& e
   if (braced) rest.remove_prefix(1);
   if (name.empty()) {
     error = "invalid variable name";
-    return std::nullopt;
-  }
-  const bool is_capture = braced ? length == 1 && is_digit(name[0]) : name[0] >= '1' && name[0] <= '9';
-  if (is_capture) {
-    error = cat("\"$", name.substr(0, 1), "\" names a capture, and captures are not supported");
     return std::nullopt;
   }
   text = rest;
@@ -158,6 +171,7 @@ std::optional<VariableRef> resolve_variable(std::string_view name, const Variabl
   if (!map) map = names.map_index(lower);
   if (map) return VariableRef{Variable::map_, *map, {}};
   if (auto path = names.jwt_path(lower)) return path;
+  if (const auto group = names.capture(name)) return VariableRef{Variable::capture_, *group, {}};
   if (const VariableRow* row = family_row(lower)) return VariableRef{row->variable, 0, lower.substr(row->name.size())};
   return std::nullopt;
 }
@@ -176,7 +190,9 @@ std::optional<Template> Template::compile(std::string_view text, const VariableN
     if (!name) return std::nullopt;
     std::optional<VariableRef> reference = resolve_variable(*name, names);
     if (!reference) {
-      error = unknown_variable(*name);
+      error = is_capture_number(*name)
+                  ? cat("\"$", *name, "\" names a capture, and there is no regular expression before it")
+                  : unknown_variable(*name);
       return std::nullopt;
     }
     result.parts_.push_back({{}, *std::move(reference)});

@@ -20,24 +20,103 @@ namespace keepgate::route {
 enum class Variable : std::uint16_t {
   none = 0,
   // nginx's.
-  args, arg_, body_bytes_sent, bytes_sent, binary_remote_addr, connection, connection_requests, content_length,
-  content_type, cookie_, document_uri, host, hostname, http_, https, is_args, limit_req_status, msec, nginx_version,
-  pid, proxy_add_x_forwarded_for, proxy_host, proxy_port, query_string, remote_addr, remote_port, remote_user,
-  request, request_completion, request_id, request_length, request_method, request_time, request_uri, scheme,
-  sent_http_, server_addr, server_name, server_port, server_protocol, ssl_cipher, ssl_protocol, ssl_server_name,
-  status, time_iso8601, time_local, upstream_addr, upstream_http_, upstream_response_time, upstream_connect_time,
-  upstream_header_time, upstream_status, uri,
-  connection_time, limit_conn_status, pipe, proxy_protocol_addr, proxy_protocol_port, proxy_protocol_server_addr,
-  proxy_protocol_server_port, realip_remote_addr, realip_remote_port,
+  args,
+  arg_,
+  body_bytes_sent,
+  bytes_sent,
+  binary_remote_addr,
+  connection,
+  connection_requests,
+  content_length,
+  content_type,
+  cookie_,
+  document_uri,
+  host,
+  hostname,
+  http_,
+  https,
+  is_args,
+  limit_req_status,
+  msec,
+  nginx_version,
+  pid,
+  proxy_add_x_forwarded_for,
+  proxy_host,
+  proxy_port,
+  query_string,
+  remote_addr,
+  remote_port,
+  remote_user,
+  request,
+  request_completion,
+  request_id,
+  request_length,
+  request_method,
+  request_time,
+  request_uri,
+  scheme,
+  sent_http_,
+  server_addr,
+  server_name,
+  server_port,
+  server_protocol,
+  ssl_cipher,
+  ssl_protocol,
+  ssl_server_name,
+  status,
+  time_iso8601,
+  time_local,
+  upstream_addr,
+  upstream_http_,
+  upstream_response_time,
+  upstream_connect_time,
+  upstream_header_time,
+  upstream_status,
+  uri,
+  upstream_bytes_received,
+  upstream_bytes_sent,
+  upstream_response_length,
+  ssl_client_cert,
+  ssl_client_escaped_cert,
+  ssl_client_fingerprint,
+  ssl_client_i_dn,
+  ssl_client_raw_cert,
+  ssl_client_s_dn,
+  ssl_client_serial,
+  ssl_client_v_end,
+  ssl_client_v_remain,
+  ssl_client_v_start,
+  ssl_client_verify,
+  ssl_session_reused,
+  connection_time,
+  limit_conn_status,
+  pipe,
+  proxy_protocol_addr,
+  proxy_protocol_port,
+  proxy_protocol_server_addr,
+  proxy_protocol_server_port,
+  realip_remote_addr,
+  realip_remote_port,
   // NGINX Plus's.
-  jwt_claim_, jwt_header_, jwt_payload,
+  jwt_claim_,
+  jwt_header_,
+  jwt_payload,
   // Ours (design: configuration).
-  client_id, decision_id, decision_rule, decision_verdict, identity_client, identity_method, identity_roles,
-  identity_user, policy_hash, transaction_id,
+  client_id,
+  decision_id,
+  decision_rule,
+  decision_verdict,
+  identity_client,
+  identity_method,
+  identity_roles,
+  identity_user,
+  policy_hash,
+  transaction_id,
   // Defined by the configuration.
-  map_,         // VariableRef::index is the index of the map in the snapshot.
+  map_,              // VariableRef::index is the index of the map in the snapshot.
   jwt_claim_path_,   // auth_jwt_claim_set: VariableRef::argument is the path of names, separated by path_separator.
   jwt_header_path_,  // auth_jwt_header_set, likewise.
+  capture_,          // What a regular expression took of its subject; VariableRef::index is the number of the group.
 };
 // clang-format on
 
@@ -46,6 +125,11 @@ inline constexpr char path_separator = '\x1f';
 constexpr bool reads_jwt(Variable variable) {
   return variable == Variable::jwt_claim_ || variable == Variable::jwt_header_ || variable == Variable::jwt_payload ||
          variable == Variable::jwt_claim_path_ || variable == Variable::jwt_header_path_;
+}
+
+// What a client's certificate says: verified where the server asks for one that somebody vouches for.
+constexpr bool reads_client_certificate(Variable variable) {
+  return variable >= Variable::ssl_client_cert && variable <= Variable::ssl_client_v_start;
 }
 
 struct VariableRef {
@@ -80,6 +164,8 @@ class VariableNames {
   virtual std::optional<std::uint32_t> map_index(std::string_view name) const = 0;
   // What auth_jwt_claim_set and auth_jwt_header_set define; nothing for other names.
   virtual std::optional<VariableRef> jwt_path(std::string_view /*name*/) const { return std::nullopt; }
+  // "1" to "9", or the name of a group: its number, where a regular expression stands before the text.
+  virtual std::optional<std::uint32_t> capture(std::string_view /*name*/) const { return std::nullopt; }
 
  protected:
   ~VariableNames() = default;
@@ -92,7 +178,7 @@ class Template {
  public:
   Template() = default;
 
-  // `text` as written after unquoting; $name, ${name}, $1–$9 (captures: refused until rewrites exist). On failure
+  // `text` as written after unquoting; $name, ${name}; $1–$9 where `names` has captures. On failure
   // `error` says why in one sentence and the result is empty.
   static std::optional<Template> compile(std::string_view text, const VariableNames& names, std::string& error);
   static Template literal(std::string_view text);

@@ -155,10 +155,29 @@ TEST(Template, refuses_what_is_no_variable) {
   EXPECT_NE(refusal("$http_"), "accepted");
 }
 
-TEST(Template, refuses_captures) {
+TEST(Template, refuses_captures_where_there_is_no_regular_expression) {
   for (const std::string_view text : {"$1", "/a/$9", "${1}", "$12"}) {
-    EXPECT_NE(refusal(text).find("captures are not supported"), std::string::npos) << text;
+    EXPECT_NE(refusal(text).find("there is no regular expression before it"), std::string::npos) << text;
   }
+}
+
+TEST(Template, reads_captures_by_number_and_name) {
+  struct Groups final : VariableNames {
+    std::optional<std::uint32_t> map_index(std::string_view) const override { return std::nullopt; }
+    std::optional<std::uint32_t> capture(std::string_view name) const override {
+      if (name == "rest") return 3;
+      return name == "1" || name == "2" ? std::optional<std::uint32_t>(name[0] - '0') : std::nullopt;
+    }
+  };
+  std::string error;
+  const auto made = Template::compile("/$10/${2}$rest", Groups(), error);
+  ASSERT_TRUE(made) << error;
+  ASSERT_EQ(made->parts().size(), 5U);  // "$10" is the first group and a zero, as in nginx.
+  EXPECT_EQ(made->parts()[1].reference, (VariableRef{Variable::capture_, 1, {}}));
+  EXPECT_EQ(made->parts()[2].literal, "0/");
+  EXPECT_EQ(made->parts()[3].reference, (VariableRef{Variable::capture_, 2, {}}));
+  EXPECT_EQ(made->parts()[4].reference, (VariableRef{Variable::capture_, 3, {}}));
+  EXPECT_FALSE(Template::compile("$other", Groups(), error));
 }
 
 TEST(Template, returns_single_values_without_copying) {

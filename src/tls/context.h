@@ -17,9 +17,21 @@
 #include <vector>
 
 #include "base/diagnostics.h"
+#include "crypto/certificate.h"
 #include "net/stream.h"
 
 namespace keepgate::tls {
+
+// ssl_verify_client. Of anything but `off`, what a request may do with a bad or missing certificate is the reader's.
+enum class VerifyClient : std::uint8_t { off = 0, on, optional, optional_no_ca };
+
+struct ClientVerification {
+  VerifyClient mode = VerifyClient::off;
+  std::string authorities;  // ssl_client_certificate: trusted, and named to clients; PEM file.
+  std::string trusted;      // ssl_trusted_certificate: trusted, and not named; PEM file.
+  std::string revocations;  // ssl_crl, PEM file.
+  int depth = 1;            // ssl_verify_depth: certificates between the client's and an authority's.
+};
 
 struct ServerOptions {
   std::vector<std::pair<std::string, std::string>> certificates;  // Pairs of certificate (chain) and key file, PEM.
@@ -27,6 +39,7 @@ struct ServerOptions {
   std::string ciphers = "HIGH:!aNULL:!MD5";                       // nginx ssl_ciphers (TLS 1.2).
   bool prefer_server_ciphers = false;
   std::int64_t session_timeout_s = 300;  // How long a ticket is good for; 0: no resumption.
+  ClientVerification clients;
 };
 
 class ServerContext {
@@ -35,9 +48,11 @@ class ServerContext {
   static std::shared_ptr<const ServerContext> build(const ServerOptions& options, const SourcePlace& place,
                                                     Diagnostics& diagnostics);
   ~ServerContext();
+  VerifyClient verify_client() const { return verify_client_; }
 
  private:
   ServerContext() = default;
+  VerifyClient verify_client_ = VerifyClient::off;
   friend class ServerLayer;
   struct Impl;
   std::unique_ptr<Impl> impl_;
@@ -53,12 +68,19 @@ class ContextSource {
   ~ContextSource() = default;
 };
 
+// What a client proved in its handshake, and to whom.
+struct ClientProof {
+  std::shared_ptr<const ServerContext> asked_by;
+  std::shared_ptr<const crypto::PresentedCertificate> certificate;  // nullptr: it showed none.
+};
+
 // What a finished handshake tells.
 struct SessionFacts {
   std::string protocol;     // "TLSv1.3"
   std::string cipher;       // "TLS_AES_256_GCM_SHA384"
   std::string server_name;  // SNI, lower case; "" if none.
   bool resumed = false;
+  std::shared_ptr<const ClientProof> client;  // Of a server that asks for certificates; else nullptr.
 };
 
 // `source` must outlive the handshake (the connection holds its snapshot).

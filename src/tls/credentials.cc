@@ -44,7 +44,7 @@ struct Descriptor {
 std::string read_file(const std::string& path, FileBytes& out) {
   // O_NONBLOCK: a named pipe must not stop the program. Links are followed: certificates are rotated with them.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  struct stat status{};
+  struct stat status {};
   if (file.number < 0 || ::fstat(file.number, &status) != 0) return std::strerror(errno);
   if (!S_ISREG(status.st_mode)) return "not a regular file";
   if (status.st_size > static_cast<off_t>(file_bytes_max)) return "larger than 1 MiB";
@@ -155,6 +155,40 @@ bool use_credential(SSL_CTX* context, const std::string& certificate_file, const
     complaints.error("KG602", cat("certificate \"", certificate_file, "\" cannot be used: ", take_error()));
     return false;
   }
+  return true;
+}
+
+X509StackPtr load_certificates(const std::string& path, const Complaints& complaints) {
+  const std::optional<Chain> chain = load_chain(path, complaints);
+  if (!chain) return nullptr;
+  X509StackPtr all(sk_X509_new_null());
+  const auto add = [&](X509* one) {
+    X509_up_ref(one);
+    if (sk_X509_push(all.get(), one) <= 0) X509_free(one);
+  };
+  add(chain->leaf.get());
+  for (int i = 0; i < sk_X509_num(chain->intermediates.get()); ++i) add(sk_X509_value(chain->intermediates.get(), i));
+  return all;
+}
+
+bool load_revocations(X509_STORE* store, const std::string& path, const Complaints& complaints) {
+  FileBytes file;
+  if (const std::string why = read_file(path, file); !why.empty()) {
+    complaints.error("KG601", cat("cannot read revocation list \"", path, "\": ", why));
+    return false;
+  }
+  ERR_clear_error();
+  const BioPtr reader = reader_of(file);
+  int count = 0;
+  while (X509CrlPtr list{PEM_read_bio_X509_CRL(reader.get(), nullptr, no_passphrase, nullptr)}) {
+    if (X509_STORE_add_crl(store, list.get()) != 1) break;
+    ++count;
+  }
+  if (count == 0 || !ended_at_last_certificate()) {
+    complaints.error("KG602", cat("\"", path, "\" is not a revocation list in PEM: ", take_error()));
+    return false;
+  }
+  ERR_clear_error();
   return true;
 }
 

@@ -30,6 +30,11 @@ struct Complaints {
 bool use_credential(SSL_CTX* context, const std::string& certificate_file, const std::string& key_file,
                     const Complaints& complaints);
 
+// Every certificate of a PEM file; nullptr if anything was wrong.
+X509StackPtr load_certificates(const std::string& path, const Complaints& complaints);
+// Every revocation list of a PEM file, into `store`. False if anything was wrong.
+bool load_revocations(X509_STORE* store, const std::string& path, const Complaints& complaints);
+
 struct ProtocolRange {
   int lowest = 0;  // TLS1_2_VERSION …; 0: none.
   int highest = 0;

@@ -25,6 +25,7 @@ using SslPtr = std::unique_ptr<SSL, Freer<SSL_free>>;
 using SslContextPtr = std::unique_ptr<SSL_CTX, Freer<SSL_CTX_free>>;
 using BioPtr = std::unique_ptr<BIO, Freer<BIO_free>>;
 using X509Ptr = std::unique_ptr<X509, Freer<X509_free>>;
+using X509CrlPtr = std::unique_ptr<X509_CRL, Freer<X509_CRL_free>>;
 using X509StackPtr = std::unique_ptr<STACK_OF(X509), Freer<free_certificates>>;
 using PkeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
 

@@ -204,8 +204,12 @@ void Layer::shutdown() {
 
 SessionFacts Layer::facts() const {
   if (state_ != State::open && state_ != State::closed) return {};
-  return {SSL_get_version(ssl_.get()), SSL_get_cipher_name(ssl_.get()), server_name_,
-          SSL_session_reused(ssl_.get()) == 1};
+  SessionFacts out;
+  out.protocol = SSL_get_version(ssl_.get());
+  out.cipher = SSL_get_cipher_name(ssl_.get());
+  out.server_name = server_name_;
+  out.resumed = SSL_session_reused(ssl_.get()) == 1;
+  return out;
 }
 
 SessionFacts session_facts(const net::StreamLayer& layer) {

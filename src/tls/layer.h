@@ -29,7 +29,7 @@ class Layer : public net::StreamLayer {
   bool drained() const final { return socket_.drained && !has_pending(); }
   void shutdown() final;
   std::string failure() const final { return failure_; }
-  SessionFacts facts() const;
+  virtual SessionFacts facts() const;
 
  protected:
   Layer(int descriptor, SSL_CTX* context);

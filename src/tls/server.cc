@@ -2,7 +2,8 @@
 //
 // A session starts in a context without certificates. The hello callback, which OpenSSL calls before it looks at
 // versions, tickets or ciphers, asks the ContextSource and moves the session into what it names. Choosing later (in the
-// server name callback) would be after resumption, and a session could cross virtual servers (CVE-2025-23419).
+// server name callback) would be after resumption, and a session could cross virtual servers (CVE-2025-23419). What a
+// client proved in one context counts in no other: each has ticket keys and a session scope of its own.
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 
@@ -12,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "crypto/random.h"
+#include "tls/client_verification.h"
 #include "tls/context.h"
 #include "tls/credentials.h"
 #include "tls/layer.h"
@@ -34,6 +36,7 @@ struct ServerContext::Impl {
   SslContextPtr context;
   ProtocolRange protocols;
   std::uint64_t options = 0;
+  ClientVerification clients;
   const std::int64_t session_timeout_s;
   // The session id context: sessions resume only where they were made.
   std::array<unsigned char, SSL_MAX_SID_CTX_LENGTH> session_scope{};
@@ -47,6 +50,7 @@ class ServerLayer final : public Layer {
   // For the hello callback. `alert` is set on refusal.
   bool choose_context(int& alert);
   ServerContext::Impl* chosen() const { return context_ ? context_->impl_.get() : nullptr; }
+  SessionFacts facts() const override;
   static ServerLayer& of(SSL* session) { return *static_cast<ServerLayer*>(SSL_get_app_data(session)); }
 
  private:
@@ -182,10 +186,18 @@ bool ServerLayer::enter(const ServerContext::Impl& chosen) {
   SSL* const session = ssl();
   if (!SSL_set_SSL_CTX(session, chosen.context.get())) return false;
   SSL_set_options(session, chosen.options);
+  ask_for_certificate(session, chosen.clients);
   if (chosen.session_timeout_s == 0 && SSL_set_num_tickets(session, 0) != 1) return false;
   return SSL_set_min_proto_version(session, chosen.protocols.lowest) == 1 &&
          SSL_set_max_proto_version(session, chosen.protocols.highest) == 1 &&
          SSL_set_session_id_context(session, chosen.session_scope.data(), SSL_MAX_SID_CTX_LENGTH) == 1;
+}
+
+SessionFacts ServerLayer::facts() const {
+  SessionFacts out = Layer::facts();
+  if (out.protocol.empty() || !context_ || context_->verify_client() == VerifyClient::off) return out;
+  out.client = std::make_shared<const ClientProof>(ClientProof{context_, presented_certificate(ssl())});
+  return out;
 }
 
 std::shared_ptr<const ServerContext> ServerContext::build(const ServerOptions& options, const SourcePlace& place,
@@ -215,6 +227,9 @@ std::shared_ptr<const ServerContext> ServerContext::build(const ServerOptions& o
     complaints.error("KG607", "a TLS server has no certificate", "add ssl_certificate and ssl_certificate_key");
   }
   for (const auto& [certificate, key] : options.certificates) use_credential(context, certificate, key, complaints);
+  impl.clients = options.clients;
+  made->verify_client_ = options.clients.mode;
+  prepare_verification(context, options.clients, complaints);
   ERR_clear_error();
   return diagnostics.error_count() == errors_before ? made : nullptr;
 }

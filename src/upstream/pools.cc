@@ -1,5 +1,7 @@
 #include "upstream/pools.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "net/socket.h"
 
@@ -11,13 +13,14 @@ constexpr std::int64_t unused_pool_ms = 120'000;
 }  // namespace
 
 Pool::Pool(net::Loop& loop, std::shared_ptr<const Group> group, std::shared_ptr<const tls::ClientContext> tls,
-           std::string tls_name, std::shared_ptr<Balance> balance)
+           std::string tls_name, std::shared_ptr<Balance> balance, net::LocalEnd local)
     : last_used_ms(loop.now().monotonic_ms),
       loop_(loop),
       group_(std::move(group)),
       tls_(std::move(tls)),
       tls_name_(std::move(tls_name)),
-      balance_(std::move(balance)) {}
+      balance_(std::move(balance)),
+      local_(std::move(local)) {}
 
 bool Pool::fresh_enough(const Link& link, std::int64_t now_ms) const {
   // Anything to read on an idle connection is its end or an answer to nobody's question.
@@ -46,7 +49,7 @@ std::optional<Link> Pool::take_idle(const Seat& seat) {
 net::Task<Result<Link>> Pool::connect(const Seat& seat, std::int64_t timeout_ms, net::Stream* client,
                                       std::string_view preface) {
   const std::int64_t deadline = loop_.now().monotonic_ms + timeout_ms;
-  auto stream = co_await net::connect(loop_, seat.peer->server.address, deadline, client);
+  auto stream = co_await net::connect(loop_, seat.peer->server.address, deadline, client, local_);
   if (!stream) co_return std::unexpected(std::move(stream.error()));
   Link link;
   link.stream = std::move(*stream);
@@ -100,12 +103,21 @@ void Pool::drop_idle(std::int64_t now_ms) {
   }
 }
 
-const std::shared_ptr<Pool>& Pools::pool(const std::shared_ptr<const Group>& group,
-                                         const std::shared_ptr<const tls::ClientContext>& tls,
-                                         const std::string& tls_name) {
-  std::shared_ptr<Pool>& found = pools_[{group.get(), tls.get(), tls_name}];
-  if (!found) found = std::make_shared<Pool>(loop_, group, tls, tls_name, balance_of(group));
-  return found;
+std::shared_ptr<Pool> Pools::pool(const std::shared_ptr<const Group>& group,
+                                  const std::shared_ptr<const tls::ClientContext>& tls, const std::string& tls_name,
+                                  const LocalSide& local) {
+  Key key{group.get(), tls.get(), tls_name, std::string(local.address), local.transparent, local.keep_alive};
+  if (const auto found = pools_.find(key); found != pools_.end()) return found->second;
+  net::LocalEnd end{std::nullopt, local.transparent, local.keep_alive};
+  if (!local.address.empty()) {
+    end.address = net::Address::ip_with_port(local.address);
+    KG_ASSERT(end.address);
+  }
+  auto made = std::make_shared<Pool>(loop_, group, tls, tls_name, balance_of(group), std::move(end));
+  if (!local.address.empty() && bound_pools_ >= bound_pools_max) return made;
+  if (!local.address.empty()) ++bound_pools_;
+  pools_.emplace(std::move(key), made);
+  return made;
 }
 
 std::shared_ptr<Balance> Pools::balance_of(const std::shared_ptr<const Group>& group) {
@@ -122,10 +134,15 @@ void Pools::sweep() {
     return entry.second->idle_count() == 0 && entry.second.use_count() == 1 &&
            now_ms - entry.second->last_used_ms > unused_pool_ms;
   });
+  bound_pools_ = static_cast<std::size_t>(
+      std::ranges::count_if(pools_, [](const auto& entry) { return !entry.first.local.empty(); }));
   std::erase_if(balances_, [](const auto& entry) { return entry.second.expired(); });
 }
 
-void Pools::close_idle() { pools_.clear(); }
+void Pools::close_idle() {
+  pools_.clear();
+  bound_pools_ = 0;
+}
 
 net::Detached sweep_regularly(Pools& pools, net::Loop& loop, const bool& stopped) {
   while (!stopped) {

@@ -8,10 +8,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "base/error.h"
+#include "net/socket.h"
 #include "net/stream.h"
 #include "tls/context.h"
 #include "upstream/balance.h"
@@ -28,10 +30,17 @@ struct Link {  // One connection to one server.
   bool reused() const { return requests > 0; }
 };
 
+// What all connections of a pool have in common, besides their group and TLS. The zero is the system's own choice.
+struct LocalSide {
+  std::string_view address;  // "192.0.2.1", "[::1]:99"; empty: none. INVARIANT: one that Address::ip_with_port takes.
+  bool transparent = false;
+  bool keep_alive = false;
+};
+
 class Pool {
  public:
   Pool(net::Loop& loop, std::shared_ptr<const Group> group, std::shared_ptr<const tls::ClientContext> tls,
-       std::string tls_name, std::shared_ptr<Balance> balance);
+       std::string tls_name, std::shared_ptr<Balance> balance, net::LocalEnd local = {});
 
   const Group& group() const { return *group_; }
   Balance& balance() { return *balance_; }
@@ -59,16 +68,22 @@ class Pool {
   std::shared_ptr<const tls::ClientContext> tls_;
   std::string tls_name_;
   std::shared_ptr<Balance> balance_;
+  net::LocalEnd local_;
   std::vector<std::vector<Link>> idle_;  // By the number of the peer's seat; a number passes on when its peer leaves.
   std::size_t idle_count_ = 0;
 };
 
 class Pools {
  public:
+  // Of pools with a local address of their own, which may be as many as there are clients. One more is not kept: its
+  // connections serve one request.
+  static constexpr std::size_t bound_pools_max = 1'000;
+
   explicit Pools(net::Loop& loop) : loop_(loop) {}
 
-  const std::shared_ptr<Pool>& pool(const std::shared_ptr<const Group>& group,
-                                    const std::shared_ptr<const tls::ClientContext>& tls, const std::string& tls_name);
+  std::shared_ptr<Pool> pool(const std::shared_ptr<const Group>& group,
+                             const std::shared_ptr<const tls::ClientContext>& tls, const std::string& tls_name,
+                             const LocalSide& local = {});
   // Closes idle connections that died or grew old, forgets pools out of use. Runs every few seconds.
   void sweep();
   void close_idle();
@@ -78,11 +93,15 @@ class Pools {
     const Group* group;
     const tls::ClientContext* tls;
     std::string tls_name;  // A connection that was verified for one name never serves another.
+    std::string local;     // Nor does one that comes from one address serve who shall come from another.
+    bool transparent, keep_alive;
     bool operator==(const Key&) const = default;
   };
   struct KeyHash {
     std::size_t operator()(const Key& key) const {
-      return reinterpret_cast<std::uintptr_t>(key.group) / 16 * 31 + reinterpret_cast<std::uintptr_t>(key.tls) / 16;
+      const std::size_t local = key.local.empty() ? 0 : std::hash<std::string>()(key.local);
+      return reinterpret_cast<std::uintptr_t>(key.group) / 16 * 31 + reinterpret_cast<std::uintptr_t>(key.tls) / 16 +
+             local;
     }
   };
   // All pools of a group share one: how a server does is not a matter of how it is talked to.
@@ -90,6 +109,7 @@ class Pools {
 
   net::Loop& loop_;
   std::unordered_map<Key, std::shared_ptr<Pool>, KeyHash> pools_;
+  std::size_t bound_pools_ = 0;
   std::unordered_map<const Group*, std::weak_ptr<Balance>> balances_;
 };
 

@@ -221,6 +221,12 @@ TEST(Pools, one_pool_for_each_group_and_verified_name) {
   EXPECT_EQ(pools.pool(bench.group, nullptr, "a"), first);
   EXPECT_NE(pools.pool(bench.group, nullptr, "b"), first);  // Verified for one name: never used for another.
   EXPECT_NE(pools.pool(same, nullptr, "a"), first);
+  const auto bound = pools.pool(bench.group, nullptr, "a", {"127.0.0.1", false, false});
+  EXPECT_NE(bound, first);  // Who shall come from an address never comes from another.
+  EXPECT_EQ(pools.pool(bench.group, nullptr, "a", {"127.0.0.1", false, false}), bound);
+  EXPECT_NE(pools.pool(bench.group, nullptr, "a", {"127.0.0.2", false, false}), bound);
+  EXPECT_NE(pools.pool(bench.group, nullptr, "a", {"127.0.0.1", true, false}), bound);
+  EXPECT_NE(pools.pool(bench.group, nullptr, "a", {"127.0.0.1", false, true}), bound);
 }
 
 TEST(Pools, sweep_drops_the_dead_and_keeps_the_living) {
@@ -303,6 +309,21 @@ TEST(Group, is_the_same_only_while_nothing_changed) {
   EXPECT_TRUE(differs([](Group& one) { one.servers[0].fail_timeout_ms = 2; }));
   EXPECT_TRUE(differs([](Group& one) { one.servers[0].backup = true; }));
   EXPECT_TRUE(differs([](Group& one) { one.servers[0].down = true; }));
+}
+
+TEST(Pools, keep_only_so_many_pools_for_addresses_that_requests_choose) {
+  Bench bench;
+  Pools pools(bench.loop);
+  const auto of = [&](std::size_t number) {
+    const std::string address = "127.0." + std::to_string(number / 250) + "." + std::to_string(number % 250 + 1);
+    return pools.pool(bench.group, nullptr, "", {address, false, false});
+  };
+  for (std::size_t i = 0; i < Pools::bound_pools_max; ++i) of(i);
+  EXPECT_EQ(of(3), of(3));
+  EXPECT_NE(of(Pools::bound_pools_max), of(Pools::bound_pools_max));  // One more is for one request.
+  EXPECT_EQ(pools.pool(bench.group, nullptr, ""), pools.pool(bench.group, nullptr, ""));
+  pools.close_idle();
+  EXPECT_EQ(of(Pools::bound_pools_max), of(Pools::bound_pools_max));
 }
 
 }  // namespace

@@ -470,3 +470,100 @@ def test_claims_inside_others_are_variables(keepgate, origin, jose):
     for other in ({"groups": ["staff"]}, {"groups": "administrator"}, {"groups": {"admin": 1}, "tenant": 5}, {}):
         assert gate.get("/admin/x", bearer(jose.sign("ES256", {"org": other}))).status == 403
     assert gate.get("/admin/x").status == 401
+
+
+# What else NGINX Plus asks for
+
+
+REQUIRE = """
+auth_jwt_key_file keys.json;
+map $arg_tier $is_gold { gold 1; silver 0; }
+server {
+    listen 127.0.0.1:@gate@;
+    location /plain { auth_require $arg_a $arg_b; proxy_pass http://@origin@; }
+    location /codes { auth_require $arg_a error=404; auth_require $is_gold error=503; proxy_pass http://@origin@; }
+    location /token { auth_jwt "t"; auth_require $jwt_claim_team; proxy_pass http://@origin@; }
+    location /open { auth_jwt off token=$cookie_id; proxy_set_header X-Sub $jwt_claim_sub; proxy_pass http://@origin@; }
+    location /late { auth_jwt "t"; auth_delay 700ms; proxy_pass http://@origin@; }
+    location /late/403 { auth_jwt "t"; auth_delay 700ms; auth_jwt_require $jwt_claim_team error=403; proxy_pass http://@origin@; }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def plus(module_keepgate, module_origin, jose):
+    backend = module_origin()
+    keys = {"keys.json": jose.set_of(jose.key("ES256"))}
+    return module_keepgate(REQUIRE, files=keys, values={"origin": backend.address}), backend
+
+
+@pytest.mark.parametrize("target,status", [
+    ("/plain?a=1&b=x", 200), ("/plain?a=1", 403), ("/plain?a=1&b=0", 403), ("/plain?a=1&b=", 403), ("/plain?a=00&b=1", 200),
+    ("/codes?a=1&tier=gold", 200), ("/codes?a=1&tier=silver", 503), ("/codes?a=1", 503), ("/codes?tier=gold", 404), ("/codes", 404),
+])
+def test_auth_require_wants_values_that_are_neither_empty_nor_zero(plus, target, status):
+    gate, backend = plus
+    backend.forget()
+    assert gate.get(target).status == status
+    assert bool(backend.requests) == (status == 200)
+
+
+def test_auth_require_sees_the_claims_of_a_verified_token(plus, jose):
+    gate, backend = plus
+    assert gate.get("/token", bearer(jose.sign("ES256", claims(team="red")))).status == 200
+    backend.forget()
+    assert gate.get("/token", bearer(jose.sign("ES256"))).status == 403
+    assert gate.get("/token").status == 401
+    forged = jose.sign("ES256", claims(team="red"), jwk=dict(jose.key("ES256", "other")["private"], kid="ES256-k1"))
+    assert gate.get("/token", bearer(forged)).status == 401
+    assert not backend.requests
+
+
+def test_auth_jwt_off_with_a_token_lets_claims_be_read_and_checks_nothing(plus, jose):
+    gate, backend = plus
+    assert gate.get("/open", {"Cookie": f"id={jose.sign('ES256')}"}).status == 200
+    assert backend.last.get("X-Sub") == "client1"
+    for fields in ({}, {"Cookie": "id=x"}, bearer(jose.sign("ES256"))):
+        assert gate.get("/open", fields).status == 200
+        assert not backend.last.get("X-Sub")
+
+
+def test_auth_delay_holds_a_401_back_and_nothing_else(plus, jose):
+    gate, _ = plus
+
+    def timed(path, fields=()):
+        started = time.monotonic()
+        status = gate.get(path, fields).status
+        return status, time.monotonic() - started
+
+    for fields in ({}, bearer("a.b.c")):
+        status, seconds = timed("/late", fields)
+        assert status == 401 and seconds >= 0.69
+    quickest = min(timed("/late", bearer(jose.sign("ES256"))) for _ in range(3))
+    assert quickest[0] == 200 and quickest[1] < 0.69
+    quickest = min(timed("/late/403", bearer(jose.sign("ES256"))) for _ in range(3))
+    assert quickest[0] == 403 and quickest[1] < 0.69
+
+
+def test_a_token_is_refused_once_its_key_has_left_the_set_cached_or_not(keepgate, origin, jose):
+    backend = origin()
+    conf = 'auth_jwt_key_file keys.json; server { listen 127.0.0.1:@gate@; location / { auth_jwt "t"; proxy_pass http://@origin@; } }'
+    both = jose.set_of(jose.key("ES256"), jose.key("RS256"))
+    gate = keepgate(conf, files={"keys.json": both}, values={"origin": backend.address})
+    leaving, staying = jose.sign("ES256"), jose.sign("RS256")
+    for token in (leaving, staying):
+        assert gate.get("/x", bearer(token)).status == 200
+    gate.write("keys.json", jose.set_of(jose.key("RS256")))
+    gate.reload()
+    assert gate.get("/x", bearer(leaving)).status == 401
+    assert gate.get("/x", bearer(staying)).status == 200
+
+
+def test_a_cached_token_is_refused_the_moment_it_expires(pair, jose):
+    gate, _ = pair
+    token = jose.sign("ES256", claims(lifetime=2))
+    assert gate.get("/x", bearer(token)).status == 200
+    expires = json.loads(unb64(token.split(".")[1]))["exp"]
+    while time.time() < expires:
+        time.sleep(0.02)
+    assert gate.get("/x", bearer(token)).status == 401

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "conf/codes.h"
 #include "conf/compile/compiler.h"
+#include "crypto/encryption_key.h"
 
 namespace keepgate::conf {
 
@@ -41,11 +42,13 @@ std::string Compiler::Level::described() const {
 std::uint64_t Compiler::verifier_id(const auth::JwtOptions& jwt) {
   static std::atomic<std::uint64_t> last{0};
   for (const Verifier& known : verifiers_) {
-    if (known.keys == jwt.keys && known.leeway_s == jwt.leeway_s && same_claims(known.claims, jwt.claims)) {
+    if (known.keys == jwt.keys && known.issuers == jwt.issuers && known.form == jwt.form &&
+        known.leeway_s == jwt.leeway_s &&
+        same_claims(known.claims, jwt.claims)) {
       return known.id;
     }
   }
-  return verifiers_.emplace_back(Verifier{jwt.keys, jwt.leeway_s, jwt.claims, ++last}).id;
+  return verifiers_.emplace_back(Verifier{jwt.keys, jwt.issuers, jwt.form, jwt.leeway_s, jwt.claims, ++last}).id;
 }
 
 void Compiler::compile_addresses(Location& out, const Level& level) {
@@ -74,23 +77,60 @@ void Compiler::compile_jwt(Location& out, const Level& level) {
     error(code::missing_keys, "'auth_jwt_require' without 'auth_jwt' would never be checked",
           options.jwt_requires->front().values.front().at, "say auth_jwt REALM; or auth_jwt off;");
   }
-  if (!options.auth_jwt || options.auth_jwt->off) return;
-  out.auth.jwt.enabled = true;
+  out.requirements = requirements(options.auth_requires);
+  out.auth_delay_ms = options.auth_delay_ms.value_or(0);
+  out.auth.dpop_over_tls = options.dpop_over_tls;
+  out.auth.jwt.enabled = options.auth_jwt && !options.auth_jwt->off;
+  compile_issuers(out.auth.jwt, level);
+  if (options.auth_jwt && options.auth_jwt->token) out.auth.jwt.token = variable(*options.auth_jwt->token);
+  if (!out.auth.jwt.enabled) return;
   out.auth.jwt.realm = text(options.auth_jwt->realm);
-  if (options.auth_jwt->token) out.auth.jwt.token = variable(*options.auth_jwt->token);
+  if (options.jwt_form) out.auth.jwt.form = options.jwt_form->value;
+  if (!out.auth.jwt.issuers.empty() && out.auth.jwt.form != auth::TokenForm::jws) {
+    error(code::not_built, "'auth_jwt_issuer' with encrypted tokens is not built yet", options.jwt_form->at,
+          "say auth_jwt_type signed; where tokens of issuers are accepted");
+  }
   out.auth.jwt.leeway_s = options.jwt_leeway_s.value_or(0);
   if (options.jwt_key_files) {
     out.auth.jwt.keys = key_set(*options.jwt_key_files, false);
-  } else if (level.location || level.server.locations.empty()) {
+    check_token_form(out.auth.jwt, level);
+  } else if (out.auth.jwt.issuers.empty() && (level.location || level.server.locations.empty())) {
     warning(code::missing_keys, cat("auth_jwt without auth_jwt_key_file: ", level.described(), " answers 503"),
-            options.auth_jwt->at, "auth_jwt_key_file FILE;");
+            options.auth_jwt->at, "auth_jwt_key_file FILE; or auth_jwt_issuer URL;");
   }
   out.auth.jwt.verifier_id = verifier_id(out.auth.jwt);
-  for (const JwtRequireModel& model : options.jwt_requires.value_or(std::vector<JwtRequireModel>{})) {
-    auth::JwtRequire require;
+  out.auth.jwt.require = requirements(options.jwt_requires);
+}
+
+std::vector<auth::Requirement> Compiler::requirements(const std::optional<std::vector<JwtRequireModel>>& models) {
+  std::vector<auth::Requirement> out;
+  if (!models) return out;
+  for (const JwtRequireModel& model : *models) {
+    auth::Requirement& require = out.emplace_back();
     require.status = model.status;
     for (const Word& value : model.values) require.values.push_back(text(value));
-    out.auth.jwt.require.push_back(std::move(require));
+  }
+  return out;
+}
+
+// The keys have to suit the form of tokens that is expected; what anybody may encrypt is no credential by itself.
+void Compiler::check_token_form(auth::JwtOptions& jwt, const Level& level) {
+  if (!jwt.keys) return;
+  const Position& at = level.options.jwt_form ? level.options.jwt_form->at : level.options.auth_jwt->at;
+  if (!auth::has_keys_for(*jwt.keys, jwt.form)) {
+    jwt.keys = nullptr;
+    return warning(
+        code::missing_keys,
+        cat("no keys for ", auth::name_of(jwt.form), " tokens in the key files: ", level.described(), " answers 503"),
+        at, jwt.form == auth::TokenForm::jws ? "add a key that verifies" : "add a private key with use enc");
+  }
+  if (jwt.form != auth::TokenForm::jwe) return;
+  for (const auto& key : jwt.keys->decryption_keys) {
+    if (!key->secret().empty()) continue;
+    return unsafe(code::unsigned_tokens,
+                  cat("key '", printable(key->id(), 60),
+                      "' decrypts what anybody may encrypt with its public half: ", "nothing says who made the token"),
+                  at, "auth_jwt_type nested; or a shared secret");
   }
 }
 
@@ -141,7 +181,12 @@ void Compiler::compile_transaction(Location& out, const Level& level) {
   out.transaction.mode = issues ? TransactionMode::issue : TransactionMode::require;
   out.transaction.ttl_s = model.ttl_s;
   out.transaction.bind_request = model.bind_request;
+  out.transaction.bind_caller = model.bind_caller;
   out.transaction.single_use = model.single_use;
+  if (model.bind_caller && verify_client(level.server.options) == tls::VerifyClient::off) {
+    error(code::missing_certificate, "'bind=caller' needs 'ssl_verify_client' in its server", model.at,
+          "ssl_verify_client on; and ssl_client_certificate FILE;");
+  }
   out.transaction.from = model.from;
   out.transaction.workload = workload_of(level.server);
   if (!model_.trust_domain) {
@@ -202,9 +247,19 @@ void Compiler::check_access(const Location& out, const Level& level) {
     error(code::two_credentials, cat(level.described(), " asks for a transaction token and for a client's token"),
           options.transaction->at, "a guard believes the transaction token alone: say `auth_jwt off` there");
   }
+  if (out.transaction.mode == TransactionMode::require && out.auth.api_key.enabled) {
+    error(code::two_credentials, cat(level.described(), " asks for a transaction token and for an API key"),
+          options.transaction->at, "a guard believes the transaction token alone: say `auth_api_key off` there");
+  }
   if (out.transaction.mode == TransactionMode::require && out.auth.identity_variable) {
     error(code::two_credentials, cat(level.described(), " asks for a transaction token and takes `auth_identity`"),
           options.transaction->at, "say `auth_identity off` there");
+  }
+  if (out.transaction.mode == TransactionMode::require && out.auth.certificate.enabled) {
+    error(code::two_credentials,
+          cat(level.described(), " asks for a transaction token and for a client certificate's name"),
+          options.transaction->at,
+          "say `transaction_token require bind=caller`, and `auth_client_certificate off` there");
   }
   const bool serves = out.return_action || (level.location && level.location->proxy_pass);
   if (!serves || only_refuses(out)) return;
@@ -218,7 +273,8 @@ void Compiler::check_access(const Location& out, const Level& level) {
   }
   if (strict_ && !asks_for_credential(out) && !explicitly_off && !internal_return) {
     error(code::open_location, cat(level.described(), " is open"), level.at,
-          "say `authorize off`, or ask for a credential: auth_jwt, auth_identity or transaction_token require");
+          "say `authorize off`, or ask for a credential: auth_jwt, auth_api_key, auth_client_certificate, auth_identity "
+          "or transaction_token require");
   }
   if (out.return_action) return;
   if (out.authorize == Authorize::required && !options.policies) {

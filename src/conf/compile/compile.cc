@@ -87,6 +87,7 @@ std::shared_ptr<const pipeline::Snapshot> Compiler::compile() {
   if (model_.http.policies) policy(*model_.http.policies);
   for (const auto& server : model_.servers) compile_server(*server);
   compile_listeners();
+  report_unused_issuers();
   finish_hash();
   // Last: nothing is written or created for a configuration that is refused.
   if (!diagnostics_.has_errors() && !options_.check_only) {
@@ -113,6 +114,7 @@ void Compiler::compile_process() {
   compile_user();
   compile_affinity();
   if (options_.previous) out_->replay = options_.previous->replay;
+  out_->proofs = options_.previous ? options_.previous->proofs : std::make_shared<identity::ReplayStore>();
 }
 
 void Compiler::compile_user() {

@@ -1,7 +1,7 @@
 // From the Model to the Snapshot: what the directives mean together, and what is wrong or unsafe about them.
 //
 // One class, one file per subject: names.cc (variables, maps), upstreams.cc, keys.cc (keys, policies, logs), access.cc,
-// limits.cc, proxy.cc, levels.cc, locations.cc, listeners.cc, compile.cc (order of the steps).
+// limits.cc, proxy.cc, answers.cc, levels.cc, locations.cc, listeners.cc, compile.cc (order of the steps).
 // Thread rule: one owner, one use. Lifetime: borrows all it is given; what it makes belongs to the Snapshot.
 #pragma once
 
@@ -25,9 +25,15 @@ struct HealthCheck;
 }
 namespace keepgate::proxy {
 struct ProxyOptions;
+struct RewriteRule;
+struct Rewrites;
 struct VariableTarget;
 using UpstreamNames = std::map<std::string, std::shared_ptr<const upstream::Group>, std::less<>>;
 }  // namespace keepgate::proxy
+
+namespace keepgate::store {
+class ApiKeyFile;
+}
 
 namespace keepgate::conf {
 
@@ -168,6 +174,17 @@ class Compiler {
   void check_identity_header(const Level& level, const ProxyHeaderModel& header, const route::Template& value,
                              bool jwt_verified);
 
+  void set_bind(proxy::ProxyOptions& proxy, const LevelOptions& options);
+
+  // answers.cc
+  enum class Letters : std::uint8_t { by_star = 0, without_case };
+  enum class RewriteKind : std::uint8_t { beginning = 0, domain };
+  std::optional<route::Regex> rewrite_regex(const Word& word, Letters letters);
+  std::vector<proxy::RewriteRule> rewrite_rules(const std::optional<RewritesModel>& model, RewriteKind kind);
+  proxy::RewriteRule default_redirect(const Location& out, const Level& level);
+  std::vector<proxy::RewriteRule> redirect_rules(const Location& out, const Level& level, bool fixed);
+  std::shared_ptr<const proxy::Rewrites> rewrites(const Location& out, const Level& level, bool fixed);
+
   // variable_target.cc
   std::shared_ptr<const proxy::VariableTarget> variable_target(Location& out, const Level& level);
   bool check_fixed_authority(const proxy::VariableTarget& target, const Word& word);
@@ -183,14 +200,26 @@ class Compiler {
   const MatchModel* match_named(const std::optional<Word>& name);
   std::optional<route::Regex> match_regex(const Word& word);
 
+  // issuers.cc
+  void compile_issuers(auth::JwtOptions& jwt, const Level& level);
+  std::shared_ptr<auth::Issuer> issuer(const JwtIssuerModel& model);
+  std::shared_ptr<const std::string> authorities(const Word& file);
+  void report_unused_issuers();
+
   // keys.cc
   std::shared_ptr<const crypto::KeySet> key_set(const std::vector<Word>& files, bool errors);
   std::shared_ptr<const crypto::Key> signing_key(const Word& file);
   std::shared_ptr<const policy::Policy> policy(const std::vector<Word>& files);
   void check_exposure(const std::string& path, const Word& word);
 
+  // api_keys.cc
+  std::shared_ptr<store::ApiKeyFile> api_key_file(const ApiKeyFileModel& model);
+  void compile_api_key(Location& out, const Level& level);
+
   // access.cc
   void compile_jwt(Location& out, const Level& level);
+  void check_token_form(auth::JwtOptions& jwt, const Level& level);
+  std::vector<auth::Requirement> requirements(const std::optional<std::vector<JwtRequireModel>>& models);
   void compile_identity(Location& out, const Level& level);
   void compile_transaction(Location& out, const Level& level);
   void compile_authorize(Location& out, const Level& level);
@@ -218,6 +247,12 @@ class Compiler {
   void check_error_pages(const ServerModel& model, const pipeline::ServerConfig& server);
   void set_server_options(const ServerModel& model, pipeline::ServerConfig& server);
 
+  // client_certificates.cc
+  static tls::VerifyClient verify_client(const LevelOptions& options);
+  tls::ClientVerification client_verification(const LevelOptions& options);
+  void compile_certificate_identity(Location& out, const Level& level);
+  void set_client_cert(proxy::ProxyOptions& proxy, const Level& level);
+
   // listeners.cc
   void compile_listeners();
   void add_listen(std::uint32_t server, const ListenModel& model);
@@ -235,6 +270,8 @@ class Compiler {
   bool strict_ = false;
   std::shared_ptr<pipeline::Snapshot> out_;
 
+  bool clients_verified_ = false;               // Of the server being compiled: their certificates can be relied on.
+  std::set<const ServerModel*> chain_servers_;  // `proxy_client_cert chain` somewhere in them.
   MapNames names_;
   std::vector<MapFacts> map_facts_;
   std::map<std::string, std::size_t, std::less<>> zones_;       // → model_.zones, out_->limit_zones.
@@ -251,11 +288,14 @@ class Compiler {
   std::map<std::string, std::shared_ptr<const tls::ClientContext>> client_contexts_;
   struct Verifier {
     std::shared_ptr<const crypto::KeySet> keys;
+    std::vector<auth::AcceptedIssuer> issuers;
+    auth::TokenForm form;
     std::int64_t leeway_s;
     auth::IdentityClaims claims;
     std::uint64_t id;
   };
   std::vector<Verifier> verifiers_;
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::pair<Position, bool>> issuers_used_;  // By file and offset.
   std::vector<PendingLog> pending_logs_;
   std::vector<std::pair<std::string, Position>> temp_folders_;
   std::vector<std::unique_ptr<Listener>> listeners_;

@@ -68,6 +68,8 @@ std::shared_ptr<const crypto::KeySet> Compiler::key_set(const std::vector<Word>&
       continue;
     }
     merged->keys.insert(merged->keys.end(), set->keys.begin(), set->keys.end());
+    merged->decryption_keys.insert(merged->decryption_keys.end(), set->decryption_keys.begin(),
+                                   set->decryption_keys.end());
   }
   return key_sets_.emplace(cache_key, usable ? merged : nullptr).first->second;
 }

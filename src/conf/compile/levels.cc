@@ -34,7 +34,9 @@ void Compiler::compile_level(Location& out, const Level& level) {
   compile_limits(out, level);
   compile_conn_limits(out, level);
   compile_addresses(out, level);
+  compile_api_key(out, level);
   compile_jwt(out, level);
+  compile_certificate_identity(out, level);
   compile_identity(out, level);
   compile_transaction(out, level);
   compile_authorize(out, level);

@@ -163,6 +163,8 @@ void Compiler::compile_tls(const Listener& listener) {
     if (options.ssl_ciphers) tls.ciphers = *options.ssl_ciphers;
     tls.prefer_server_ciphers = options.ssl_prefer_server_ciphers.value_or(false);
     tls.session_timeout_s = options.ssl_session_timeout_s.value_or(300);
+    tls.clients = client_verification(options);
+    if (chain_servers_.contains(&model)) tls.session_timeout_s = 0;  // A resumed session knows no chain.
     server.tls = tls::ServerContext::build(tls, sources_.place(certificates[0].at), diagnostics_);
   }
 }

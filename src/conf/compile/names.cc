@@ -162,8 +162,9 @@ std::string Compiler::find_variable(const Template& value, const Matches& matche
 
 namespace {
 
-bool is_unverified(Variable variable, bool jwt_verified) {
+bool is_unverified(Variable variable, bool jwt_verified, bool clients_verified) {
   if (route::reads_jwt(variable)) return !jwt_verified;
+  if (route::reads_client_certificate(variable)) return !clients_verified;
   const route::VariableRow* row = row_of(variable);
   return !row || !row->verified;
 }
@@ -171,12 +172,15 @@ bool is_unverified(Variable variable, bool jwt_verified) {
 }  // namespace
 
 std::string Compiler::find_unverified(const Template& value, bool jwt_verified) const {
-  return find_variable(value, [jwt_verified](Variable one) { return is_unverified(one, jwt_verified); });
+  return find_variable(
+      value, [this, jwt_verified](Variable one) { return is_unverified(one, jwt_verified, clients_verified_); });
 }
 
 std::string Compiler::find_unverified(const VariableRef& reference, bool jwt_verified) const {
   std::set<std::uint32_t> seen;
-  return find_variable(reference, [jwt_verified](Variable one) { return is_unverified(one, jwt_verified); }, seen);
+  return find_variable(
+      reference, [this, jwt_verified](Variable one) { return is_unverified(one, jwt_verified, clients_verified_); },
+      seen);
 }
 
 }  // namespace keepgate::conf

@@ -101,6 +101,19 @@ void Compiler::set_proxy_bodies(proxy::ProxyOptions& proxy, const LevelOptions& 
   proxy.ignore_headers = options.proxy_ignore_headers.value_or(std::vector<std::string>{});
 }
 
+void Compiler::set_bind(proxy::ProxyOptions& proxy, const LevelOptions& options) {
+  proxy.socket_keep_alive = options.proxy_socket_keepalive.value_or(false);
+  if (!options.proxy_bind || options.proxy_bind->off) return;
+  const BindModel& model = *options.proxy_bind;
+  proxy.bind = text(model.address);
+  proxy.bind_transparent = model.transparent;
+  if (out_->user && model.transparent) out_->user->binds_foreign_addresses = true;
+  if (proxy.bind.is_literal() && !net::Address::ip_with_port(model.address.text)) {
+    error(code::bad_value, cat("invalid address '", printable(model.address.text), "' in 'proxy_bind'"),
+          model.address.at, "an IP address, perhaps with a port: 192.0.2.1, [2001:db8::1]:4000");
+  }
+}
+
 void Compiler::set_next_upstream(proxy::ProxyOptions& proxy, const LevelOptions& options) {
   if (options.proxy_next_upstream) {
     proxy.next_upstream.failures = options.proxy_next_upstream->failures;
@@ -138,11 +151,11 @@ void Compiler::compile_proxy(Location& out, const Level& level) {
   const LevelOptions& options = level.options;
   proxy::ProxyOptions proxy;
   std::shared_ptr<const proxy::VariableTarget> variable;
-  if (word.text.find('$') != std::string::npos) {
-    variable = variable_target(out, level);
-    proxy.turns_redirects = false;
-  }
-  const bool usable = variable || (proxy.turns_redirects && set_fixed_target(proxy, out, level));
+  const bool fixed = word.text.find('$') == std::string::npos;
+  if (!fixed) variable = variable_target(out, level);
+  const bool usable = variable || (fixed && set_fixed_target(proxy, out, level));
+  proxy.rewrites = rewrites(out, level, fixed);
+  set_bind(proxy, options);
   if (options.proxy_ssl_name && options.proxy_ssl_name->text.find('$') != std::string::npos) {
     error(code::not_built, "'proxy_ssl_name' with variables is not built yet", options.proxy_ssl_name->at);
   }
@@ -151,6 +164,7 @@ void Compiler::compile_proxy(Location& out, const Level& level) {
     check_identity_header(level, header, value, out.auth.jwt.enabled);
     proxy.set_headers.emplace_back(header.name, std::move(value));
   }
+  set_client_cert(proxy, level);
   proxy.hide_headers = options.proxy_hide_headers.value_or(std::vector<std::string>{});
   proxy.pass_headers = options.proxy_pass_headers.value_or(std::vector<std::string>{});
   proxy.pass_request_headers = options.proxy_pass_request_headers.value_or(true);

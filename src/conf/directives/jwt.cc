@@ -1,4 +1,4 @@
-// auth_jwt and its relatives, as NGINX Plus has them, for signed tokens.
+// auth_jwt and its relatives, as NGINX Plus has them.
 #include <algorithm>
 
 #include "base/bytes.h"
@@ -24,8 +24,6 @@ void set_auth_jwt(Reader& reader, const Scope& scope, const Directive& directive
     if (!token || token->size() < 2 || !token->starts_with('$')) {
       return reader.invalid_parameter(directive, words[1], "token=$variable");
     }
-    if (model.off)
-      return reader.not_built(words[1], "'auth_jwt off' with a token", "claims of unchecked tokens stay out of reach");
     Word name = words[1];
     name.text = *token;
     model.token = std::move(name);
@@ -40,25 +38,43 @@ void add_key_file(Reader& reader, const Scope& scope, const Directive& directive
   add_word<&O::jwt_key_files>(reader, scope, directive);
 }
 
-void check_type(Reader& reader, const Scope&, const Directive& directive) {
+void set_type(Reader& reader, const Scope& scope, const Directive& directive) {
+  auto& place = scope.level->jwt_form;
+  if (place) return reader.duplicate(directive);
   const Word& word = directive.arguments[0];
-  if (word.text == "signed") return;
-  if (word.text == "encrypted" || word.text == "nested") {
-    return reader.not_built(word, cat("'auth_jwt_type ", word.text, "'"), "signed tokens are built");
+  for (const auth::TokenForm form : {auth::TokenForm::jws, auth::TokenForm::jwe, auth::TokenForm::nested}) {
+    if (word.text == auth::name_of(form)) {
+      place = {form, directive.name.at};
+      return;
+    }
   }
-  reader.invalid_value(directive, word, "signed");
+  reader.invalid_value(directive, word, "signed, encrypted or nested");
 }
 
+// 444 closes without an answer and 499 is what a log says of a client that went away: neither answers a refusal.
+std::optional<std::uint16_t> refusal_status(std::string_view text, bool of_token) {
+  if (of_token)
+    return text == "401" || text == "403" ? std::optional<std::uint16_t>(text == "401" ? 401 : 403) : std::nullopt;
+  if (text.size() != 3 || (text[0] != '4' && text[0] != '5') || !is_digit(text[1]) || !is_digit(text[2]))
+    return std::nullopt;
+  const auto status = static_cast<std::uint16_t>((text[0] - '0') * 100 + (text[1] - '0') * 10 + (text[2] - '0'));
+  return status == 444 || status == 499 ? std::nullopt : std::optional(status);
+}
+
+template <bool of_token>
 void add_require(Reader& reader, const Scope& scope, const Directive& directive) {
   JwtRequireModel require;
+  require.status = of_token ? 401 : 403;
   const std::vector<Word>& words = directive.arguments;
   for (std::size_t i = 0; i < words.size(); ++i) {
     const Word& word = words[i];
-    if (const auto status = parameter(word, "error=")) {
-      if ((*status != "401" && *status != "403") || i + 1 != words.size()) {
-        return reader.invalid_parameter(directive, word, "error=401 or error=403, at the end");
+    if (const auto text = parameter(word, "error=")) {
+      const std::optional<std::uint16_t> status = refusal_status(*text, of_token);
+      if (!status || i + 1 != words.size()) {
+        return reader.invalid_parameter(
+            directive, word, of_token ? "error=401 or error=403, at the end" : "error=4xx or error=5xx, at the end");
       }
-      require.status = *status == "403" ? 403 : 401;
+      require.status = *status;
     } else if (word.text.starts_with('$') && word.text.size() > 1) {
       require.values.push_back(word);
     } else {
@@ -66,9 +82,9 @@ void add_require(Reader& reader, const Scope& scope, const Directive& directive)
     }
   }
   if (require.values.empty()) {
-    return reader.error(code::argument_count, "'auth_jwt_require' needs a variable", directive.name.at);
+    return reader.error(code::argument_count, cat("'", directive.name.text, "' needs a variable"), directive.name.at);
   }
-  auto& requires_here = scope.level->jwt_requires;
+  auto& requires_here = of_token ? scope.level->jwt_requires : scope.level->auth_requires;
   if (!requires_here) requires_here.emplace();
   requires_here->push_back(std::move(require));
 }
@@ -79,6 +95,12 @@ void set_cache(Reader& reader, const Scope& scope, const Directive& directive) {
   if (!text) return reader.invalid_parameter(directive, word, "size=N");
   detail::set_once<&Model::token_cache_entries>(reader, scope, directive,
                                                 reader.number(directive, word, *text, 0, 10'000'000));
+}
+
+void set_dpop_scheme(Reader& reader, const Scope& scope, const Directive& directive) {
+  const Word& word = directive.arguments[0];
+  if (word.text != "http" && word.text != "https") return reader.invalid_value(directive, word, "http or https");
+  detail::set_once<&O::dpop_over_tls>(reader, scope, directive, std::optional<bool>(word.text == "https"));
 }
 
 template <bool in_header>
@@ -120,7 +142,7 @@ constexpr DirectiveRow rows[] = {
      set_auth_jwt,
      "off",
      "Asks for a valid token: REALM [token=$variable] or off; without `token=` it is taken from Authorization: "
-     "Bearer."},
+     "Bearer. `off token=$variable` checks nothing and still lets the claims of a signed token be read."},
     {"auth_jwt_key_file",
      in_levels,
      {1, 1},
@@ -136,14 +158,36 @@ constexpr DirectiveRow rows[] = {
      set_time_s<&O::jwt_leeway_s>,
      "0s",
      "How far clocks may differ when exp and nbf are checked."},
-    {"auth_jwt_type", in_levels, {1, 1}, Support::built, check_type, "signed", "The form of tokens: signed only."},
+    {"auth_jwt_type",
+     in_levels,
+     {1, 1},
+     Support::built,
+     set_type,
+     "signed",
+     "The form of tokens: signed (JWS), encrypted (JWE) or nested (a signed token inside an encrypted one). Keys with "
+     "use enc decrypt; the claims of encrypted tokens can be read after the access phase only."},
     {"auth_jwt_require",
      in_levels,
      {1, many},
      Support::built,
-     add_require,
+     add_require<true>,
      "",
      "After the token was verified all values must be non-empty and not 0, else 401, or 403 with error=403."},
+    {"auth_require",
+     in_levels,
+     {1, many},
+     Support::built,
+     add_require<false>,
+     "",
+     "After all credentials were checked all values must be non-empty and not 0, else 403 or error=CODE; several may "
+     "have different codes."},
+    {"auth_delay",
+     in_levels,
+     {1, 1},
+     Support::built,
+     set_time_ms<&O::auth_delay_ms>,
+     "0s",
+     "How long a 401 of the access phase is held back, against attacks that measure time."},
     {"auth_jwt_claim_set",
      in_http,
      {2, many},
@@ -159,6 +203,14 @@ constexpr DirectiveRow rows[] = {
      add_jwt_path<true>,
      "",
      "As auth_jwt_claim_set, of the token's header."},
+    {"auth_dpop_scheme",
+     in_levels,
+     {1, 1},
+     Support::built,
+     set_dpop_scheme,
+     "",
+     "http or https: how clients see this server, where TLS ends in front of it; else as the connection is. The URL in "
+     "a DPoP proof has to begin so. Tokens that are bound to a key (cnf.jkt) need a proof without any directive."},
     {"auth_jwt_key_cache",
      in_levels,
      {1, 1},

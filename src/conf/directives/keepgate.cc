@@ -116,13 +116,15 @@ bool read_require_parameter(Reader& reader, const Directive& directive, const Wo
   const bool more = !model.from.empty() && word.text.find('=') == std::string::npos && word.text != "single_use";
   if (word.text == "bind=request") {
     model.bind_request = true;
+  } else if (word.text == "bind=caller") {
+    model.bind_caller = true;
   } else if (word.text == "single_use") {
     model.single_use = true;
   } else if (const auto from = more ? std::optional<std::string_view>(word.text) : parameter(word, "from=");
              from && is_plain_name(*from)) {
     model.from.emplace_back(*from);
   } else {
-    reader.invalid_parameter(directive, word, "require [bind=request] [single_use] [from=WORKLOAD …]");
+    reader.invalid_parameter(directive, word, "require [bind=request] [bind=caller] [single_use] [from=WORKLOAD …]");
     return false;
   }
   return true;
@@ -191,8 +193,9 @@ constexpr DirectiveRow rows[] = {
      Support::built,
      set_authorize,
      "on where a policy is in effect or `strict on`",
-     "Whether a policy must allow the request. `off` opens the location: it also cancels the auth_jwt, auth_identity "
-     "and transaction_token that outer levels ask for, unless the same level names its own. `shadow` asks and logs."},
+     "Whether a policy must allow the request. `off` opens the location: it also cancels the auth_jwt, auth_api_key, "
+     "auth_identity and transaction_token that outer levels ask for, unless the same level names its own. `shadow` "
+     "asks and logs."},
     {"service",
      in_server | in_location,
      {1, 1},
@@ -227,8 +230,8 @@ constexpr DirectiveRow rows[] = {
      Support::built,
      set_transaction,
      "off",
-     "issue [ttl=TIME] [claims=$variable:name …]: mints a token for the service; require [bind=request] [single_use] "
-     "[from=WORKLOAD …]: demands one in place of a client's credential; off."},
+     "issue [ttl=TIME] [claims=$variable:name …]: mints a token for the service; require [bind=request] [bind=caller] "
+     "[single_use] [from=WORKLOAD …]: demands one in place of a client's credential; off."},
     {"transaction_token_key",
      in_levels,
      {1, 1},

@@ -120,6 +120,18 @@ void set_proxy_protocol(Reader& reader, const Scope& scope, const Directive& dir
   detail::set_once<&O::proxy_protocol>(reader, scope, directive, setting);
 }
 
+void set_bind(Reader& reader, const Scope& scope, const Directive& directive) {
+  auto& place = scope.level->proxy_bind;
+  if (place) return reader.duplicate(directive);
+  const std::vector<Word>& words = directive.arguments;
+  BindModel model;
+  model.off = words.size() == 1 && words[0].text == "off";
+  model.address = words[0];
+  if (words.size() == 2 && words[1].text != "transparent") return reader.invalid_parameter(directive, words[1]);
+  model.transparent = words.size() == 2;
+  place = std::move(model);
+}
+
 constexpr DirectiveRow rows[] = {
     {"proxy_pass",
      in_location,
@@ -136,6 +148,21 @@ constexpr DirectiveRow rows[] = {
      "off",
      "A PROXY header of version v1 or v2 in front of each connection to the upstream; it then carries one request and "
      "is not kept."},
+    {"proxy_bind",
+     in_levels,
+     {1, 2},
+     Support::built,
+     set_bind,
+     "off",
+     "The address, perhaps with a port, that connections to upstreams come from; variables are allowed. transparent: "
+     "also one that is not this machine's."},
+    {"proxy_socket_keepalive",
+     in_levels,
+     {1, 1},
+     Support::built,
+     set_flag<&O::proxy_socket_keepalive>,
+     "off",
+     "Whether TCP probes connections to upstreams that are silent (SO_KEEPALIVE)."},
     {"proxy_set_header",
      in_levels,
      {2, 2},

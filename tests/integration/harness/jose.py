@@ -74,6 +74,17 @@ class Jose:
         full = {name: value for name, value in full.items() if value is not None}
         return self.ask("sign", header=full, payload=claims() if payload is None else payload, jwk=jwk)
 
+    def encrypt(self, algorithm, content, plaintext=None, name="k1", header=None, jwk=None):
+        """An encrypted token; `algorithm` is that of the key, "dir" where it is the content encryption itself."""
+        jwk = jwk or self.key(algorithm, name)["public"]
+        management = "dir" if algorithm == content else algorithm
+        full = {"alg": management, "enc": content, "kid": jwk.get("kid"), **(header or {})}
+        full = {name: value for name, value in full.items() if value is not None}
+        return self.ask("encrypt", header=full, plaintext=claims() if plaintext is None else plaintext, jwk=jwk)
+
+    def decrypt(self, token, jwk, algorithm):
+        return self.ask("decrypt", token=token, jwk=jwk, alg=algorithm)
+
     def verify(self, token, jwk, algorithm):
         return self.ask("verify", token=token, jwk=jwk, alg=algorithm)
 

@@ -1,16 +1,23 @@
 // Makes and signs with npm jose: one JSON request a line in, one JSON answer a line out.
 import { createInterface } from 'node:readline';
-import { CompactSign, SignJWT, calculateJwkThumbprint, exportJWK, generateKeyPair, generateSecret, importJWK, compactVerify } from 'jose';
+import { CompactEncrypt, CompactSign, SignJWT, compactDecrypt, calculateJwkThumbprint, exportJWK, generateKeyPair, generateSecret, importJWK, compactVerify } from 'jose';
 
 const operations = {
   async generate({ alg, kid, options }) {
+    if (/^(A\d+(GCM)?KW|A\d+GCM|A\d+CBC-HS\d+)$/.test(alg)) {
+      const bits = Number(alg.split('-HS')[1] ?? alg.match(/\d+/)[0]);
+      const k = Buffer.from(crypto.getRandomValues(new Uint8Array(bits / 8))).toString('base64url');
+      const jwk = { kty: 'oct', k, alg, kid, use: 'enc' };
+      return { private: jwk, public: jwk };
+    }
     if (alg.startsWith('HS')) {
       const jwk = { ...(await exportJWK(await generateSecret(alg, { extractable: true }))), alg, kid };
       return { private: jwk, public: jwk };
     }
     const pair = await generateKeyPair(alg, { extractable: true, ...options });
-    const secret = { ...(await exportJWK(pair.privateKey)), alg, kid };
-    const open = { ...(await exportJWK(pair.publicKey)), alg, kid, use: 'sig' };
+    const use = alg.startsWith('RSA-OAEP') ? 'enc' : 'sig';
+    const secret = { ...(await exportJWK(pair.privateKey)), alg, kid, ...(use === 'enc' && { use }) };
+    const open = { ...(await exportJWK(pair.publicKey)), alg, kid, use };
     return { private: secret, public: open };
   },
   async sign({ header, payload, jwk }) {
@@ -24,6 +31,14 @@ const operations = {
   async verify({ token, jwk, alg }) {
     const { payload, protectedHeader } = await compactVerify(token, await importJWK(jwk, alg));
     return { header: protectedHeader, payload: new TextDecoder().decode(payload) };
+  },
+  async encrypt({ header, plaintext, jwk }) {
+    const bytes = new TextEncoder().encode(typeof plaintext === 'string' ? plaintext : JSON.stringify(plaintext));
+    return new CompactEncrypt(bytes).setProtectedHeader(header).encrypt(await importJWK(jwk, header.alg));
+  },
+  async decrypt({ token, jwk, alg }) {
+    const { plaintext, protectedHeader } = await compactDecrypt(token, await importJWK(jwk, alg));
+    return { header: protectedHeader, plaintext: new TextDecoder().decode(plaintext) };
   },
   async thumbprint({ jwk }) {
     return calculateJwkThumbprint(jwk);

@@ -1,0 +1,161 @@
+#include "auth/issued.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+
+namespace keepgate::auth {
+
+namespace {
+
+using crypto::Json;
+
+constexpr crypto::JsonLimits payload_limits{.bytes_max = crypto::token_bytes_max, .depth_max = 16, .values_max = 4096};
+constexpr unsigned generation_bits = 32;
+
+std::unexpected<Error> bad_token(std::string detail) {
+  return fail(ErrorKind::refused, Blame::client, "bad_token", std::move(detail));
+}
+
+// A cached token answers for what was demanded of it and for the keys that were published when it was verified. A
+// verifier's number is small and a generation is never 0: this is no number of a verifier alone.
+std::uint64_t cache_id(const JwtOptions& options, std::uint64_t generation) {
+  return options.verifier_id | generation << generation_bits;
+}
+
+AuthResult good(std::shared_ptr<const VerifiedToken> token) {
+  AuthResult out;
+  out.verdict = AuthVerdict::good;
+  out.principal = &token->principal;
+  out.owner = token;
+  out.token = std::move(token);
+  return out;
+}
+
+std::shared_ptr<const VerifiedToken> find_cached(std::string_view token, const JwtOptions& options, Now now,
+                                                 TokenCache& cache) {
+  for (const AcceptedIssuer& accepted : options.issuers) {
+    const std::uint64_t generation = accepted.issuer->generation(now);
+    if (generation == 0) continue;
+    if (auto known = cache.find(token, cache_id(options, generation), now)) return known;
+  }
+  return nullptr;
+}
+
+// RFC 7519 §4.1.1. An array or another type is no issuer.
+const AcceptedIssuer* find_issuer(const crypto::Jws& jws, const JwtOptions& options) {
+  const Result<Json> payload = crypto::parse_json(jws.payload, payload_limits);
+  if (!payload) return nullptr;
+  const auto issuer = payload->string_at("iss");
+  if (!issuer) return nullptr;
+  const auto found = std::ranges::find_if(
+      options.issuers, [&](const AcceptedIssuer& one) { return one.issuer->options().issuer == *issuer; });
+  return found == options.issuers.end() ? nullptr : &*found;
+}
+
+// The keys there are do not do: are there newer ones?
+AuthResult without_key(const AcceptedIssuer& accepted, bool has_keys, std::string reason, Now now,
+                       const Answers* answers) {
+  const std::shared_ptr<const Issuer>& issuer = accepted.issuer;
+  const std::string& name = issuer->options().issuer;
+  const Answer* answer = answers ? answers->find(NeedKind::issuer_keys, name) : nullptr;
+  if (answer && !answer->is_good) {
+    return AuthResult::is_unavailable(cat("no newer keys of the issuer ", name, ": ", answer->reason));
+  }
+  if (!answer) {
+    switch (issuer->news(now)) {
+      case Issuer::News::possible:
+        return AuthResult::needs({NeedKind::issuer_keys, name, std::make_shared<IssuerNeed>(issuer)});
+      case Issuer::News::unknown:
+        return AuthResult::is_unavailable(cat("the issuer ", name, " cannot be asked for its keys"));
+      case Issuer::News::none:
+        break;
+    }
+  }
+  if (!has_keys) return AuthResult::is_unavailable(cat("there are no keys of the issuer ", name));
+  return AuthResult::is_bad(std::move(reason));
+}
+
+bool names_type(std::string_view type, std::string_view name) {
+  return equals_ignoring_case(type, name) || equals_ignoring_case(type, cat("application/", name));
+}
+
+// Is the audience, one string or an array of strings, one of ours? RFC 7519 §4.1.3.
+bool is_for_one_of(const Json* audience, const std::vector<std::string>& ours) {
+  const auto is_ours = [&](const Json& one) {
+    return one.string() != nullptr && std::ranges::find(ours, *one.string()) != ours.end();
+  };
+  if (audience == nullptr) return false;
+  if (audience->array() == nullptr) return is_ours(*audience);
+  const bool all_texts =
+      std::ranges::all_of(*audience->array(), [](const Json& one) { return one.string() != nullptr; });
+  return all_texts && std::ranges::any_of(*audience->array(), is_ours);
+}
+
+Result<void> check_kind(const VerifiedToken& token, const AcceptedIssuer& accepted) {
+  const Json* type = token.header.find("typ");
+  if (type != nullptr && type->string() == nullptr) return bad_token("typ is not a string");
+  if (type != nullptr && names_type(*type->string(), "at+jwt")) return {};
+  if (type != nullptr && !names_type(*type->string(), "jwt")) {
+    return bad_token(cat("typ ", printable(*type->string(), 60), " is no access token"));
+  }
+  if (accepted.only_access_tokens) return bad_token("typ is not at+jwt");
+  const Json& claims = token.payload;
+  for (const std::string_view name : {"at_hash", "c_hash", "s_hash"}) {
+    if (claims.find(name) != nullptr) return bad_token(cat("claim '", name, "': an ID token is no access token"));
+  }
+  if (claims.find("events") != nullptr) return bad_token("claim 'events': a security event is no access token");
+  if (claims.find("nonce") != nullptr && claims.find("scope") == nullptr && claims.find("scp") == nullptr) {
+    return bad_token("claim 'nonce' without scopes: an ID token is no access token");
+  }
+  if (claims.find("token_use") != nullptr && claims.string_at("token_use") != "access") {
+    return bad_token("claim 'token_use' is not access");
+  }
+  if (claims.find("typ") == nullptr) return {};
+  const std::string_view word = claims.string_at("typ").value_or("");
+  if (equals_ignoring_case(word, "Bearer") || equals_ignoring_case(word, "DPoP")) return {};
+  return bad_token("claim 'typ' is that of another kind of token");
+}
+
+}  // namespace
+
+Result<void> check_issued(const VerifiedToken& token, const AcceptedIssuer& accepted) {
+  if (token.payload.string_at("iss") != accepted.issuer->options().issuer) return bad_token("another issuer");
+  if (token.payload.find("exp") == nullptr) return bad_token("no exp");
+  if (!accepted.audiences.empty() && !is_for_one_of(token.payload.find("aud"), accepted.audiences)) {
+    return bad_token("the token is for another audience");
+  }
+  return check_kind(token, accepted);
+}
+
+AuthResult authenticate_issued(std::string_view token, const JwtOptions& options, Now now, TokenCache* cache,
+                               TurnShare* share, const Answers* answers) {
+  if (!options.enabled || token.empty()) return AuthResult::is_not_mine();
+  if (cache != nullptr) {
+    if (auto known = find_cached(token, options, now, *cache)) return good(std::move(known));
+  }
+  const Result<crypto::Jws> jws = crypto::parse_jws(token);
+  if (!jws) return AuthResult::is_bad(jws.error().detail);
+  const AcceptedIssuer* accepted = find_issuer(*jws, options);
+  if (accepted == nullptr) {
+    if (!options.keys) return AuthResult::is_bad("the token is of no issuer that is accepted here");
+    return authenticate_jwt(token, options, now, cache, share);
+  }
+  if (!accepted->accepts(jws->algorithm)) {
+    return AuthResult::is_bad(cat("algorithm ", crypto::name_of(jws->algorithm), " is not accepted of this issuer"));
+  }
+  const std::shared_ptr<const IssuerKeys> keys = accepted->issuer->keys(now);
+  if (!keys) return without_key(*accepted, false, {}, now, answers);
+  if (share != nullptr && !share->take()) return AuthResult::needs({NeedKind::turn, {}, nullptr});
+  auto verified = verify_jwt(token, options, *keys->set, now);
+  if (!verified) {
+    if (verified.error().code != "unknown_key") return AuthResult::is_bad(std::move(verified.error().detail));
+    return without_key(*accepted, true, std::move(verified.error().detail), now, answers);
+  }
+  if (const auto checked = check_issued(**verified, *accepted); !checked)
+    return AuthResult::is_bad(checked.error().detail);
+  if (cache != nullptr) cache->insert(token, cache_id(options, keys->generation), *verified);
+  return good(std::move(*verified));
+}
+
+}  // namespace keepgate::auth
