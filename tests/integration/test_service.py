@@ -134,7 +134,6 @@ def test_sockets_of_a_service_manager_are_taken_if_they_are_for_us(keepgate, pid
     gate = keepgate(SAYS + 'server { listen unix:gate.sock; return 200 "socket"; }', start=False, workers=2)
     with socket.socket() as one, socket.socket(socket.AF_UNIX) as other:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         one.bind(gate.address())
         one.listen()
         other.bind(gate.path("gate.sock"))
