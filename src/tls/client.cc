@@ -68,7 +68,10 @@ ClientLayer::ClientLayer(int descriptor, std::shared_ptr<const ClientContext> co
   }
   // RFC 6066 section 3: no literal addresses in server_name.
   if (settings.send_server_name && !is_address) {
-    SSL_ctrl(ssl(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, bare.data());
+    if (SSL_ctrl(ssl(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, bare.data()) != 1) {
+      ERR_clear_error();
+      return refuse("out of memory");
+    }
     server_name_ = to_lower(bare);
   }
 }

@@ -38,7 +38,10 @@ int on_certificate(int good, X509_STORE_CTX* store) noexcept {
 // The result goes into the session and with it into tickets: whoever resumes is no better off.
 int verify_chain(X509_STORE_CTX* store, void*) noexcept {
   Faults faults;
-  X509_STORE_CTX_set_app_data(store, &faults);
+  if (X509_STORE_CTX_set_app_data(store, &faults) != 1) {
+    X509_STORE_CTX_set_error(store, X509_V_ERR_OUT_OF_MEM);
+    return 1;
+  }
   X509_STORE_CTX_set_verify_cb(store, on_certificate);
   const int result = X509_verify_cert(store);
   X509_STORE_CTX_set_app_data(store, nullptr);

@@ -150,7 +150,7 @@ SSL_CTX* entrance() {
 ServerLayer::ServerLayer(int descriptor, const ContextSource& source)
     : Layer(descriptor, entrance()), source_(&source) {
   if (!ssl()) return;
-  SSL_set_app_data(ssl(), this);
+  if (SSL_set_app_data(ssl(), this) != 1) return refuse("out of memory");  // The callbacks look there for us.
   SSL_set_accept_state(ssl());
 }
 

@@ -70,6 +70,7 @@ def test_a_walk_that_goes_wrong_is_noticed(shop):
 def test_a_taken_port_is_said_clearly(shop):
     folder, ports = shop
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", ports[1]))
         taken.listen()
         result = walk(folder, "--check")

@@ -160,6 +160,7 @@ def test_ipv6_peers(keepgate, origin):
     try:
         with socket.socket(socket.AF_INET6) as probe:
             port = free_port()
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("::1", port))
     except OSError:
         pytest.skip("no IPv6 here")

@@ -194,6 +194,7 @@ def test_inherited_descriptors_are_not_believed(keepgate):
 def test_an_inherited_socket_of_another_address_is_closed_and_ours_is_taken(keepgate):
     gate = keepgate(SAYS % "one", start=False)
     with socket.socket() as ours, socket.socket() as other:
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         ours.bind(gate.address())
         ours.listen()
         other.bind(("127.0.0.1", 0))

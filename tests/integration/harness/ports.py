@@ -7,7 +7,7 @@ import errno
 import socket
 import time
 
-FIRST, LAST, BLOCK = 10240, 32768, 128
+FIRST, LAST, BLOCK = 10240, 32768, 512
 
 
 class Block:
