@@ -186,7 +186,7 @@ def test_an_outage_is_outlived_on_the_last_keys_for_as_long_as_stated(setup):
     if time.monotonic() - began < 2.5:
         assert get(gate, token) == 200
     wait_until(lambda: get(gate, token) == 503, 15, "keys are used for ever")
-    assert "too old to be used" in gate.read("error.log")
+    wait_until(lambda: "too old to be used" in gate.read("error.log"), 5, "it is not said")
     idp.behave.clear()
     wait_until(lambda: get(gate, token) == 200, 20, "it does not recover")
 
