@@ -53,8 +53,8 @@ def measure_memory(bench, count):
         rows.append([proxy.name, f"{base_all / 1024:.1f}", f"{base / 1024:.1f}", f"{grown * 1024 / count:,.0f}"])
     head = ["proxy", "base resident MiB", "of it its own (anonymous)", "bytes per idle connection"]
     return (f"User memory after start, and its slope from {MEMORY_FIRST:,} to {MEMORY_FIRST + count:,} keep-alive "
-            "connections that served one request each. What the kernel needs for a socket is the same for all and not in "
-            "it.\n\n" + tables.table(head, rows))
+            "connections that served one request each. What the kernel needs for a socket is the same for all and "
+            "not in it.\n\n" + tables.table(head, rows))
 
 
 def first_answer_s(proxy, core, path):
@@ -103,7 +103,8 @@ def measure_decision(bench):
     rules = ["policies:"]
     for number in range(DECISION_RULES):
         rules += [f"  - id: rule-{number}", f"    allow: [client:client{number % DECISION_CLIENTS}]",
-                  f'    on: {{ service: bench, methods: [GET, PUT], paths: ["/api/v{number % 10}/things{number}/**"] }}']
+                  "    on: { service: bench, methods: [GET, PUT], "
+                  f'paths: ["/api/v{number % 10}/things{number}/**"] }}']
     path.write_text("\n".join(rules) + "\n")
     result = subprocess.run([str(bench.options.decider), str(path), str(DECISION_CLIENTS)], capture_output=True,
                             text=True, check=True, timeout=120,
@@ -171,9 +172,9 @@ def measure_scaling(bench):
     rows = [[str(workers), f"{statistics.median(one[workers][0] for one in rounds):,.0f}",
              tables.spread([one[workers][1] for one in rounds])] for workers in (1, 2)]
     ratio = tables.spread([one[2][0] / one[1][0] for one in rounds])
-    return ("Keepgate bare, small answers. Each worker has a core, and beside it on the same core a load generator of its "
-            "own with 32 connections: with two cores there is no third for it. So a core's throughput is that of worker "
-            "and generator together, and the ratio says what the second worker takes from the first by sharing memory, "
+    return ("Keepgate bare, small answers. Each worker has a core, and beside it on the same core a load generator of "
+            "its own with 32 connections: with two cores there is no third for it. So a core's throughput is that of "
+            "worker and generator together, and the ratio says what the second worker takes from the first by sharing memory, "
             "kernel and program with it. Connections are spread by the kernel over both workers, whichever core their "
             "generator is on, and the backend is in the first generator: half of the bytes cross cores.\n\n"
             + tables.table(["workers", "requests/s", "CPU µs/request"], rows)

@@ -2,8 +2,8 @@
 """Counts the instructions that a proxy's own code runs for one request, under callgrind.
 
 Unlike CPU time this hardly varies with what else the machine does, so that a change of one part in a hundred shows. It
-does not see the kernel, where most of a small request's time goes, nor caches. Two runs of different length are compared:
-what start, connections and the end cost falls out of the difference.
+does not see the kernel, where most of a small request's time goes, nor caches. Two runs of different length are
+compared: what start, connections and the end cost falls out of the difference.
 """
 
 import argparse
@@ -87,7 +87,8 @@ def main():
         bench = run.Bench(options, folder)
         for proxy in bench.proxies:
             value = per_request(bench, proxy, scenario, options.keep)
-            print(json.dumps({"proxy": proxy.name, "scenario": scenario.name, "instructions": round(value)}), flush=True)
+            print(json.dumps({"proxy": proxy.name, "scenario": scenario.name, "instructions": round(value)}),
+                  flush=True)
 
 
 if __name__ == "__main__":

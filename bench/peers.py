@@ -301,8 +301,8 @@ def make_proxy(folder, backend, options, name, program):
 def make_scaled_proxy(folder, options, backend, workers):
     """Keepgate bare with so many workers."""
     port, program = free_port(), str(options.keepgate)
-    config = write_config(folder, f"keepgate-{workers}.conf", KEEPGATE, workers=workers, http="", server="", location="",
-                          backend=backend, port=port)
+    config = write_config(folder, f"keepgate-{workers}.conf", KEEPGATE, workers=workers, http="", server="",
+                          location="", backend=backend, port=port)
     return Proxy(f"keepgate {workers}", [program, "-p", str(folder), "-c", config], folder, port, "")
 
 

@@ -245,8 +245,8 @@ def finish(bench, options, sections):
     if options.allow_noise:
         print("Foreign load was allowed: these figures are for development only.", file=sys.stderr)
     if options.record:
-        text = ["# Benchmark results", "Printed by `./dev bench --record`; repeat with the same command. What was tried, and "
-                "what the figures mean, is in [NOTES.md](NOTES.md).",
+        text = ["# Benchmark results", "Printed by `./dev bench --record`; repeat with the same command. What was "
+                "tried, and what the figures mean, is in [NOTES.md](NOTES.md).",
                 report_head(bench, options), *sections, tail]
         (ROOT / "bench/RESULTS.md").write_text("\n\n".join(text) + "\n")
 

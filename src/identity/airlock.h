@@ -1,7 +1,7 @@
 // The airlock: header fields that may carry identity, when an outsider sends them, in whatever spelling, are gone.
 //
 // Names compare without case and with '-', '_', '.' and every other character that is no letter and no digit equal.
-// Txn-Token and RFC 9440's Client-Cert and Client-Cert-Chain are always among them. and so are Client-Cert and Client-Cert-Chain (RFC 9440 §4) everywhere.
+// Txn-Token, Client-Cert and Client-Cert-Chain (RFC 9440) are always among them.
 // Thread rule: immutable after build.
 #pragma once
 

@@ -199,7 +199,7 @@ def test_check_says_where_anybody_may_encrypt(jose, tmp_path):
     def complaints(key, form, strict="off"):
         (tmp_path / "keys.json").write_text(json.dumps({"keys": [jose.key(key)["private"], jose.key("ES256")["public"]]}))
         (tmp_path / "keepgate.conf").write_text(place % (strict, form))
-        command = [binary(), "check", str(tmp_path / "keepgate.conf")]
+        command = [binary(), "check", "-c", str(tmp_path / "keepgate.conf")]
         return subprocess.run(command, capture_output=True, text=True, timeout=20).stderr
 
     assert "warning[KG114]" in complaints("RSA-OAEP-256", "encrypted").replace(" ", "")
