@@ -337,12 +337,12 @@ Forward::Sent Forward::write_request() {
 // What write_request() left over; a pump sends what is still to come.
 net::Task<bool> Forward::send_rest() {
   if (!unsent_head_.empty() || !unsent_body_.empty()) {
+    const std::size_t rest_bytes = unsent_head_.size() + unsent_body_.size();
     const std::string_view body = std::exchange(unsent_body_, {});
-    const std::size_t rest = unsent_head_.size() + body.size();
     const bool ok =
         co_await write_rest(link_.stream, std::exchange(unsent_head_, {}), body, plan_.options.send_timeout_ms);
     if (!ok) co_return false;
-    x_.upstream.bytes_sent += rest;
+    x_.upstream.bytes_sent += rest_bytes;
     sent_ms_ = x_.now().monotonic_ms;
   }
   if (body_follows_) {
