@@ -193,7 +193,7 @@ def test_the_command_line_and_jose_read_each_other(jose, tmp_path):
 
 def test_check_says_where_anybody_may_encrypt(jose, tmp_path):
     """With the private half of a key pair nothing says who made the token: an error under strict."""
-    place = """events {} http { strict %s; server { listen 127.0.0.1:1; location / {
+    place = """strict %s; events {} http { server { listen 127.0.0.1:1; location / {
         auth_jwt a; auth_jwt_key_file keys.json; auth_jwt_type %s; proxy_pass http://127.0.0.1:1; } } }"""
 
     def complaints(key, form, strict="off"):
