@@ -143,6 +143,7 @@ def test_bytes_of_upstreams_are_counted_as_nginx_counts_them(keepgate, origin, t
     for run in (keepgate, nginx.Nginx):
         log = tmp_path / f"{len(lines)}.log"
         fields = "proxy_http_version 1.1; proxy_set_header Connection ''; proxy_set_header Host h;"
+        fields += "client_body_buffer_size 64k; proxy_max_temp_file_size 0;"  # nginx's worker may not write to its folder.
         http = FORM + (SERVER % f"access_log {log} bytes; {fields}").replace("@origin@", backend.address)
         proxy = run(http)
         with Client(proxy.address() if run is keepgate else proxy.address) as client:
