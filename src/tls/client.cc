@@ -70,7 +70,8 @@ ClientLayer::ClientLayer(int descriptor, std::shared_ptr<const ClientContext> co
   if (settings.send_server_name && !is_address) {
     if (SSL_ctrl(ssl(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, bare.data()) != 1) {
       ERR_clear_error();
-      return refuse("out of memory");
+      refuse("out of memory");
+      return;
     }
     server_name_ = to_lower(bare);
   }

@@ -150,7 +150,11 @@ SSL_CTX* entrance() {
 ServerLayer::ServerLayer(int descriptor, const ContextSource& source)
     : Layer(descriptor, entrance()), source_(&source) {
   if (!ssl()) return;
-  if (SSL_set_app_data(ssl(), this) != 1) return refuse("out of memory");  // The callbacks look there for us.
+  if (SSL_set_app_data(ssl(), this) != 1) {  // The callbacks look there for us.
+    ERR_clear_error();
+    refuse("out of memory");
+    return;
+  }
   SSL_set_accept_state(ssl());
 }
 
