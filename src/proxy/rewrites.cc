@@ -115,7 +115,7 @@ struct Flags {
 void add_flag(std::string_view written, Flags& flags) {
   struct Name {
     std::string_view text;
-    bool Flags::*flag;
+    bool Flags::* flag;
   };
   constexpr Name names[] = {{"secure", &Flags::secure},          {"nosecure", &Flags::no_secure},
                             {"httponly", &Flags::http_only},     {"nohttponly", &Flags::no_http_only},
