@@ -151,6 +151,7 @@ ServerLayer::ServerLayer(int descriptor, const ContextSource& source)
     : Layer(descriptor, entrance()), source_(&source) {
   if (!ssl()) return;
   if (SSL_set_app_data(ssl(), this) != 1) {  // The callbacks look there for us.
+    ERR_clear_error();
     refuse("out of memory");
     return;
   }
