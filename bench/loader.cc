@@ -1,7 +1,9 @@
 // bench_loader: load generator and backend in one process on one thread, so that both fit on one core.
 //
 // bench/run.py starts it beside a proxy. It prints one line of JSON: completed requests, CPU time of the measured
-// processes, foreign load, latencies. With --hold it keeps its connections open until standard input ends.
+// processes, foreign load, latencies. With --hold it keeps its connections open until standard input ends; with
+// --requests it sends so many and ends.
+#include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -33,6 +35,7 @@ struct Options {
   std::uint64_t warmup_ms = 300, window_ms = 1000;
   std::vector<pid_t> measured;
   bool hold = false;
+  std::uint64_t requests = 0;  // On each connection; 0: as many as fit into the window.
 };
 
 constexpr const char* usage =
@@ -42,6 +45,7 @@ constexpr const char* usage =
     "  --size N          bytes of an answer         --body N         bytes of a request's body\n"
     "  --method GET      --path /                   --headers FILE   lines to add to each request\n"
     "  --warmup-ms N     --window-ms N              --pid N          process to measure; may be repeated\n"
+    "  --requests N      on each connection, then end; no window\n"
     "  --hold            one request on each connection, then keep them open until standard input ends\n";
 
 bool to_number(std::string_view text, std::uint64_t& number) {
@@ -63,6 +67,7 @@ bool set_option(Options& options, std::string_view name, std::string_view value)
   if (name == "--body") return options.request_bytes = number, true;
   if (name == "--warmup-ms") return options.warmup_ms = number, true;
   if (name == "--window-ms") return options.window_ms = number, true;
+  if (name == "--requests") return options.requests = options.clients.requests_max = number, true;
   if (name == "--pid") return options.measured.push_back(static_cast<pid_t>(number)), true;
   return false;
 }
@@ -144,25 +149,33 @@ int measure(Bench& bench, const Options& options) {
   return 0;
 }
 
-// Opens the connections in portions, so that no listen queue overflows, and holds them.
-int hold(Bench& bench, const Options& options) {
+// Opens the connections in portions, so that no listen queue overflows, and waits for all their requests.
+void run_all(Bench& bench, const Options& options, std::uint64_t requests) {
   constexpr std::size_t portion = 32;
-  const std::uint64_t give_up_ns = monotonic_ns() + 60'000'000'000U;
+  const std::uint64_t give_up_ns = monotonic_ns() + 300'000'000'000U;
   while (monotonic_ns() < give_up_ns) {
     const std::uint64_t finished = bench.clients.completed() + bench.clients.error_count();
-    if (finished >= options.clients.connections) break;
-    if (finished >= bench.clients.opened()) {
+    if (finished >= requests * options.clients.connections) break;
+    if (bench.clients.opened() < options.clients.connections && finished >= bench.clients.opened()) {
       bench.clients.open(std::min(portion, options.clients.connections - bench.clients.opened()));
     }
     bench.run_until(monotonic_ns() + 1'000'000);
   }
-  std::printf("{\"open\": %llu, \"errors\": %llu}\n", static_cast<unsigned long long>(bench.clients.completed()),
+  std::printf("{\"open\": %llu, \"completed\": %llu, \"errors\": %llu}\n",
+              static_cast<unsigned long long>(bench.clients.opened()),
+              static_cast<unsigned long long>(bench.clients.completed()),
               static_cast<unsigned long long>(bench.clients.error_count()));
   std::fflush(stdout);
-  char byte = 0;
-  while (read(STDIN_FILENO, &byte, 1) > 0) {
+}
+
+// The backend goes on answering: another load generator may use it meanwhile.
+void hold_until_input_ends(Bench& bench) {
+  while (true) {
+    pollfd input{STDIN_FILENO, POLLIN, 0};
+    char byte = 0;
+    if (poll(&input, 1, 0) > 0 && read(STDIN_FILENO, &byte, 1) <= 0) return;
+    bench.run_until(monotonic_ns() + 10'000'000);
   }
-  return 0;
 }
 
 int run(int count, char** arguments) {
@@ -182,7 +195,14 @@ int run(int count, char** arguments) {
     std::fprintf(stderr, "bench_loader: cannot listen on port %u: %s\n", options.backend_port, std::strerror(errno));
     return 1;
   }
-  return options.hold ? hold(bench, options) : measure(bench, options);
+  if (options.hold) {
+    run_all(bench, options, 1);
+    hold_until_input_ends(bench);
+    return 0;
+  }
+  if (options.requests == 0) return measure(bench, options);
+  run_all(bench, options, options.requests);
+  return bench.clients.error_count() == 0 ? 0 : 1;
 }
 
 }  // namespace

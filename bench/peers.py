@@ -58,7 +58,7 @@ backend bench
 """
 
 KEEPGATE = """
-worker_processes 1; daemon off; pid {folder}/keepgate.pid; error_log {folder}/keepgate.log warn;
+worker_processes {workers}; daemon off; pid {folder}/keepgate.pid; error_log {folder}/keepgate.log warn;
 events {{ worker_connections {connections}; }}
 http {{
     access_log off;
@@ -181,25 +181,28 @@ def prepare_process(core):
 
 
 class Proxy:
+    ready_max_s = 10
+
     def __init__(self, name, command, folder, port, version):
         self.name, self.command, self.folder, self.port, self.version = name, command, folder, port, version
         self.process = None
 
-    def start(self, core):
-        began = time.monotonic()
+    def launch(self, core):
         with open(self.folder / f"{self.name}.out", "wb") as output:
             self.process = subprocess.Popen(
                 self.command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True,
                 preexec_fn=lambda: prepare_process(core))
-        while time.monotonic() - began < 10:
+
+    def start(self, core):
+        began = time.monotonic()
+        self.launch(core)
+        while time.monotonic() - began < self.ready_max_s:
             if self.process.poll() is not None:
                 raise SystemExit(f"bench: {self.name} ended at once:\n"
                                  + (self.folder / f"{self.name}.out").read_text(errors="replace"))
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    ready_s = time.monotonic() - began
-                    self.wait_for_workers()
-                    return ready_s
+                    return self.wait_for_workers()
             time.sleep(0.002)
         raise SystemExit(f"bench: {self.name} does not listen")
 
@@ -224,12 +227,12 @@ class Proxy:
             found += [child for child, parent in parents.items() if parent == pid]
         return found
 
-    def memory_kib(self):
-        """Anonymous resident memory of all its processes: what it allocated, without the program's text."""
+    def memory_kib(self, kind="RssAnon:"):
+        """Resident memory of all its processes; as it stands what they allocated, without the program's text."""
         total = 0
         for pid in self.pids():
             for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-                if line.startswith("RssAnon:"):
+                if line.startswith(kind):
                     total += int(line.split()[1])
         return total
 
@@ -238,7 +241,7 @@ class Proxy:
             return
         os.killpg(self.process.pid, signal.SIGTERM)
         try:
-            self.process.wait(timeout=5)
+            self.process.wait(timeout=self.ready_max_s)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
@@ -262,28 +265,67 @@ KEEPGATE_VARIANTS = {
     "keepgate jwt": ("", JWT_SERVER, ""),
     "keepgate full": (FULL_HTTP, JWT_SERVER, FULL_LOCATION),
 }
-NAMES = ["nginx", "haproxy", "haproxy jwt", *KEEPGATE_VARIANTS]
+NAMES = ["copy", "nginx", "haproxy", "haproxy jwt", *KEEPGATE_VARIANTS]
 
 
-def make_proxies(folder, backend, keepgate, algorithm, wanted):
+def make_proxies(folder, backend, options, wanted):
     """Every proxy of `wanted` that is installed, and the names of those that are not."""
-    nginx = shutil.which("nginx") or "/usr/sbin/nginx"
-    haproxy = shutil.which("haproxy") or "/usr/sbin/haproxy"
+    programs = {"copy": str(options.copier), "nginx": shutil.which("nginx") or "/usr/sbin/nginx",
+                "haproxy": shutil.which("haproxy") or "/usr/sbin/haproxy", "keepgate": str(options.keepgate)}
     proxies, missing = [], []
     for name in wanted:
-        program = {"nginx": nginx, "haproxy": haproxy}.get(name.split()[0], str(keepgate))
+        program = programs[name.split()[0]]
         if not os.access(program, os.X_OK):
             missing.append(name)
             continue
-        file, values = name.replace(" ", "-") + ".conf", {"backend": backend, "port": free_port()}
-        if name == "nginx":
-            command = [program, "-p", str(folder), "-c", write_config(folder, file, NGINX, **values)]
-        elif name.startswith("haproxy"):
-            rules = HAPROXY_JWT.format(folder=folder, algorithm=algorithm) if name == "haproxy jwt" else ""
-            command = [program, "-db", "-f", write_config(folder, file, HAPROXY, rules=rules, **values)]
-        else:
-            http, server, location = (part.format(folder=folder) for part in KEEPGATE_VARIANTS[name])
-            config = write_config(folder, file, KEEPGATE, http=http, server=server, location=location, **values)
-            command = [program, "-p", str(folder), "-c", config]
-        proxies.append(Proxy(name, command, folder, values["port"], version_of([program, "-v"])))
+        proxies.append(make_proxy(folder, backend, options, name, program))
     return proxies, missing
+
+
+def make_proxy(folder, backend, options, name, program):
+    file, values = name.replace(" ", "-") + ".conf", {"backend": backend, "port": free_port()}
+    if name == "copy":
+        return Proxy(name, [program, str(values["port"]), str(backend)], folder, values["port"], "bytes only")
+    if name == "nginx":
+        command = [program, "-p", str(folder), "-c", write_config(folder, file, NGINX, **values)]
+    elif name.startswith("haproxy"):
+        rules = HAPROXY_JWT.format(folder=folder, algorithm=options.algorithm) if name == "haproxy jwt" else ""
+        command = [program, "-db", "-f", write_config(folder, file, HAPROXY, rules=rules, **values)]
+    else:
+        http, server, location = (part.format(folder=folder) for part in KEEPGATE_VARIANTS[name])
+        config = write_config(folder, file, KEEPGATE, workers=1, http=http, server=server, location=location, **values)
+        command = [program, "-p", str(folder), "-c", config]
+    return Proxy(name, command, folder, values["port"], version_of([program, "-v"]))
+
+
+def make_scaled_proxy(folder, options, backend, workers):
+    """Keepgate bare with so many workers."""
+    port, program = free_port(), str(options.keepgate)
+    config = write_config(folder, f"keepgate-{workers}.conf", KEEPGATE, workers=workers, http="", server="",
+                          location="", backend=backend, port=port)
+    return Proxy(f"keepgate {workers}", [program, "-p", str(folder), "-c", config], folder, port, "")
+
+
+START = """
+worker_processes 1; daemon off; pid {folder}/start.pid; error_log {folder}/start.log crit;
+events {{ worker_connections 100; }}
+http {{
+    access_log off;
+    upstream bench {{ server 127.0.0.1:9; keepalive 16; }}
+    server {{
+        listen 127.0.0.1:{port};
+        {locations}
+    }}
+}}
+"""
+
+
+def make_start_proxy(folder, options, name, locations):
+    """A proxy with so many locations, of which the last one answers by itself."""
+    program = shutil.which("nginx") or "/usr/sbin/nginx" if name == "nginx" else str(options.keepgate)
+    lines = [f'location /area{number}/ {{ proxy_pass http://bench; proxy_set_header X-Area "{number}"; }}'
+             for number in range(locations - 1)]
+    lines.append(f'location /area{locations - 1}/ {{ return 200 "here"; }}')
+    port = free_port()
+    config = write_config(folder, f"start-{name.split()[0]}.conf", START, port=port, locations="\n        ".join(lines))
+    return Proxy(name, [program, "-p", str(folder), "-c", config], folder, port, "")

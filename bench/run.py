@@ -19,12 +19,15 @@ import sys
 import tempfile
 import time
 
+import figures
 import peers
+import tables
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PROXIES = ["nginx", "haproxy", "keepgate bare", "keepgate full"]
+PROXIES = ["copy", "nginx", "haproxy", "keepgate bare", "keepgate full"]
 PATH = "/api/v1/orders/4711/lines?limit=20"
 FOREIGN_MAX = 0.02
+IDLE_CONNECTIONS = 2000
 EXTRA_ROUNDS = 2  # So many times the wanted rounds are tried before a scenario gives up.
 
 
@@ -59,9 +62,12 @@ def parse_arguments():
     parser.add_argument("--proxies", default=",".join(PROXIES), help="comma separated: " + ", ".join(peers.NAMES))
     parser.add_argument("--algorithm", default="RS256", choices=["RS256", "ES256"], help="of the token")
     parser.add_argument("--rate", type=int, help="requests per second of the fixed-rate scenario")
-    parser.add_argument("--idle", type=int, metavar="N", help="measure memory of N idle connections instead")
+    parser.add_argument("--idle", type=int, metavar="N", help="measure memory of N idle connections only")
+    parser.add_argument("--figures", action="store_true", help="memory, start, decision and scaling only")
     parser.add_argument("--keepgate", type=pathlib.Path, default=ROOT / "build/release/keepgate")
     parser.add_argument("--loader", type=pathlib.Path, default=ROOT / "build/release/bench/bench_loader")
+    parser.add_argument("--copier", type=pathlib.Path, default=ROOT / "build/release/bench/bench_copier")
+    parser.add_argument("--decider", type=pathlib.Path, default=ROOT / "build/release/bench/bench_policy")
     parser.add_argument("--cores", default="0,1", help="core of the proxy, core of the load generator")
     parser.add_argument("--allow-noise", action="store_true", help="keep rounds with foreign load; never record these")
     parser.add_argument("--record", action="store_true", help="write bench/RESULTS.md")
@@ -78,7 +84,9 @@ class Bench:
     def __init__(self, options, folder):
         self.options = options
         self.folder = folder
-        self.proxy_core, self.loader_core = (int(core) for core in options.cores.split(","))
+        self.cores = [int(core) for core in options.cores.split(",")]
+        self.proxy_core, self.loader_core = self.cores
+        self.foreign_max = FOREIGN_MAX
         self.backend = peers.free_port()
         token = peers.make_token(folder, options.algorithm)
         self.headers = peers.make_headers(folder, token)
@@ -86,14 +94,15 @@ class Bench:
         wanted = [name.strip() for name in options.proxies.split(",")]
         if unknown := set(wanted) - set(peers.NAMES):
             raise SystemExit(f"bench: unknown proxy {', '.join(sorted(unknown))}; there are {', '.join(peers.NAMES)}")
-        self.proxies, self.missing = peers.make_proxies(folder, self.backend, options.keepgate, options.algorithm,
-                                                        wanted)
+        self.proxies, self.missing = peers.make_proxies(folder, self.backend, options, wanted)
         self.thrown_away = []
 
-    def loader_command(self, proxy, *extra):
-        command = [str(self.options.loader), "--port", str(proxy.port), "--backend-port", str(self.backend),
-                   "--path", PATH, "--headers", str(self.headers)]
-        for pid in proxy.pids():
+    def loader_command(self, proxy, *extra, pids=None, backend=True):
+        """`pids`: the processes to measure; those of the proxy, unless told otherwise. `backend`: it is one, too."""
+        command = [str(self.options.loader), "--port", str(proxy.port), "--path", PATH, "--headers", str(self.headers)]
+        if backend:
+            command += ["--backend-port", str(self.backend)]
+        for pid in proxy.pids() if pids is None else pids:
             command += ["--pid", str(pid)]
         return command + [str(argument) for argument in extra]
 
@@ -142,53 +151,22 @@ class Bench:
                 break
         return rounds
 
-    def measure_idle(self, count):
-        rows = []
-        for proxy in self.proxies:
-            ready_s = proxy.start(self.proxy_core)
-            base = proxy.memory_kib()
-            command = self.loader_command(proxy, "--connections", count, "--hold")
-            loader = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                      preexec_fn=self.pin_loader)
-            try:
-                opened = json.loads(loader.stdout.readline())
-                time.sleep(0.3)
-                grown = proxy.memory_kib() - base
-            finally:
-                loader.stdin.close()
-                loader.wait(timeout=30)
-                proxy.stop()
-            rows.append([proxy.name, f"{base / 1024:.1f}", f"{grown / count:.2f}",
-                         str(opened["open"]), str(opened["errors"]), f"{ready_s * 1000:.0f}"])
-        head = ["proxy", "base memory MiB", "KiB per idle connection", "open", "errors", "ms to listen"]
-        return markdown_table(head, rows)
-
-
-def markdown_table(head, rows):
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    lines = [head, ["-" * width for width in widths], *rows]
-    return "\n".join("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |" for line in lines)
-
-
-def spread(values, digits=2):
-    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})"
-
 
 def scenario_table(rounds):
     rows = []
     for name in sorted(rounds[0], key=peers.NAMES.index):
-        row = [name, spread([samples[name]["cpu_us"] for samples in rounds])]
-        for peer in ("nginx", "haproxy"):
+        row = [name, tables.spread([samples[name]["cpu_us"] for samples in rounds])]
+        for peer in ("copy", "nginx", "haproxy"):
             usable = peer in rounds[0] and peer != name
-            row.append(spread([samples[name]["cpu_us"] / samples[peer]["cpu_us"] for samples in rounds])
+            row.append(tables.spread([samples[name]["cpu_us"] / samples[peer]["cpu_us"] for samples in rounds])
                        if usable else "–")
         row.append(f"{statistics.median(s[name]['completed'] / s[name]['window_s'] for s in rounds):,.0f}")
         row.append(f"{statistics.median(s[name]['busy'] for s in rounds):.0%}")
         row.append(f"{statistics.median(s[name]['p50_us'] for s in rounds):,.0f}")
         row.append(f"{statistics.median(s[name]['p99_us'] for s in rounds):,.0f}")
         rows.append(row)
-    head = ["proxy", "CPU µs/request", "× nginx", "× HAProxy", "requests/s", "busy", "p50 µs", "p99 µs"]
-    return markdown_table(head, rows)
+    head = ["proxy", "CPU µs/request", "× copy", "× nginx", "× HAProxy", "requests/s", "busy", "p50 µs", "p99 µs"]
+    return tables.table(head, rows)
 
 
 def machine():
@@ -220,9 +198,11 @@ def main():
         if not bench.proxies:
             raise SystemExit("bench: nothing to measure")
         if options.idle:
-            print(bench.measure_idle(options.idle))
+            print(figures.measure_memory(bench, options.idle))
             return
-        sections = run_scenarios(bench, options)
+        sections = [] if options.figures else run_scenarios(bench, options)
+        if options.figures or options.record:
+            sections += run_figures(bench)
         finish(bench, options, sections)
 
 
@@ -247,6 +227,17 @@ def run_scenarios(bench, options):
     return sections
 
 
+def run_figures(bench):
+    sections = []
+    for name, text in (("Memory", figures.measure_memory(bench, IDLE_CONNECTIONS)),
+                       ("Start", figures.measure_start(bench)),
+                       ("Policy decision", figures.measure_decision(bench)),
+                       ("Scaling", figures.measure_scaling(bench))):
+        sections.append(f"## {name}\n\n{text}")
+        print(sections[-1] + "\n", flush=True)
+    return sections
+
+
 def finish(bench, options, sections):
     thrown = "".join(f"\n- {line}" for line in bench.thrown_away) or " none."
     tail = f"Rounds thrown away:{thrown}"
@@ -254,7 +245,8 @@ def finish(bench, options, sections):
     if options.allow_noise:
         print("Foreign load was allowed: these figures are for development only.", file=sys.stderr)
     if options.record:
-        text = ["# Benchmark results", "Printed by `./dev bench --record`; repeat with the same command.",
+        text = ["# Benchmark results", "Printed by `./dev bench --record`; repeat with the same command. What was "
+                "tried, and what the figures mean, is in [NOTES.md](NOTES.md).",
                 report_head(bench, options), *sections, tail]
         (ROOT / "bench/RESULTS.md").write_text("\n\n".join(text) + "\n")
 

@@ -46,7 +46,7 @@ struct JwtOptions {
   std::shared_ptr<const crypto::KeySet>
       keys;  // All auth_jwt_key_file of the level, merged. nullptr with enabled: unusable → 503.
   std::vector<AcceptedIssuer> issuers;  // auth_jwt_issuer; tokens of none of them are left to `keys`. Signed ones only.
-  std::uint64_t verifier_id = 0;  // Unique per (keys, form, leeway, identity_claims, reload): part of every cache key.
+  std::uint64_t verifier_id = 0;  // Unique per (keys, issuers, form, leeway, claims, reload): part of every cache key.
   std::int64_t leeway_s = 0;
   IdentityClaims claims;
   std::vector<Requirement> require;

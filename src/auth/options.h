@@ -26,10 +26,10 @@ enum class Satisfy : std::uint8_t { all = 0, any };
 
 struct AuthOptions {
   Satisfy satisfy = Satisfy::all;
-  AddressRules addresses;                               // allow, deny
-  CertificateOptions certificate;                       // auth_client_certificate
-  ApiKeyOptions api_key;                                // auth_api_key…
-  JwtOptions jwt;                                       // auth_jwt…
+  AddressRules addresses;          // allow, deny
+  CertificateOptions certificate;  // auth_client_certificate
+  ApiKeyOptions api_key;           // auth_api_key…
+  JwtOptions jwt;                  // auth_jwt…
   // auth_dpop_scheme: how clients see us, where TLS ends in front of us. Absent: as the connection is.
   std::optional<bool> dpop_over_tls;
   std::optional<route::VariableRef> identity_variable;  // auth_identity

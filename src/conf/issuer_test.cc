@@ -34,6 +34,7 @@ TEST(IssuerDirective, refuses_what_cannot_be_meant) {
       {"auth_jwt_issuer https://a audience=x refresh=x;", "KG020"},
       {"auth_jwt_issuer https://a audience=x refresh=2h keep=1h;", "KG021"},
       {"auth_jwt_issuer https://a audience=x ca=gone.pem;", "KG046"},
+      {"auth_jwt_issuer https://a audience=x; auth_jwt_type nested;", "KG018"},
       {"auth_jwt_issuer https://a audience=x; auth_jwt_issuer https://a audience=y;", "KG016"},
   };
   for (const auto& [text, complaint] : cases) {

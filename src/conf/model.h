@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "auth/options.h"
 #include "auth/api_key_credential.h"
 #include "auth/jwt_open.h"
+#include "auth/options.h"
 #include "base/cidr.h"
 #include "base/log.h"
 #include "conf/source.h"

@@ -104,25 +104,29 @@ inline const char* skip_simple_name(const char* at, const char* end) {
 inline const char* skip_target(const char* at, const char* end) {
   return detail::skip16<detail::not_target>(at, end, char_target);
 }
-inline const char* skip_value(const char* at, const char* end) {
-  // Most values end within 32 bytes. Tokens and cookies are long: 64 bytes a turn, and the exact place is looked for
-  // only where a control byte stands.
-  for (int i = 0; i < 2 && end - at >= 16; ++i, at += 16) {
-    if (const unsigned bad = detail::not_value(detail::load16(at)); bad != 0) return at + std::countr_zero(bad);
-  }
+namespace detail {
+// Tokens and cookies are long: 64 bytes a turn, and the exact place is looked for only where a control byte stands.
+[[gnu::noinline]] inline const char* skip_long_value(const char* at, const char* end) {
   while (end - at >= 64) {
-    const __m128i found = _mm_or_si128(
-        _mm_or_si128(detail::controls(detail::load16(at)), detail::controls(detail::load16(at + 16))),
-        _mm_or_si128(detail::controls(detail::load16(at + 32)), detail::controls(detail::load16(at + 48))));
+    const __m128i found = _mm_or_si128(_mm_or_si128(controls(load16(at)), controls(load16(at + 16))),
+                                       _mm_or_si128(controls(load16(at + 32)), controls(load16(at + 48))));
     if (_mm_movemask_epi8(found) != 0) {
       for (int i = 0; i < 4; ++i, at += 16) {
-        if (const unsigned bad = detail::not_value(detail::load16(at)); bad != 0) return at + std::countr_zero(bad);
+        if (const unsigned bad = not_value(load16(at)); bad != 0) return at + std::countr_zero(bad);
       }
     } else {
       at += 64;
     }
   }
-  return detail::skip16<detail::not_value>(at, end, char_value);
+  return skip16<not_value>(at, end, char_value);
+}
+}  // namespace detail
+// Most values end within 32 bytes: those are looked at where the scan is asked for.
+inline const char* skip_value(const char* at, const char* end) {
+  for (int i = 0; i < 2 && end - at >= 16; ++i, at += 16) {
+    if (const unsigned bad = detail::not_value(detail::load16(at)); bad != 0) return at + std::countr_zero(bad);
+  }
+  return detail::skip_long_value(at, end);
 }
 #else
 inline const char* skip_simple_name(const char* at, const char* end) { return skip_class(at, end, char_simple_name); }

@@ -62,17 +62,22 @@ struct Tables {
   std::array<std::array<std::uint8_t, 26>, name_bytes_max + 1> slot{};  // [length][first letter] → row, 0 = none.
 };
 
+consteval Pattern make_pattern(const KnownField& known) {
+  Pattern pattern;
+  for (std::size_t i = 0; i < known.name.size(); ++i) {
+    pattern.want[i] = known.name[i];
+    pattern.mask[i] = is_alpha(known.name[i]) ? 0x20 : 0;
+  }
+  pattern.size = static_cast<std::uint8_t>(known.name.size());
+  pattern.field = known.field;
+  return pattern;
+}
+
 consteval Tables make_tables() {
   Tables tables;
   std::uint8_t row = 1;
   for (const KnownField& known : known_fields) {
-    Pattern& pattern = tables.patterns[row];
-    for (std::size_t i = 0; i < known.name.size(); ++i) {
-      pattern.want[i] = known.name[i];
-      pattern.mask[i] = is_alpha(known.name[i]) ? 0x20 : 0;
-    }
-    pattern.size = static_cast<std::uint8_t>(known.name.size());
-    pattern.field = known.field;
+    tables.patterns[row] = make_pattern(known);
     std::uint8_t& slot = tables.slot[known.name.size()][static_cast<std::size_t>(known.name[0] - 'a')];
     if (slot != 0) throw "two names with one length and first letter: field_of() needs a second key";
     slot = row++;
@@ -112,9 +117,11 @@ static_assert([] {
   return true;
 }());
 
+constexpr Pattern x_accel_pattern = make_pattern({x_accel_prefix, Field::x_accel});
+static_assert(x_accel_pattern.size == 8);
+
 bool is_x_accel(std::string_view name) {
-  return name.size() >= x_accel_prefix.size() &&
-         equals_ignoring_case(name.substr(0, x_accel_prefix.size()), x_accel_prefix);
+  return name.size() >= x_accel_prefix.size() && matches_word<std::uint64_t>(name.data(), x_accel_pattern, 0);
 }
 
 }  // namespace

@@ -38,10 +38,10 @@ std::string_view fault_of_field(std::string_view line, std::size_t& name_end) {
 }
 
 // RFC 9112 §6.1. Only the plain spelling: white space other than one SP before the value is where parsers differ.
-bool is_plain_value(std::string_view bytes, std::uint32_t name_end, std::uint32_t value_begin, std::uint32_t value_end,
-                    std::uint32_t line_end) {
-  const std::size_t gap = value_begin - name_end - 1;
-  return (gap == 0 || (gap == 1 && bytes[name_end + 1] == ' ')) && value_end + 2 == line_end;
+bool is_plain_value(const HeaderLine& line) {
+  const std::size_t gap = static_cast<std::size_t>(line.value.data() - line.name.data()) - line.name.size() - 1;
+  const bool plain_gap = gap == 0 || (gap == 1 && line.raw[line.name.size() + 1] == ' ');
+  return plain_gap && line.name.size() + 1 + gap + line.value.size() + 2 == line.raw.size();
 }
 
 }  // namespace
@@ -51,6 +51,19 @@ void H1Parser::restart() {
   places_ = {};
   line_count_ = field_count_ = scanned_ = searched_ = head_bytes_ = 0;
   refusal_ = {};
+}
+
+// The old bytes may be gone: their address is a number here, and nothing behind it is looked at.
+void H1Parser::move_to(const char* base) {
+  const auto old = reinterpret_cast<std::uintptr_t>(base_);
+  const auto moved = [&](std::string_view view) {
+    return std::string_view(base + (reinterpret_cast<std::uintptr_t>(view.data()) - old), view.size());
+  };
+  for (std::uint32_t i = 0; i < line_count_; ++i) {
+    HeaderLine& line = lines_[i];
+    line = {moved(line.name), moved(line.value), moved(line.raw), line.field};
+  }
+  base_ = base;
 }
 
 ParseStatus H1Parser::refuse(std::uint16_t status, std::string_view reason) {
@@ -88,28 +101,51 @@ ParseStatus H1Parser::find_line_end(std::string_view bytes, const HeadLimits& li
   return ParseStatus::need_more;
 }
 
+inline bool H1Parser::count_field(const HeadLimits& limits) {
+  if (++field_count_ <= std::min<std::size_t>(limits.headers_max, header_capacity)) return true;
+  return reject(431, "too many header fields");
+}
+
+// The line is checked: name, colon at `name_end`, value with the white space around it up to the CRLF at `line_end`.
+// Inline for speed: this is most of what a request costs here.
+[[gnu::always_inline]] inline bool H1Parser::add_field(std::string_view bytes, const char* begin, const char* name_end,
+                                                       const char* line_end, const HeadLimits& limits, Side side) {
+  if (!count_field(limits)) return false;
+  const auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
+  const char* value_begin = name_end + 1;
+  const char* value_end = line_end;
+  while (value_begin < value_end && is_blank(*value_begin)) ++value_begin;
+  while (value_begin < value_end && is_blank(value_end[-1])) --value_end;
+  const auto name_bytes = static_cast<std::size_t>(name_end - begin);
+  const Field field = field_of({begin, name_bytes});
+  const auto raw_bytes = static_cast<std::size_t>(line_end + 2 - begin);
+  std::construct_at(&lines_[line_count_++], HeaderLine{{begin, name_bytes},
+                                                       {value_begin, static_cast<std::size_t>(value_end - value_begin)},
+                                                       {begin, raw_bytes},
+                                                       field});
+  scanned_ = offset(static_cast<std::size_t>(begin - bytes.data()) + raw_bytes);
+  return field == Field::other || note(field, side);
+}
+
 ParseStatus H1Parser::read_fields(std::string_view bytes, const HeadLimits& limits, Side side) {
   const char* const data = bytes.data();
   while (true) {
-    const std::size_t begin = scanned_;
+    const char* const begin = data + scanned_;
     std::size_t line_end = 0;
-    if (searched_ > begin) {  // A line that was incomplete before: no second look at its bytes until it is complete.
+    if (searched_ > scanned_) {  // A line that was incomplete before: no second look at its bytes until it is complete.
       const ParseStatus status = find_line_end(bytes, limits, 431, line_end);
       if (status != ParseStatus::complete) return status;
     }
     const char* const end = data + std::min(bytes.size(), line_stop(limits));
-    const char* const name_end = skip_simple_name(data + begin, end);
-    if (name_end != end && *name_end == ':' && name_end != data + begin) {
+    const char* const name_end = skip_simple_name(begin, end);
+    if (name_end != end && *name_end == ':' && name_end != begin) {
       const char* const value_end = skip_value(name_end + 1, end);
       if (end - value_end >= 2 && value_end[0] == '\r' && value_end[1] == '\n') {
-        if (!add_field(bytes, begin, static_cast<std::size_t>(name_end - data),
-                       static_cast<std::size_t>(value_end - data), limits, side)) {
-          return ParseStatus::refused;
-        }
+        if (!add_field(bytes, begin, name_end, value_end, limits, side)) return ParseStatus::refused;
         continue;
       }
-    } else if (end - name_end >= 2 && name_end == data + begin && name_end[0] == '\r' && name_end[1] == '\n') {
-      head_bytes_ = offset(begin + 2);
+    } else if (end - name_end >= 2 && name_end == begin && name_end[0] == '\r' && name_end[1] == '\n') {
+      head_bytes_ = scanned_ + 2;
       return ParseStatus::complete;
     }
     const ParseStatus status = read_odd_line(bytes, limits, side);
@@ -140,35 +176,8 @@ ParseStatus H1Parser::read_odd_line(std::string_view bytes, const HeadLimits& li
     scanned_ = offset(line_end + 1);
     return ParseStatus::complete;
   }
-  return add_field(bytes, begin, begin + name_end, line_end - 1, limits, side) ? ParseStatus::complete
-                                                                               : ParseStatus::refused;
-}
-
-bool H1Parser::count_field(const HeadLimits& limits) {
-  if (++field_count_ <= std::min<std::size_t>(limits.headers_max, header_capacity)) return true;
-  return reject(431, "too many header fields");
-}
-
-// The line is checked: name, colon at `name_end`, value with the white space around it up to the CRLF at `line_end`.
-bool H1Parser::add_field(std::string_view bytes, std::size_t begin, std::size_t name_end, std::size_t line_end,
-                         const HeadLimits& limits, Side side) {
-  if (!count_field(limits)) return false;
-  const char* const data = bytes.data();
-  const auto is_blank = [data](std::size_t at) { return data[at] == ' ' || data[at] == '\t'; };
-  std::size_t value_begin = name_end + 1;
-  std::size_t value_end = line_end;
-  while (value_begin < value_end && is_blank(value_begin)) ++value_begin;
-  while (value_begin < value_end && is_blank(value_end - 1)) --value_end;
-  const Field field = field_of({data + begin, name_end - begin});
-  // Member by member: a Line built first and then copied would wait for its own narrow stores.
-  Line& line = lines_[line_count_++];
-  line.begin = offset(begin);
-  line.name_end = offset(name_end);
-  line.value_begin = offset(value_begin);
-  line.value_end = offset(value_end);
-  line.end = scanned_ = offset(line_end + 2);
-  line.field = field;
-  return field == Field::other || note(field, side);
+  const bool taken = add_field(bytes, line.data(), line.data() + name_end, line.data() + line.size(), limits, side);
+  return taken ? ParseStatus::complete : ParseStatus::refused;
 }
 
 // Remembers where the fields are that framing and routing need. Two of them are two answers to one question, even if
@@ -200,22 +209,16 @@ bool H1Parser::note(Field field, Side side) {
   }
 }
 
-std::string_view H1Parser::value_of(std::string_view bytes, std::uint8_t place) const {
-  const Line& line = lines_[place - 1U];
-  return bytes.substr(line.value_begin, line.value_end - line.value_begin);
-}
-
 // RFC 9112 §6.3, without its leniencies.
-bool H1Parser::read_framing(std::string_view bytes, std::uint8_t version_minor, Framing& framing) {
+bool H1Parser::read_framing(std::uint8_t version_minor, Framing& framing) {
   if (places_.transfer_encoding != 0) {
     // Rule 3 of §6.3 would let Transfer-Encoding win; it "ought to be handled as an error", and is.
     if (places_.content_length != 0) return reject(400, "Content-Length together with Transfer-Encoding");
     // §6.1: a server that gets Transfer-Encoding in HTTP/1.0 MUST treat the message as if its framing is faulty.
     if (version_minor == 0) return reject(400, "Transfer-Encoding in HTTP/1.0");
-    const Line& line = lines_[places_.transfer_encoding - 1U];
-    const std::string_view coding = value_of(bytes, places_.transfer_encoding);
+    const std::string_view coding = value_of(places_.transfer_encoding);
     if (!is_token(coding)) return reject(400, "invalid Transfer-Encoding");
-    if (!is_plain_value(bytes, line.name_end, line.value_begin, line.value_end, line.end)) {
+    if (!is_plain_value(lines_[places_.transfer_encoding - 1U])) {
       return reject(400, "white space around Transfer-Encoding");
     }
     if (!equals_ignoring_case(coding, "chunked")) return reject(501, "unknown transfer coding");
@@ -223,7 +226,7 @@ bool H1Parser::read_framing(std::string_view bytes, std::uint8_t version_minor, 
   } else if (places_.content_length != 0) {
     // §6.2: 1*DIGIT. Lists of equal numbers, signs and the empty value are refused; so is what a signed 64-bit offset
     // cannot hold.
-    const auto length = parse_unsigned<std::uint64_t>(value_of(bytes, places_.content_length));
+    const auto length = parse_unsigned<std::uint64_t>(value_of(places_.content_length));
     if (!length || *length > std::uint64_t{std::numeric_limits<std::int64_t>::max()}) {
       return reject(400, "invalid Content-Length");
     }
@@ -233,7 +236,7 @@ bool H1Parser::read_framing(std::string_view bytes, std::uint8_t version_minor, 
 }
 
 // RFC 9110 §7.6.1: all Connection fields together are one list of tokens; empty elements are allowed (§5.6.1.2).
-bool H1Parser::read_connection(std::string_view bytes, ConnectionOptions& options) {
+bool H1Parser::read_connection(ConnectionOptions& options) {
   if (places_.connection == 0) return true;
   const auto read_option = [&](std::string_view option) {
     if (equals_ignoring_case(option, "keep-alive")) {
@@ -251,7 +254,7 @@ bool H1Parser::read_connection(std::string_view bytes, ConnectionOptions& option
   };
   for (std::uint32_t i = places_.connection - 1U; i < line_count_; ++i) {
     if (lines_[i].field != Field::connection) continue;
-    std::string_view list = bytes.substr(lines_[i].value_begin, lines_[i].value_end - lines_[i].value_begin);
+    std::string_view list = lines_[i].value;
     while (true) {
       const std::size_t comma = list.find(',');
       if (!read_option(trim(list.substr(0, comma)))) return false;
@@ -260,18 +263,6 @@ bool H1Parser::read_connection(std::string_view bytes, ConnectionOptions& option
     }
   }
   return true;
-}
-
-std::span<const HeaderLine> H1Parser::fill_headers(std::string_view bytes) {
-  const char* const data = bytes.data();
-  for (std::uint32_t i = 0; i < line_count_; ++i) {
-    const Line& line = lines_[i];
-    std::construct_at(&headers_[i], HeaderLine{{data + line.begin, line.name_end - line.begin},
-                                               {data + line.value_begin, line.value_end - line.value_begin},
-                                               {data + line.begin, line.end - line.begin},
-                                               line.field});
-  }
-  return {headers_, line_count_};
 }
 
 }  // namespace keepgate::http

@@ -8,7 +8,6 @@
 // Thread rule: one owner. Lifetime: head() has views into the bytes of the last parse() call.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -50,11 +49,7 @@ class H1Parser {
  protected:
   enum class Stage : std::uint8_t { refused = 0, start_line, fields, complete };
   enum class Side : std::uint8_t { request, response };
-  struct Line {  // Offsets, since the buffer may move before the head is complete.
-    std::uint32_t begin, name_end, value_begin, value_end, end;
-    Field field;
-  };
-  // Where the fields that the parser itself needs stand in lines_, counted from 1; 0 = absent.
+  // Where the fields that the parser itself needs stand among the lines, counted from 1; 0 = absent.
   struct Places {
     std::uint8_t host = 0, content_length = 0, transfer_encoding = 0, expect = 0, connection = 0, upgrade = 0;
   };
@@ -67,10 +62,14 @@ class H1Parser {
     std::uint64_t content_length = 0;
   };
 
-  H1Parser() {}  // Not `= default`: the two big arrays stay uninitialised.
+  H1Parser() {}  // Not `= default`: the big array stays uninitialised.
   ~H1Parser() = default;
 
   void restart();
+  // At the beginning of each call: the bytes may be elsewhere than in the last one.
+  void follow(std::string_view bytes) {
+    if (bytes.data() != base_) move_to(bytes.data());
+  }
   ParseStatus refuse(std::uint16_t status, std::string_view reason);
   bool reject(std::uint16_t status, std::string_view reason);  // refuse() for checks: false.
   std::size_t line_stop(const HeadLimits& limits) const;
@@ -78,10 +77,10 @@ class H1Parser {
   ParseStatus find_line_end(std::string_view bytes, const HeadLimits& limits, std::uint16_t too_long_status,
                             std::size_t& line_end);
   ParseStatus read_fields(std::string_view bytes, const HeadLimits& limits, Side side);
-  bool read_framing(std::string_view bytes, std::uint8_t version_minor, Framing& framing);
-  bool read_connection(std::string_view bytes, ConnectionOptions& options);
-  std::span<const HeaderLine> fill_headers(std::string_view bytes);
-  std::string_view value_of(std::string_view bytes, std::uint8_t place) const;
+  bool read_framing(std::uint8_t version_minor, Framing& framing);
+  bool read_connection(ConnectionOptions& options);
+  std::span<const HeaderLine> lines() const { return {lines_, line_count_}; }
+  std::string_view value_of(std::uint8_t place) const { return lines_[place - 1U].value; }
 
   Stage stage_ = Stage::start_line;
   Places places_;
@@ -93,15 +92,16 @@ class H1Parser {
   HeadRefusal refusal_;
 
  private:
+  void move_to(const char* base);
   ParseStatus read_odd_line(std::string_view bytes, const HeadLimits& limits, Side side);
-  bool add_field(std::string_view bytes, std::size_t begin, std::size_t name_end, std::size_t line_end,
+  bool add_field(std::string_view bytes, const char* begin, const char* name_end, const char* line_end,
                  const HeadLimits& limits, Side side);
   bool note(Field field, Side side);
   bool count_field(const HeadLimits& limits);
 
-  std::array<Line, header_capacity> lines_;
-  union {  // Filled once, when the head is complete.
-    HeaderLine headers_[header_capacity];
+  const char* base_ = nullptr;  // The bytes of the last call: what the views in lines_ point into.
+  union {                       // The first line_count_ are there.
+    HeaderLine lines_[header_capacity];
   };
 };
 
@@ -122,7 +122,7 @@ class RequestParser : public H1Parser {
   bool read_absolute_form(std::string_view target);
   ParseStatus finish(std::string_view bytes);
   bool read_authority(std::string_view bytes);
-  bool read_expect(std::string_view bytes);
+  bool read_expect();
   void fill_start_line(std::string_view bytes);
 
   HeadLimits limits_;

@@ -63,6 +63,7 @@ void RequestParser::reset() {
 }
 
 ParseStatus RequestParser::parse(std::string_view bytes) {
+  follow(bytes);
   if (stage_ == Stage::start_line) {
     if (const ParseStatus status = read_request_line(bytes); status != ParseStatus::complete) return status;
   }
@@ -187,8 +188,8 @@ ParseStatus RequestParser::finish(std::string_view bytes) {
   head_.query = head_.has_query ? bytes.substr(query_begin_, target_end_ - query_begin_) : std::string_view{};
   Framing framing;
   ConnectionOptions connection;
-  if (!read_authority(bytes) || !read_framing(bytes, head_.version_minor, framing) ||
-      !read_connection(bytes, connection) || !read_expect(bytes)) {
+  if (!read_authority(bytes) || !read_framing(head_.version_minor, framing) || !read_connection(connection) ||
+      !read_expect()) {
     return ParseStatus::refused;
   }
   head_.framing = framing.body;
@@ -198,7 +199,7 @@ ParseStatus RequestParser::finish(std::string_view bytes) {
   // RFC 9110 §7.8: Upgrade in HTTP/1.0 MUST be ignored, and it counts only when Connection names it.
   head_.upgrade = head_.version_minor >= 1 && connection.upgrade && places_.upgrade != 0;
   head_.names_hop_fields = connection.others;
-  head_.headers = fill_headers(bytes);
+  head_.headers = lines();
   return ParseStatus::complete;
 }
 
@@ -211,7 +212,7 @@ bool RequestParser::read_authority(std::string_view bytes) {
     head_.host = head_.authority.empty() ? std::string_view{} : parse_authority(head_.authority).host;
     return true;
   }
-  const std::string_view field = value_of(bytes, places_.host);
+  const std::string_view field = value_of(places_.host);
   if (head_.authority.empty()) {
     head_.authority = field;
   } else if (!equals_ignoring_case(head_.authority, field)) {
@@ -224,10 +225,10 @@ bool RequestParser::read_authority(std::string_view bytes) {
 }
 
 // RFC 9110 §10.1.1. HTTP/1.0 knows no interim answers: the expectation is ignored there.
-bool RequestParser::read_expect(std::string_view bytes) {
+bool RequestParser::read_expect() {
   head_.expect_continue = false;
   if (places_.expect == 0) return true;
-  if (!equals_ignoring_case(value_of(bytes, places_.expect), "100-continue")) {
+  if (!equals_ignoring_case(value_of(places_.expect), "100-continue")) {
     return reject(417, "unknown expectation");
   }
   head_.expect_continue = head_.version_minor >= 1;

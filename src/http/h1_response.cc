@@ -34,6 +34,7 @@ void ResponseParser::reset() {
 }
 
 ParseStatus ResponseParser::parse(std::string_view bytes, Method request_method) {
+  follow(bytes);
   ParseStatus status = ParseStatus::complete;
   if (stage_ == Stage::start_line) status = read_status_line(bytes);
   if (stage_ == Stage::fields) {
@@ -75,7 +76,7 @@ ParseStatus ResponseParser::read_status_line(std::string_view bytes) {
 ParseStatus ResponseParser::finish(std::string_view bytes, Method request_method) {
   Framing framing;
   ConnectionOptions connection;
-  if (!read_framing(bytes, head_.version_minor, framing) || !read_connection(bytes, connection)) {
+  if (!read_framing(head_.version_minor, framing) || !read_connection(connection)) {
     return ParseStatus::refused;
   }
   const bool bodyless = request_method == Method::head || !has_body(head_.status) ||
@@ -101,7 +102,7 @@ ParseStatus ResponseParser::finish(std::string_view bytes, Method request_method
     head_.keep_alive = false;
   }
   head_.names_hop_fields = connection.others;
-  head_.headers = fill_headers(bytes);
+  head_.headers = lines();
   return ParseStatus::complete;
 }
 

@@ -84,13 +84,13 @@ std::int64_t Keeper::advance(Now now) {
       log(LogLevel::error, "issuer ", watch->issuer->options().issuer,
           ": its keys are too old to be used, locations that need them answer 503");
     }
+    if (!watch->has_expired && watch->good_until_ms != INT64_MIN) next_ms = std::min(next_ms, watch->good_until_ms);
     if (watch->step != Step::idle) continue;
     if (watch->due_ms <= now.monotonic_ms) {
       begin(watch, now);
     } else {
       next_ms = std::min(next_ms, watch->due_ms);
     }
-    if (!watch->has_expired && watch->good_until_ms != INT64_MIN) next_ms = std::min(next_ms, watch->good_until_ms);
   }
   return next_ms;
 }

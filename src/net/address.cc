@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <netdb.h>
-#include <netinet/in.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -16,6 +15,11 @@ namespace {
 
 const sockaddr_in& as_v4(const sockaddr* native) { return *reinterpret_cast<const sockaddr_in*>(native); }
 const sockaddr_in6& as_v6(const sockaddr* native) { return *reinterpret_cast<const sockaddr_in6*>(native); }
+
+// Asked for with most requests; inet_ntop() takes its time.
+std::string v4_text(const unsigned char* bytes) {
+  return cat(unsigned{bytes[0]}, '.', unsigned{bytes[1]}, '.', unsigned{bytes[2]}, '.', unsigned{bytes[3]});
+}
 
 }  // namespace
 
@@ -54,20 +58,27 @@ std::optional<Address> Address::ip_with_port(std::string_view text) {
 }
 
 std::optional<Address> Address::unix_path(std::string_view path) {
-  Address out;
-  sockaddr_un& local = out.storage_.local;
+  sockaddr_un local{};
   if (path.empty() || path.size() >= sizeof local.sun_path || path.find('\0') != std::string_view::npos) {
     return std::nullopt;
   }
   local.sun_family = AF_UNIX;
   std::memcpy(local.sun_path, path.data(), path.size());
-  local.sun_path[path.size()] = '\0';
-  out.bytes_ = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1);
-  return out;
+  return from_native(reinterpret_cast<const sockaddr*>(&local),
+                     static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1));
 }
 
 Address Address::from_native(const sockaddr* native, socklen_t bytes) {
   Address out;
+  if (bytes >= sizeof native->sa_family && native->sa_family == AF_UNIX) {
+    out.bytes_ = std::min<socklen_t>(bytes, sizeof(sockaddr_un));
+    out.storage_.any.sa_family = AF_UNIX;
+    if (out.bytes_ == offsetof(sockaddr_un, sun_path)) return out;  // Without a name, as most clients.
+    auto local = std::make_shared<sockaddr_un>();
+    std::memcpy(local.get(), native, out.bytes_);
+    out.path_ = std::move(local);
+    return out;
+  }
   out.bytes_ = std::min<socklen_t>(bytes, sizeof out.storage_);
   std::memcpy(&out.storage_, native, out.bytes_);
   return out;
@@ -100,25 +111,30 @@ std::uint16_t Address::port() const {
 
 Address Address::with_port(std::uint16_t port) const {
   Address out = *this;
-  if (family() == AF_INET) reinterpret_cast<sockaddr_in*>(&out.storage_)->sin_port = htons(port);
-  if (family() == AF_INET6) reinterpret_cast<sockaddr_in6*>(&out.storage_)->sin6_port = htons(port);
+  if (family() == AF_INET) out.storage_.v4.sin_port = htons(port);
+  if (family() == AF_INET6) out.storage_.v6.sin6_port = htons(port);
   return out;
 }
 
 std::string Address::ip_text() const {
   char text[INET6_ADDRSTRLEN] = {};
-  if (family() == AF_INET) return ::inet_ntop(AF_INET, &as_v4(native()).sin_addr, text, sizeof text);
+  if (family() == AF_INET) return v4_text(reinterpret_cast<const unsigned char*>(&as_v4(native()).sin_addr));
   if (family() == AF_INET6) {
     const in6_addr& six = as_v6(native()).sin6_addr;
     // A v4 client on a dual-stack listener is the same client: one spelling for limits and logs.
-    if (IN6_IS_ADDR_V4MAPPED(&six)) return ::inet_ntop(AF_INET, six.s6_addr + 12, text, sizeof text);
+    if (IN6_IS_ADDR_V4MAPPED(&six)) return v4_text(six.s6_addr + 12);
     return ::inet_ntop(AF_INET6, &six, text, sizeof text);
   }
   return "unix:";
 }
 
+// The kernel may give a path that fills all of it, without a zero at the end.
+std::string_view Address::path_text() const {
+  return path_ ? std::string_view(path_->sun_path, ::strnlen(path_->sun_path, sizeof path_->sun_path)) : "";
+}
+
 std::string Address::text() const {
-  if (is_unix()) return cat("unix:", std::string_view(storage_.local.sun_path));
+  if (is_unix()) return cat("unix:", path_text());
   const std::string host = ip_text();
   return host.find(':') == std::string::npos ? cat(host, ':', port()) : cat('[', host, "]:", port());
 }
@@ -139,7 +155,7 @@ bool Address::is_wildcard() const {
 }
 
 bool Address::operator==(const Address& other) const {
-  return bytes_ == other.bytes_ && std::memcmp(&storage_, &other.storage_, bytes_) == 0;
+  return bytes_ == other.bytes_ && std::memcmp(native(), other.native(), bytes_) == 0;
 }
 
 }  // namespace keepgate::net

@@ -1,10 +1,14 @@
 // Socket addresses as values: IPv4, IPv6 and Unix paths. Thread rule: plain values.
+//
+// Every connection keeps its peer's: a path, which is long and rare, lies elsewhere.
 #pragma once
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,9 +29,11 @@ class Address {
   // Host names too, by the system's resolver: blocks, so only while configuration is read. Empty on failure.
   static std::vector<Address> resolve(std::string_view host, std::uint16_t port, std::string& error);
 
-  const sockaddr* native() const { return reinterpret_cast<const sockaddr*>(&storage_); }
+  const sockaddr* native() const {
+    return path_ ? reinterpret_cast<const sockaddr*>(path_.get()) : reinterpret_cast<const sockaddr*>(&storage_);
+  }
   socklen_t native_bytes() const { return bytes_; }
-  int family() const { return storage_.any.ss_family; }
+  int family() const { return storage_.any.sa_family; }
   bool is_unix() const { return family() == AF_UNIX; }
   std::uint16_t port() const;
   Address with_port(std::uint16_t port) const;  // Of an IP address.
@@ -38,11 +44,15 @@ class Address {
   bool operator==(const Address& other) const;
 
  private:
+  std::string_view path_text() const;
+
   union Storage {
-    sockaddr_storage any;
-    sockaddr_un local;
+    sockaddr_in6 v6;  // The largest first: {} clears all of it.
+    sockaddr_in v4;
+    sockaddr any;
   } storage_{};
   socklen_t bytes_ = 0;
+  std::shared_ptr<const sockaddr_un> path_;  // Of a Unix address that has one.
 };
 
 }  // namespace keepgate::net

@@ -1,62 +1,35 @@
-// Coroutine frames by size class, kept per thread: a warm request allocates none from the heap.
-#include <cstdlib>
+#include "net/frame_pool.h"
+
 #include <new>
 
-#include "net/task.h"
+namespace keepgate::net::detail {
 
-namespace keepgate::net {
+constinit thread_local FramePool frame_pool{};
 
 namespace {
 
-constexpr std::size_t class_step = 128;
-constexpr std::size_t class_count = 256;  // Frames up to 32 KiB are pooled; larger ones come from the heap.
-constexpr std::size_t kept_max = 1024;    // Per class: bounds what an earlier peak of connections leaves behind.
-
-struct FreeFrame {
-  FreeFrame* next;
-};
-
-struct Pool {
-  FreeFrame* heads[class_count] = {};
-  std::size_t counts[class_count] = {};
-  ~Pool() {
-    for (FreeFrame*& head : heads) {
+struct AtThreadEnd {
+  bool armed = false;
+  ~AtThreadEnd() {
+    for (FreeFrame*& head : frame_pool.heads) {
       while (head) {
-        FreeFrame* frame = head;
+        FreeFrame* const frame = head;
         head = frame->next;
         ::operator delete(frame);
       }
     }
+    for (std::uint32_t& count : frame_pool.counts) count = frames_kept_max;  // Later frames go straight back.
   }
 };
-
-thread_local Pool pool;
-
-constexpr std::size_t class_of(std::size_t bytes) { return (bytes - 1) / class_step; }
+thread_local AtThreadEnd at_thread_end;
 
 }  // namespace
 
-void* allocate_frame(std::size_t bytes) {
-  const std::size_t index = class_of(bytes);
-  if (index >= class_count) return ::operator new(bytes);
-  if (FreeFrame* frame = pool.heads[index]) {
-    pool.heads[index] = frame->next;
-    --pool.counts[index];
-    return frame;
-  }
-  return ::operator new((index + 1) * class_step);
+void* new_frame(std::size_t bytes) {
+  at_thread_end.armed = true;  // Made here: no frame is in the pool that did not come from here.
+  return ::operator new(bytes);
 }
 
-void release_frame(void* memory, std::size_t bytes) noexcept {
-  const std::size_t index = class_of(bytes);
-  if (index >= class_count || pool.counts[index] >= kept_max) {
-    ::operator delete(memory);
-    return;
-  }
-  auto* frame = static_cast<FreeFrame*>(memory);
-  frame->next = pool.heads[index];
-  pool.heads[index] = frame;
-  ++pool.counts[index];
-}
+void delete_frame(void* frame) noexcept { ::operator delete(frame); }
 
-}  // namespace keepgate::net
+}  // namespace keepgate::net::detail

@@ -16,7 +16,6 @@ namespace {
 thread_local Loop* current_loop = nullptr;
 constexpr int events_per_turn = 256;
 constexpr std::int64_t turn_ms_max = 60'000;
-constexpr std::size_t spare_max = 1024;
 }  // namespace
 
 void Waiter::unregister() {
@@ -41,15 +40,12 @@ Loop::Loop() {
   event.data.ptr = nullptr;
   valid_ = epoll_ >= 0 && wake_descriptor_ >= 0 && ::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_descriptor_, &event) == 0;
   if (!valid_) log(LogLevel::alert, "an event loop cannot be made: ", std::strerror(errno));
-  watches_.next = watches_.previous = &watches_;
   now_ = Now::read();
   timers_.advance(now_.monotonic_ms);
   current_loop = this;
 }
 
 Loop::~Loop() {
-  bury();
-  for (Watch* watch : spare_) delete watch;
   if (wake_descriptor_ >= 0) ::close(wake_descriptor_);
   if (epoll_ >= 0) ::close(epoll_);
   if (current_loop == this) current_loop = nullptr;
@@ -79,7 +75,7 @@ void Loop::post(std::unique_ptr<Message> message) {
 Watch* Loop::add(int descriptor, bool exclusive) {
   Watch* watch = nullptr;
   if (spare_.empty()) {
-    watch = new Watch;
+    watch = &watches_.emplace_back();
   } else {
     watch = spare_.back();
     spare_.pop_back();
@@ -90,13 +86,10 @@ Watch* Loop::add(int descriptor, bool exclusive) {
   event.data.ptr = watch;
   if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) != 0) {
     log(LogLevel::crit, "epoll_ctl() failed: ", std::strerror(errno));
+    watch->dead = true;
     spare_.push_back(watch);
     return nullptr;
   }
-  watch->next = &watches_;
-  watch->previous = watches_.previous;
-  watches_.previous->next = watch;
-  watches_.previous = watch;
   ++watch_count_;
   return watch;
 }
@@ -106,20 +99,12 @@ void Loop::forget(int descriptor) { ::epoll_ctl(epoll_, EPOLL_CTL_DEL, descripto
 void Loop::remove(Watch* watch) {
   KG_ASSERT(!watch->reader && !watch->writer && !watch->hangup_waiter);
   watch->dead = true;
-  watch->previous->next = watch->next;
-  watch->next->previous = watch->previous;
   --watch_count_;
   buried_.push_back(watch);  // An event of this turn may still point at it.
 }
 
 void Loop::bury() {
-  for (Watch* watch : buried_) {
-    if (spare_.size() < spare_max) {
-      spare_.push_back(watch);
-    } else {
-      delete watch;
-    }
-  }
+  spare_.insert(spare_.end(), buried_.begin(), buried_.end());
   buried_.clear();
 }
 
@@ -138,7 +123,9 @@ void Loop::cancel(Watch& watch) {
 }
 
 void Loop::cancel_all() {
-  for (Watch* watch = watches_.next; watch != &watches_; watch = watch->next) cancel(*watch);
+  for (Watch& watch : watches_) {
+    if (!watch.dead) cancel(watch);
+  }
   // Taken off the list at once: a second cancel_all() before they resume must not resume them twice.
   for (Waiter* sleeper : std::exchange(sleepers_, {})) cancel_waiter(sleeper);
 }

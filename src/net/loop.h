@@ -7,6 +7,7 @@
 #include <atomic>
 #include <coroutine>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -48,19 +49,17 @@ class Waiter : public Timer {
   Wake reason_ = Wake::cancelled;
 };
 
-// A registered descriptor. Freed by the loop after the turn in which its owner let go of it.
+// A registered descriptor. Given to another one after the turn in which its owner let go of it.
 struct Watch {
   Waiter* reader = nullptr;
   Waiter* writer = nullptr;
   Waiter* hangup_waiter = nullptr;
   bool readable = false;  // Data, an end or an error may be read without waiting.
   bool writable = false;
-  bool hangup = false;  // The peer closed its side or the connection broke.
-  bool broken = false;  // Both directions are gone.
-  bool dead = false;
+  bool hangup = false;     // The peer closed its side or the connection broke.
+  bool broken = false;     // Both directions are gone.
+  bool dead = false;       // Nobody's any more, or not yet again.
   bool cancelled = false;  // Waits end at once with Wake::cancelled.
-  Watch* next = nullptr;   // All live watches of a loop, for cancel_all().
-  Watch* previous = nullptr;
 };
 
 // A message from another thread.
@@ -133,7 +132,7 @@ class Loop {
   Now now_;
   std::uint64_t turn_ = 1;
   TimerWheel timers_;
-  Watch watches_;  // Ring head.
+  std::deque<Watch> watches_;  // Every one there ever was: as many as were needed at one time.
   std::size_t watch_count_ = 0;
   Admission* admission_ = nullptr;
   std::vector<Watch*> buried_;

@@ -174,18 +174,19 @@ TEST(Task, hands_its_value_back_through_many_levels) {
 }
 
 TEST(FramePool, gives_a_frame_of_the_same_size_class_again) {
-  void* const first = allocate_frame(1000);
-  release_frame(first, 1000);
-  void* const again = allocate_frame(1024);  // The same class: 897 to 1024 bytes.
+  void* const first = allocate_frame(185);
+  release_frame(first, 185);
+  void* const again = allocate_frame(200);  // The same class: 185 to 200 bytes.
   EXPECT_EQ(again, first);
-  release_frame(again, 1024);
-  void* const larger = allocate_frame(1025);
+  release_frame(again, 200);
+  void* const larger = allocate_frame(201);
   EXPECT_NE(larger, first);
-  release_frame(larger, 1025);
+  release_frame(larger, 201);
 }
 
 TEST(FramePool, every_size_can_be_written_to_its_end) {
-  for (const std::size_t bytes : {1U, 127U, 128U, 129U, 4096U, 32767U, 32768U, 32769U, 100'000U}) {
+  for (const std::size_t bytes :
+       {1U, 8U, 9U, 24U, 25U, 1016U, 1017U, 1024U, 1025U, 4096U, 32767U, 32768U, 32769U, 100'000U}) {
     for (int round = 0; round < 2; ++round) {
       void* const frame = allocate_frame(bytes);
       ASSERT_TRUE(frame) << bytes;
@@ -197,14 +198,33 @@ TEST(FramePool, every_size_can_be_written_to_its_end) {
 
 TEST(FramePool, never_gives_one_frame_to_two) {
   std::vector<void*> held;
-  for (int i = 0; i < 100; ++i) held.push_back(allocate_frame(200));
-  for (void* const frame : held) release_frame(frame, 200);
+  for (int i = 0; i < 100; ++i) held.push_back(allocate_frame(190));
+  for (void* const frame : held) release_frame(frame, 190);
   std::vector<void*> again;
-  for (int i = 0; i < 100; ++i) again.push_back(allocate_frame(256));
+  for (int i = 0; i < 100; ++i) again.push_back(allocate_frame(200));
   std::vector<void*> sorted = again;
   std::sort(sorted.begin(), sorted.end());
   EXPECT_EQ(std::adjacent_find(sorted.begin(), sorted.end()), sorted.end());
-  for (void* const frame : again) release_frame(frame, 256);
+  for (void* const frame : again) release_frame(frame, 200);
+}
+
+TEST(Loop, cancel_all_reaches_who_lives_and_not_who_comes_later) {
+  Loop loop;
+  int ends[4];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends + 2), 0);
+  Watch* const gone = loop.add(ends[0]);
+  Watch* const living = loop.add(ends[1]);
+  loop.remove(gone);
+  loop.cancel_all();
+  EXPECT_TRUE(living->cancelled);
+  EXPECT_FALSE(gone->cancelled) << "nobody's";
+  Watch* const later = loop.add(ends[2]);
+  EXPECT_FALSE(later->cancelled);
+  EXPECT_EQ(loop.watch_count(), 2U);
+  loop.remove(living);
+  loop.remove(later);
+  for (const int end : ends) ::close(end);
 }
 
 TEST(Loop, a_yield_lets_what_else_is_ready_run_first) {

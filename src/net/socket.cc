@@ -45,7 +45,7 @@ int bind_to(int descriptor, const Address& address) {
   if (::bind(descriptor, address.native(), address.native_bytes()) == 0) return 0;
   if (errno != EADDRINUSE || !address.is_unix() || !unix_socket_is_stale(address)) return -1;
   const std::string path = address.text().substr(5);
-  struct stat status {};
+  struct stat status{};
   if (::lstat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) {
     errno = EADDRINUSE;
     return -1;

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <string>
 
 namespace keepgate::net {
@@ -46,6 +47,39 @@ TEST(ListenOptions, leave_the_systems_values_alone_by_default) {
   EXPECT_EQ(option(*listener, SOL_SOCKET, SO_KEEPALIVE), 0);
   EXPECT_EQ(option(*listener, IPPROTO_TCP, TCP_DEFER_ACCEPT), 0);
   ::close(*listener);
+}
+
+TEST(Address, a_unix_path_that_fills_all_of_it_has_no_zero_to_stop_at) {
+  sockaddr_un native{};
+  native.sun_family = AF_UNIX;
+  std::memset(native.sun_path, 'p', sizeof native.sun_path);
+  const Address full = Address::from_native(reinterpret_cast<const sockaddr*>(&native), sizeof native);
+  EXPECT_EQ(full.text(), "unix:" + std::string(sizeof native.sun_path, 'p'));
+  const Address copy = full;
+  EXPECT_EQ(copy, full);
+  native.sun_path[sizeof native.sun_path - 1] = 'q';
+  EXPECT_FALSE(Address::from_native(reinterpret_cast<const sockaddr*>(&native), sizeof native) == full);
+  EXPECT_FALSE(Address::unix_path(std::string(sizeof native.sun_path, 'p')));
+  EXPECT_EQ(Address::unix_path(std::string(sizeof native.sun_path - 1, 'p'))->text().size(),
+            5 + sizeof native.sun_path - 1);
+}
+
+TEST(Address, a_unix_peer_without_a_name_has_none) {
+  sockaddr_un native{};
+  native.sun_family = AF_UNIX;
+  const Address unnamed = Address::from_native(reinterpret_cast<const sockaddr*>(&native), sizeof native.sun_family);
+  EXPECT_TRUE(unnamed.is_unix());
+  EXPECT_EQ(unnamed.text(), "unix:");
+  EXPECT_EQ(unnamed.ip_text(), "unix:");
+  EXPECT_FALSE(unnamed == *Address::unix_path("/run/x.sock"));
+  EXPECT_FALSE(Address() == unnamed);
+}
+
+TEST(Address, writes_every_byte_of_an_address) {
+  for (const char* text : {"0.0.0.0", "9.10.99.100", "255.255.255.255", "::", "2001:db8::7"}) {
+    EXPECT_EQ(Address::ip(text, 1)->ip_text(), text);
+  }
+  EXPECT_EQ(Address::ip("::ffff:192.0.2.250", 1)->ip_text(), "192.0.2.250") << "one client, one spelling";
 }
 
 TEST(Address, reads_what_a_proxy_writes_of_a_client) {

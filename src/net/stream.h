@@ -117,17 +117,18 @@ class Stream::Wait : public Waiter {
  public:
   enum class For : std::uint8_t { reading, writing, hangup };
   Wait(Stream& stream, For what, std::int64_t deadline_ms, Stream* watched)
-      : stream_(stream), watched_(watched), deadline_ms_(deadline_ms), what_(what) {}
+      : what_(what), stream_(stream), watched_(watched) {
+    deadline_ms_ = deadline_ms;
+  }
 
   bool await_ready();
   bool await_suspend(std::coroutine_handle<> handle);
   Wake await_resume() const { return reason_; }
 
  private:
+  For what_;  // In the padding behind Waiter's members: an idle connection is little more than this wait.
   Stream& stream_;
   Stream* watched_;
-  std::int64_t deadline_ms_;
-  For what_;
 };
 
 inline Stream::Wait Stream::wait_readable(std::int64_t deadline_ms, Stream* watched) {

@@ -11,12 +11,9 @@
 #include <utility>
 
 #include "base/error.h"
+#include "net/frame_pool.h"
 
 namespace keepgate::net {
-
-// Pooled frames by size class; a frame is given back to the thread that runs it. See frame_pool.cc.
-void* allocate_frame(std::size_t bytes);
-void release_frame(void* frame, std::size_t bytes) noexcept;
 
 namespace detail {
 

@@ -20,12 +20,12 @@ class Timer {
  protected:
   virtual void expired() = 0;
   ~Timer();
+  std::int64_t deadline_ms_ = 0;  // The wheel's while it is armed; before, whoever will arm it may keep it here.
 
  private:
   friend class TimerWheel;
   Timer* next_ = nullptr;
   Timer* previous_ = nullptr;
-  std::int64_t deadline_ms_ = 0;
 };
 
 inline constexpr std::int64_t no_deadline = INT64_MAX;

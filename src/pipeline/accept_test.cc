@@ -112,14 +112,13 @@ TEST_F(Room, forgets_connections_that_end) {
 TEST_F(Room, a_peer_is_replaced_for_a_while) {
   Connection& c = add(false);
   c.peer = *net::Address::ip("192.0.2.1", 1);
-  c.peer_ip = "192.0.2.1";
   for (const char* text : {"2001:db8::1", "192.0.2.2"}) {
     c.replace_peer(*net::Address::ip(text, 0));
-    EXPECT_EQ(c.peer_ip, text);
+    EXPECT_EQ(c.peer_ip(), text);
     EXPECT_TRUE(c.peer_is_replaced());
     EXPECT_EQ(c.socket_peer().ip_text(), "192.0.2.1");
     c.restore_peer();
-    EXPECT_EQ(c.peer_ip, "192.0.2.1");
+    EXPECT_EQ(c.peer_ip(), "192.0.2.1");
     EXPECT_FALSE(c.peer_is_replaced());
   }
 }

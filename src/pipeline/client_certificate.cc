@@ -28,7 +28,7 @@ VerifyClient asked_for(const Exchange& x) {
 
 // Whatever the client proved, it proved to this very server.
 bool is_for_this_server(const Exchange& x) {
-  const auto& proof = x.connection().tls_facts.client;
+  const auto& proof = x.connection().tls_facts().client;
   return asked_for(x) != VerifyClient::off && proof && proof->asked_by == x.server().tls;
 }
 
@@ -87,14 +87,14 @@ std::string sequence(std::string_view der) { return cat(':', crypto::base64_enco
 }  // namespace
 
 const crypto::PresentedCertificate* client_certificate(const Exchange& x) {
-  const auto& proof = x.connection().tls_facts.client;
+  const auto& proof = x.connection().tls_facts().client;
   return is_for_this_server(x) ? proof->certificate.get() : nullptr;
 }
 
 std::optional<Refusal> check_client_certificate(const Exchange& x) {
   const VerifyClient asked = asked_for(x);
   if (asked == VerifyClient::off) return std::nullopt;
-  const tls::SessionFacts& facts = x.connection().tls_facts;
+  const tls::SessionFacts& facts = x.connection().tls_facts();
   const bool other_name =
       !facts.server_name.empty() && !x.head().host.empty() && !is_same_name(facts.server_name, x.head().host);
   if (other_name || !is_for_this_server(x)) {

@@ -23,7 +23,8 @@ class CertificateByName final : public tls::ContextSource {
 };
 
 bool broken_header(const Connection& c, std::string_view why) {
-  log(LogLevel::error, "broken PROXY header: ", why, ", client: ", c.peer_ip, ", server: ", c.listener->address.text());
+  log(LogLevel::error, "broken PROXY header: ", why, ", client: ", c.peer_ip(),
+      ", server: ", c.listener->address.text());
   return false;
 }
 
@@ -55,17 +56,17 @@ net::Task<bool> secure(Connection& c) {
   c.stream.set_layer(tls::make_server_layer(c.stream.descriptor(), certificates));
   const auto done = co_await net::handshake(c.stream, first_head_deadline_ms(c));
   if (!done) {
-    log(LogLevel::info, "TLS handshake failed: ", done.error().detail, ", client: ", c.peer_ip);
+    log(LogLevel::info, "TLS handshake failed: ", done.error().detail, ", client: ", c.peer_ip());
     co_return false;
   }
-  c.tls_facts = tls::session_facts(*c.stream.layer());
+  c.set_tls_facts(tls::session_facts(*c.stream.layer()));
   co_return true;
 }
 
 }  // namespace
 
 const ServerConfig& first_server(const Connection& c) {
-  return c.snapshot->servers[c.listener->names.find(c.tls_facts.server_name)];
+  return c.snapshot->servers[c.listener->names.find(c.tls_facts().server_name)];
 }
 
 std::int64_t first_head_deadline_ms(const Connection& c) {

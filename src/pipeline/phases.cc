@@ -69,7 +69,7 @@ void log_limit(Exchange& x, const limit::LimitOutcome& outcome) {
   const std::uint64_t rest = outcome.excess_milli % 1000;
   log(level, rejected ? "limiting" : "delaying", " requests, excess: ", outcome.excess_milli / 1000, '.',
       rest < 100 ? "0" : "", rest < 10 ? "0" : "", rest, " by zone \"", outcome.zone,
-      "\", client: ", x.connection().peer_ip, ", request: \"", printable(x.head().method_text), ' ',
+      "\", client: ", x.connection().peer_ip(), ", request: \"", printable(x.head().method_text), ' ',
       printable(x.path.text), '"');
 }
 
@@ -114,7 +114,7 @@ PhaseResult count_connections(Exchange& x, const std::vector<limit::ConnLimit>& 
   x.conn_status = outcome.status;
   if (outcome.status == limit::ConnStatus::passed) return {Next::phase};
   log(x.location().conn_log_level, "limiting connections", dry_run ? ", dry run," : "", " by zone \"", outcome.zone,
-      "\", client: ", x.connection().peer_ip, ", request: \"", printable(x.head().method_text), ' ',
+      "\", client: ", x.connection().peer_ip(), ", request: \"", printable(x.head().method_text), ' ',
       printable(x.path.text), '"');
   if (dry_run) return {Next::phase};
   return refused(x, x.location().conn_status, "too_many_connections", {});
@@ -226,7 +226,7 @@ bool prepare(Exchange& x) {
   x.ambiguities = canonical.ambiguities;
   x.query = x.head().query;
   if (auto refusal = check_client_certificate(x)) {
-    log(LogLevel::info, refusal->reason, ", client: ", c.peer_ip);
+    log(LogLevel::info, refusal->reason, ", client: ", c.peer_ip());
     x.refusal = *std::move(refusal);
     return false;
   }

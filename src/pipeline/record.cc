@@ -55,7 +55,7 @@ void write_access_logs(Exchange& x) {
 void log_refusal(Exchange& x) {
   if (x.refusal.reason.empty() || !log_enabled(LogLevel::info)) return;
   log(x.refusal.status >= 500 ? LogLevel::error : LogLevel::info, x.refusal.code, ": ", x.refusal.reason,
-      ", client: ", x.connection().peer_ip, ", server: ", x.server().name, ", request: \"",
+      ", client: ", x.connection().peer_ip(), ", server: ", x.server().name, ", request: \"",
       printable(x.head().method_text), ' ', printable(x.head().raw_path), "\", status: ", x.refusal.status);
 }
 
@@ -91,7 +91,7 @@ void append_decision_record(Exchange& x, std::string& out) {
   if (facts.token) append_member(out, "token_sha256", facts.token->token_hash);
   if (facts.transaction) append_member(out, "txn", facts.transaction->txn);
   if (!x.minted_transaction.empty()) append_member(out, "txn", x.minted_transaction);
-  append_member(out, "remote_addr", x.connection().peer_ip);
+  append_member(out, "remote_addr", x.connection().peer_ip());
   out += "}\n";
 }
 

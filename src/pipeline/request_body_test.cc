@@ -64,7 +64,7 @@ class Client {
     return got > 0 ? std::string(bytes, static_cast<std::size_t>(got)) : std::string();
   }
   std::string_view behind() const { return connection_->received(); }
-  const std::string& pipelined() const { return connection_->pipelined; }
+  std::string_view pipelined() const { return connection_->pipelined ? *connection_->pipelined : std::string_view(); }
 
   // Everything until the end, or the error's kind.
   std::string read_all(std::int64_t timeout_ms = 5000) {

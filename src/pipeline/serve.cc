@@ -21,7 +21,7 @@ constexpr std::uint64_t drain_bytes_max = 64 * 1024;
 constexpr unsigned redirects_max = 10;
 constexpr unsigned requests_per_turn = 32;
 
-enum class HeadRead : std::uint8_t { failed = 0, end, complete, refused };
+enum class HeadRead : std::uint8_t { failed = 0, end, waits, complete, refused };
 
 // Room for more of the head: the buffer grows once, to the largest head there may be.
 void make_room(Connection& c, std::uint32_t head_bytes_max) {
@@ -47,44 +47,53 @@ Refusal refusal_of(const http::HeadRefusal& head) {
   return out;
 }
 
-// Reads and parses one head. The whole of it has one deadline, however its bytes come: client_header_timeout, for the
-// first one counted from the beginning of the connection.
-net::Task<HeadRead> read_head(Exchange& x, const ServerConfig& server) {
+// Parses what is there and reads more while that needs no waiting; `want`: what to wait for then.
+HeadRead advance_head(Exchange& x, const ServerConfig& server, net::Io& want) {
   Connection& c = x.connection();
-  const std::int64_t deadline =
-      c.request_count == 0 ? first_head_deadline_ms(c) : x.now().monotonic_ms + server.client_header_timeout_ms;
   while (true) {
     if (c.in_end > c.in_begin) {
       switch (x.parser.parse(c.received())) {
         case http::ParseStatus::complete:
-          co_return HeadRead::complete;
+          return HeadRead::complete;
         case http::ParseStatus::refused:
           x.refusal = refusal_of(x.parser.refusal());
-          co_return HeadRead::refused;
+          return HeadRead::refused;
         case http::ParseStatus::need_more:
           break;
       }
     }
     make_room(c, server.head_limits.head_bytes_max);
     const net::IoResult got = c.stream.read(c.in.data() + c.in_end, c.in.capacity() - c.in_end);
-    if (got.status == net::Io::ok) {
-      c.in_end += got.bytes;
-      continue;
-    }
-    if (got.status == net::Io::closed) co_return c.in_end == c.in_begin ? HeadRead::end : HeadRead::failed;
-    if (got.status == net::Io::failed) co_return HeadRead::failed;
-    const net::Wake wake = co_await net::wait_for(c.stream, got.status, deadline);
-    if (wake == net::Wake::ready) continue;
-    if (wake == net::Wake::timeout && c.in_end > c.in_begin) {
-      c.stream.note_timeout();
-      x.refusal = {};
-      x.refusal.status = 408;
-      x.refusal.code = "request_timeout";
-      x.refusal.reason = "the client sent no complete head in time";
-      x.refusal.close = true;
-      co_return HeadRead::refused;
-    }
-    co_return HeadRead::failed;
+    want = got.status;
+    if (got.status == net::Io::want_read || got.status == net::Io::want_write) return HeadRead::waits;
+    if (got.status == net::Io::closed) return c.in_end == c.in_begin ? HeadRead::end : HeadRead::failed;
+    if (got.status != net::Io::ok) return HeadRead::failed;
+    c.in_end += got.bytes;
+  }
+}
+
+HeadRead head_came_too_late(Exchange& x) {
+  x.client().note_timeout();
+  x.refusal = {};
+  x.refusal.status = 408;
+  x.refusal.code = "request_timeout";
+  x.refusal.reason = "the client sent no complete head in time";
+  x.refusal.close = true;
+  return HeadRead::refused;
+}
+
+// Waits for the rest of a head. The whole of it has one deadline, however its bytes come: client_header_timeout, for
+// the first one counted from the beginning of the connection.
+net::Task<HeadRead> wait_for_head(Exchange& x, const ServerConfig& server, net::Io want) {
+  Connection& c = x.connection();
+  const std::int64_t deadline =
+      c.request_count == 0 ? first_head_deadline_ms(c) : x.now().monotonic_ms + server.client_header_timeout_ms;
+  while (true) {
+    const net::Wake wake = co_await c.stream.wait_for(want, deadline);
+    if (wake == net::Wake::timeout && c.in_end > c.in_begin) co_return head_came_too_late(x);
+    if (wake != net::Wake::ready) co_return HeadRead::failed;
+    const HeadRead head = advance_head(x, server, want);
+    if (head != HeadRead::waits) co_return head;
   }
 }
 
@@ -118,21 +127,27 @@ net::Task<bool> wait_for(Exchange& x, std::uint64_t delay_ms) {
   co_return false;
 }
 
+// Runs phases from `index` on, to the first that wishes something; `index` is that one's.
+PhaseResult run_to_wish(Exchange& x, std::size_t& index) {
+  const std::span<const Phase> all = phases();
+  while (true) {
+    const PhaseResult result = all[index].run(x);
+    if (result.next != Next::phase) return result;
+    ++index;
+  }
+}
+
 // Drives the phases. Every way out has answered, or noted that the client is gone.
 net::Task<void> run_phases(Exchange& x) {
   std::size_t index = 0;
   bool prepared = prepare(x);
   while (true) {
-    PhaseResult result;
-    if (prepared) {
-      result = phases()[index].run(x);
-    } else {
-      prepared = true;  // The refusal of prepare() is answered like any other.
-    }
+    // The refusal of prepare() is answered like any other.
+    const PhaseResult result = prepared ? run_to_wish(x, index) : PhaseResult{};
+    prepared = true;
     switch (result.next) {
       case Next::phase:
-        ++index;
-        continue;
+        break;  // Not a wish.
       case Next::delay: {
         const bool goes_on = co_await wait_for(x, result.delay_ms);
         if (!goes_on) co_return;
@@ -222,14 +237,14 @@ net::Task<void> linger(Connection& c, const LocationConfig& location) {
 void shift_input(Connection& c) {
   if (c.in_begin == c.in_end) {
     c.in_begin = c.in_end = 0;
-    if (c.pipelined.empty()) {
+    if (!c.pipelined) {
       c.in.release();
       return;
     }
-    if (c.in.capacity() < c.pipelined.size()) c.in = c.worker.buffers.take(c.pipelined.size() + BufferPool::head_bytes);
-    std::memcpy(c.in.data(), c.pipelined.data(), c.pipelined.size());
-    c.in_end = c.pipelined.size();
-    c.pipelined.clear();
+    const std::unique_ptr<const std::string> kept = std::move(c.pipelined);
+    if (c.in.capacity() < kept->size()) c.in = c.worker.buffers.take(kept->size() + BufferPool::head_bytes);
+    std::memcpy(c.in.data(), kept->data(), kept->size());
+    c.in_end = kept->size();
   }
 }
 
@@ -242,38 +257,18 @@ bool should_linger(const Exchange& x, bool head_is_complete) {
          c.stream.maybe_readable();
 }
 
-// One request. Tells whether the connection can take another.
-net::Task<bool> serve_request(Connection& c, Exchange& x) {
-  const ServerConfig& server = first_server(c);
-  x.begin(c);
-  x.set_server(server);
-  x.parser.set_limits(server.head_limits);
-  const HeadRead head = co_await read_head(x, server);
-  if (head == HeadRead::end || head == HeadRead::failed) co_return false;
-  ++c.request_count;
-  if (head == HeadRead::complete) {
-    x.request_bytes = x.parser.head_bytes();
-    c.in_begin += x.parser.head_bytes();
-    x.body.begin(c, x.head());
-    co_await run_phases(x);
-  } else {
-    x.request_bytes = c.in_end - c.in_begin;
-    co_await respond_refusal(x, x.refusal);
-  }
-  bool go_on = x.keep_alive && !x.aborted && !x.body.broken();
-  if (go_on && !x.body.finished()) go_on = co_await drain_body(x);
+// What is to be noted of a request that was answered. Tells whether the connection can take another.
+bool end_request(Exchange& x, bool go_on) {
+  Connection& c = x.connection();
   record(x);
   // nginx: a client that was too slow, and one that gets no answer (444), are cut off at once if that is asked for.
   if (x.location().reset_timedout && (c.stream.timed_out() || x.status == 444)) x.reset_connection = true;
   c.idle_timeout_ms = x.location().keepalive_timeout_ms;
   c.idle_protected_ms = x.location().keepalive_min_timeout_ms;
-  if (x.reset_connection) {
-    go_on = false;
-    c.stream.set_layer(nullptr);  // No close_notify: the cut must not look like an end.
-    c.stream.reset_on_close();
-  }
-  if (!go_on && should_linger(x, head == HeadRead::complete)) co_await linger(c, x.location());
-  co_return go_on;
+  if (!x.reset_connection) return go_on;
+  c.stream.set_layer(nullptr);  // No close_notify: the cut must not look like an end.
+  c.stream.reset_on_close();
+  return false;
 }
 
 // Between requests a connection moves on to the newest configuration, if that still listens where the client came in.
@@ -284,7 +279,7 @@ void adopt_snapshot(Connection& c) {
   const net::Address& address = c.listener->address.is_wildcard() ? c.local() : c.listener->address;
   const ListenerConfig* listener = newest->find_listener(address);
   // What a client proved to the old configuration it has to prove again to the new one, which may trust others.
-  c.leaving = !listener || listener->tls != c.tls || c.tls_facts.client;
+  c.leaving = !listener || listener->tls != c.tls || c.tls_facts().client;
   if (c.leaving) return;
   c.listener = listener;
   c.snapshot = newest;
@@ -305,46 +300,93 @@ IdleTimes idle_times(const Connection& c, std::int64_t since_ms) {
   return {since_ms + (c.worker.draining || c.leaving ? ending_ms : usual_ms), since_ms + protected_ms};
 }
 
-}  // namespace
+// Until when to wait now.
+std::int64_t begin_idle(Connection& c, std::int64_t since_ms) {
+  adopt_snapshot(c);
+  const IdleTimes times = idle_times(c, since_ms);
+  if (c.worker.loop.now().monotonic_ms < times.protected_until_ms) return times.protected_until_ms;
+  c.worker.begin_reusable(c);
+  return times.end_ms;
+}
 
-net::Detached serve_connection(std::unique_ptr<Connection> connection) {
-  Connection& c = *connection;
-  if (c.tls || c.listener->proxy_protocol) {
-    const bool opened = co_await open_connection(c);
-    if (!opened) co_return;
+// After a wait: begin_idle() again? A reload and the end of the worker wake an idle connection, to think again.
+bool waits_on(Connection& c, net::Wake wake, std::int64_t since_ms) {
+  c.worker.end_reusable(c);
+  if (wake == net::Wake::cancelled) return !c.stream.cancelled();
+  return wake == net::Wake::timeout && c.worker.loop.now().monotonic_ms < idle_times(c, since_ms).end_ms;
+}
+
+// One request, with an exchange of its own. Tells whether the connection can take another.
+net::Task<bool> serve_request(Connection& c) {
+  adopt_snapshot(c);
+  const ServerConfig& server = first_server(c);
+  std::unique_ptr<Exchange> exchange = c.worker.take_exchange();
+  Exchange& x = *exchange;
+  x.begin(c);
+  x.set_server(server);
+  x.parser.set_limits(server.head_limits);
+  net::Io want = net::Io::failed;
+  HeadRead head = advance_head(x, server, want);
+  if (head == HeadRead::waits) head = co_await wait_for_head(x, server, want);
+  bool go_on = false;
+  if (head == HeadRead::complete || head == HeadRead::refused) {
+    ++c.request_count;
+    if (head == HeadRead::complete) {
+      x.request_bytes = x.parser.head_bytes();
+      c.in_begin += x.parser.head_bytes();
+      x.body.begin(c, x.head());
+      co_await run_phases(x);
+    } else {
+      x.request_bytes = c.in_end - c.in_begin;
+      co_await respond_refusal(x, x.refusal);
+    }
+    go_on = x.keep_alive && !x.aborted && !x.body.broken();
+    if (go_on && !x.body.finished()) go_on = co_await drain_body(x);
+    go_on = end_request(x, go_on);
+    if (!go_on && should_linger(x, head == HeadRead::complete)) co_await linger(c, x.location());
   }
+  exchange->end();
+  c.worker.give_back(std::move(exchange));
+  if (go_on) shift_input(c);
+  // A client that pipelines without end shares the worker with everybody else.
+  if (go_on && c.request_count % requests_per_turn == 0) co_await net::Yield(c.worker.loop);
+  co_return go_on;
+}
+
+// What lives in this frame over the wait is what an idle connection costs, beside the Connection: everything else is in
+// the tasks that it awaits.
+net::Detached serve_plain(std::unique_ptr<Connection> connection) {
   bool go_on = true;
   while (go_on) {
-    if (c.in_begin == c.in_end) {
-      // Idle: no buffer, no exchange. A reload and the end of the worker wake it, to think again about how long.
-      const std::int64_t since_ms = c.worker.loop.now().monotonic_ms;
+    if (connection->in_begin == connection->in_end) {
+      // Idle: no buffer, no exchange.
+      const std::int64_t since_ms = connection->worker.loop.now().monotonic_ms;
       net::Wake wake = net::Wake::cancelled;
-      bool goes_on_waiting = true;
-      c.idle = true;
-      while (goes_on_waiting) {
-        adopt_snapshot(c);
-        const IdleTimes times = idle_times(c, since_ms);
-        const bool is_protected = c.worker.loop.now().monotonic_ms < times.protected_until_ms;
-        if (!is_protected) c.worker.begin_reusable(c);
-        const std::int64_t until_ms = is_protected ? times.protected_until_ms : times.end_ms;
-        wake = co_await c.stream.wait_readable(until_ms);
-        c.worker.end_reusable(c);
-        goes_on_waiting = (wake == net::Wake::cancelled && !c.stream.cancelled()) ||
-                          (wake == net::Wake::timeout && c.worker.loop.now().monotonic_ms < times.end_ms);
-      }
-      c.idle = false;
+      connection->idle = true;
+      do {
+        wake = co_await connection->stream.wait_readable(begin_idle(*connection, since_ms));
+      } while (waits_on(*connection, wake, since_ms));
+      connection->idle = false;
       if (wake != net::Wake::ready) break;
     }
-    adopt_snapshot(c);
-    std::unique_ptr<Exchange> exchange = c.worker.take_exchange();
-    go_on = co_await serve_request(c, *exchange);
-    exchange->end();
-    c.worker.give_back(std::move(exchange));
-    if (go_on) shift_input(c);
-    // A client that pipelines without end shares the worker with everybody else.
-    if (go_on && c.request_count % requests_per_turn == 0) co_await net::Yield(c.worker.loop);
+    go_on = co_await serve_request(*connection);
   }
-  if (c.stream.layer()) c.stream.layer()->shutdown();
+  if (connection->stream.layer()) connection->stream.layer()->shutdown();
+}
+
+net::Detached open_and_serve(std::unique_ptr<Connection> connection) {
+  const bool opened = co_await open_connection(*connection);
+  if (opened) serve_plain(std::move(connection));
+}
+
+}  // namespace
+
+void serve_connection(std::unique_ptr<Connection> connection) {
+  if (connection->tls || connection->listener->proxy_protocol) {
+    open_and_serve(std::move(connection));
+  } else {
+    serve_plain(std::move(connection));
+  }
 }
 
 }  // namespace keepgate::pipeline

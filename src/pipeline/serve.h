@@ -2,12 +2,13 @@
 // Thread rule: its worker's.
 #pragma once
 
-#include "net/task.h"
+#include <memory>
+
 #include "pipeline/connection.h"
 
 namespace keepgate::pipeline {
 
 // Serves one accepted connection to its end. Owns it.
-net::Detached serve_connection(std::unique_ptr<Connection> connection);
+void serve_connection(std::unique_ptr<Connection> connection);
 
 }  // namespace keepgate::pipeline

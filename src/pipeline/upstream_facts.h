@@ -19,7 +19,7 @@ struct UpstreamAttempt {
   std::int64_t began_ms = 0;
   std::uint64_t bytes_sent = 0, bytes_received = 0;  // Above any TLS.
   std::uint64_t response_length = 0;                 // Received behind the head of an answer that is passed on.
-  bool redirected = false;  // The first one after the request came to another location.
+  bool redirected = false;                           // The first one after the request came to another location.
 };
 
 // The attempt under way, or the last one, and those before.

@@ -201,7 +201,7 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
       return keep(port_text(c.socket_peer()));
     case Variable::proxy_add_x_forwarded_for: {
       const std::string_view before = header_variable("x_forwarded_for");
-      return before.empty() ? std::string_view(c.peer_ip) : arena.join(before, std::string_view(", "), c.peer_ip);
+      return before.empty() ? keep(c.peer_ip()) : arena.join(before, std::string_view(", "), c.peer_ip());
     }
     case Variable::proxy_host:
       if (!proxy_host.empty()) return proxy_host;
@@ -214,7 +214,7 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
       return colon == std::string_view::npos ? std::string_view("80") : name.substr(colon + 1);
     }
     case Variable::remote_addr:
-      return c.peer_ip;
+      return keep(c.peer_ip());
     case Variable::remote_port:
       return keep(port_text(c.peer));
     case Variable::remote_user:
@@ -255,7 +255,7 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
     case Variable::server_protocol:
       return request.version_minor == 0 ? "HTTP/1.0" : "HTTP/1.1";
     case Variable::ssl_cipher:
-      return c.tls_facts.cipher;
+      return c.tls_facts().cipher;
     case Variable::ssl_client_cert:
     case Variable::ssl_client_escaped_cert:
     case Variable::ssl_client_fingerprint:
@@ -269,11 +269,11 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
     case Variable::ssl_client_verify:
       return keep(client_certificate_text(*this, reference.variable));
     case Variable::ssl_session_reused:
-      return !c.tls ? "" : c.tls_facts.resumed ? "r" : ".";
+      return !c.tls ? "" : c.tls_facts().resumed ? "r" : ".";
     case Variable::ssl_protocol:
-      return c.tls_facts.protocol;
+      return c.tls_facts().protocol;
     case Variable::ssl_server_name:
-      return c.tls_facts.server_name;
+      return c.tls_facts().server_name;
     case Variable::status:
       return keep(cat(status));
     case Variable::time_iso8601: {

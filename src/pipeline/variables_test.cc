@@ -158,7 +158,7 @@ TEST(Variables, tell_who_is_connected_to_whom) {
   EXPECT_EQ(bench.value("$connection"), cat(bench.connection().number));
   EXPECT_EQ(bench.value("$pid"), cat(::getpid()));
   bench.connection().tls = true;
-  bench.connection().tls_facts.server_name = "shop.example";
+  bench.connection().set_tls_facts({.server_name = "shop.example"});
   EXPECT_EQ(bench.value("$scheme $https $ssl_server_name"), "https on shop.example");
 }
 
@@ -178,7 +178,7 @@ TEST(Variables, tell_the_peer_beside_the_real_address) {
   }
   EXPECT_EQ(bench.value("$binary_remote_addr").size(), 16U);
   bench.x().end();
-  EXPECT_EQ(bench.connection().peer_ip, "192.0.2.7") << "the next request decides anew";
+  EXPECT_EQ(bench.connection().peer_ip(), "192.0.2.7") << "the next request decides anew";
 }
 
 TEST(Variables, tell_what_the_proxy_header_said) {

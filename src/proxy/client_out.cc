@@ -124,7 +124,7 @@ net::Task<void> ClientOut::drain() {
     if (wake == net::Wake::timeout) {
       x_.client().note_timeout();
       log(LogLevel::info,
-          "the client took no more of its answer in time (send_timeout), client: ", x_.connection().peer_ip);
+          "the client took no more of its answer in time (send_timeout), client: ", x_.connection().peer_ip());
     }
     co_return fail();
   }

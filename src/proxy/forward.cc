@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/bytes.h"
 #include "http/status.h"
@@ -9,7 +10,6 @@
 #include "net/proxy_protocol.h"
 #include "net/socket.h"
 #include "pipeline/worker.h"
-#include "proxy/relay.h"
 #include "proxy/tunnel.h"
 #include "proxy/upgrade.h"
 
@@ -70,7 +70,7 @@ std::shared_ptr<upstream::Pool> Forward::find_pool() {
     local.address = x_.evaluate(options.bind);
     if (!local.address.empty() && !net::Address::ip_with_port(local.address)) {
       log(LogLevel::error, "invalid local address \"", printable(local.address),
-          "\", client: ", x_.connection().peer_ip);
+          "\", client: ", x_.connection().peer_ip());
       local.address = {};
     }
   }
@@ -116,7 +116,7 @@ bool Forward::may_leave_server(Failure failure) {
 void Forward::note_failure(Failure failure, std::uint16_t status, std::string_view code, std::string_view reason) {
   if (counts_as_failed(failure, plan_.options.next_upstream)) lease_.failed(x_.now().monotonic_ms);
   refuse(status, code, reason);
-  log(LogLevel::error, refusal_.reason, ", client: ", x_.connection().peer_ip);
+  log(LogLevel::error, refusal_.reason, ", client: ", x_.connection().peer_ip());
 }
 
 Forward::Ended Forward::next_or(Failure failure, std::uint16_t status, std::string_view code, std::string_view reason) {
@@ -135,7 +135,8 @@ bool Forward::mint_transaction_token() {
   input.request = {x_.location().service, x_.method_is_get ? std::string_view("GET") : x_.head().method_text,
                    permit_.service_path()};
   input.principal = permit_.principal();
-  input.peer_address = x_.connection().peer_ip;
+  const std::string peer_ip = x_.connection().peer_ip();
+  input.peer_address = peer_ip;
   input.transport = x_.connection().tls ? "https" : "http";
   for (const auto& [name, value] : options.claims) input.extra.emplace_back(name, std::string(x_.evaluate(value)));
   input.now = x_.now();
@@ -237,14 +238,25 @@ net::Task<Forward::Ended> Forward::attempt() {
     const Ended connected = co_await connect_link();
     if (connected != Ended::answered) co_return connected;
   }
+  // A small request and its answer wait once: what goes through at once has no coroutine of its own.
   Ended ended = Ended::refused;
-  const bool sent = co_await send_request();
-  if (sent) {
+  Sent sent = write_request();
+  if (sent == Sent::part) {
+    const bool rest_sent = co_await send_rest();
+    sent = rest_sent ? Sent::whole : Sent::failed;
+  }
+  if (sent == Sent::whole) {
     ended = co_await read_response_head();
   } else {
     ended = link_broke("the connection broke while the request was sent");
   }
-  if (ended == Ended::answered) co_return co_await pass_answer();
+  if (ended == Ended::answered) {
+    const std::optional<Ended> judged = judge_answer();
+    if (!judged && parser_.head().status == 101) co_return co_await open_tunnel();
+    if (!judged && relay_at_once()) co_return Ended::answered;
+    if (!judged) co_return co_await relay_answer();
+    ended = *judged;
+  }
   if (pump_) co_await end_pump();
   link_.stream.close();
   co_return ended;
@@ -264,13 +276,13 @@ net::Task<Forward::Ended> Forward::connect_link() {
   if (error.kind == ErrorKind::cancelled) co_return Ended::client_gone;
   if (error.code == net::bind_failed) {
     log(LogLevel::crit, error.detail, " while connecting to upstream ", peer_name(),
-        ", client: ", x_.connection().peer_ip);
+        ", client: ", x_.connection().peer_ip());
     co_return refuse(500, "internal", error.detail);
   }
   if (error.kind == ErrorKind::limit || error.kind == ErrorKind::io) {
     // No descriptor, no connection left: a shortage of ours says nothing about the server.
     log(LogLevel::error, error.detail, " while connecting to upstream ", peer_name(),
-        ", client: ", x_.connection().peer_ip);
+        ", client: ", x_.connection().peer_ip());
     co_return refuse(503, "overloaded", error.detail);
   }
   if (error.kind == ErrorKind::timeout) {
@@ -279,8 +291,9 @@ net::Task<Forward::Ended> Forward::connect_link() {
   co_return next_or(Failure::error, 502, "bad_gateway", cat(error.detail, " while connecting to upstream"));
 }
 
-// Head and the first piece of the body, small pieces in one buffer; a pump sends what is still to come.
-net::Task<bool> Forward::send_request() {
+// Head and the first piece of the body, small pieces in one buffer, as far as the connection takes them at once.
+// `part`: there is more to do for send_rest().
+Forward::Sent Forward::write_request() {
   std::string& out = x_.worker().scratch;
   // What has arrived whole, or was stored, has a length, whatever framing the client used.
   const bool whole = x_.stored_body || x_.body.finished();
@@ -310,17 +323,30 @@ net::Task<bool> Forward::send_request() {
   const std::size_t total = out.size() + body.size();
   const iovec pieces[2] = {{out.data(), out.size()}, {const_cast<char*>(body.data()), body.size()}};
   const net::IoResult sent = link_.stream.write(pieces, body.empty() ? 1 : 2);
-  if (sent.status == net::Io::failed || sent.status == net::Io::closed) co_return false;
+  if (sent.status == net::Io::failed || sent.status == net::Io::closed) return Sent::failed;
   x_.upstream.bytes_sent += sent.bytes;
-  if (sent.bytes < total) {
-    const std::size_t of_head = std::min(sent.bytes, out.size());
-    const std::string_view body_rest = body.substr(sent.bytes - of_head);
-    const bool ok = co_await write_rest(link_.stream, out.substr(of_head), body_rest, plan_.options.send_timeout_ms);
-    if (!ok) co_return false;
-    x_.upstream.bytes_sent += total - sent.bytes;
-  }
   sent_ms_ = x_.now().monotonic_ms;
-  if (with_body_ && (whole ? first_piece_.size() < input.content_length : true)) {
+  body_follows_ = with_body_ && (!whole || first_piece_.size() < input.content_length);
+  if (sent.bytes == total) return body_follows_ ? Sent::part : Sent::whole;
+  const std::size_t of_head = std::min(sent.bytes, out.size());
+  unsent_head_ = out.substr(of_head);
+  unsent_body_ = body.substr(sent.bytes - of_head);
+  return Sent::part;
+}
+
+// What write_request() left over; a pump sends what is still to come.
+net::Task<bool> Forward::send_rest() {
+  if (!unsent_head_.empty() || !unsent_body_.empty()) {
+    const std::size_t rest_bytes = unsent_head_.size() + unsent_body_.size();
+    const std::string_view body = std::exchange(unsent_body_, {});
+    const bool ok =
+        co_await write_rest(link_.stream, std::exchange(unsent_head_, {}), body, plan_.options.send_timeout_ms);
+    if (!ok) co_return false;
+    x_.upstream.bytes_sent += rest_bytes;
+    sent_ms_ = x_.now().monotonic_ms;
+  }
+  if (body_follows_) {
+    const bool whole = x_.stored_body || x_.body.finished();
     if (!whole && x_.body.waits_for_continue()) co_await x_.body.send_continue(x_.location().client_body_timeout_ms);
     pump_.emplace(x_, link_.stream, plan_.options.send_timeout_ms, first_piece_.size());
     pump_->start();
@@ -456,37 +482,43 @@ void Forward::note_answer(Failure failure) {
   lease_.succeeded(now_ms);
 }
 
-// The answer's head is there: what becomes of it?
-net::Task<Forward::Ended> Forward::pass_answer() {
+// The answer's head is there: what becomes of it? Nothing said: it is passed on.
+std::optional<Forward::Ended> Forward::judge_answer() {
   const std::uint16_t status = parser_.head().status;
   const Failure failure = failure_of_status(status);
-  Ended ended = Ended::refused;
   if (failure != Failure::none && may_leave_server(failure)) {
     note_failure(failure, status, "upstream_error", cat("upstream answered ", status));
     tried_.add(lease_.peer());
-    ended = Ended::try_again;
-  } else {
-    note_answer(failure);
-    if (status == 101) co_return co_await open_tunnel();
-    if (!answer_is_intercepted()) co_return co_await relay_answer();
-    ended = refuse(status, "upstream_error", "proxy_intercept_errors");
+    return Ended::try_again;
   }
-  if (pump_) co_await end_pump();
-  link_.stream.close();
-  co_return ended;
+  note_answer(failure);
+  if (status != 101 && answer_is_intercepted()) return refuse(status, "upstream_error", "proxy_intercept_errors");
+  return std::nullopt;
+}
+
+// True: the answer was all there and the client has it. False: relay_answer() does the rest.
+bool Forward::relay_at_once() {
+  x_.upstream.response_length = filled_ - parser_.head_bytes();
+  relay_.emplace(x_, plan_, link_.stream, buffer_, parser_.head_bytes(), filled_, parser_.head());
+  if (!relay_->begin() || pump_) return false;
+  answer_is_over();
+  finish_link();
+  return true;
+}
+
+void Forward::answer_is_over() {
+  x_.upstream.head = nullptr;  // However it ended: it goes with parser_ and buffer_.
+  x_.upstream.response_ms = x_.now().monotonic_ms - sent_ms_;
+  reusable_ = relay_->upstream_reusable();
 }
 
 net::Task<Forward::Ended> Forward::relay_answer() {
-  x_.upstream.response_length = filled_ - parser_.head_bytes();
-  Relay relay(x_, plan_, link_.stream, buffer_, parser_.head_bytes(), filled_, parser_.head());
-  Relay::Ended ended = co_await relay.pass_on();
-  x_.upstream.head = nullptr;  // However it ended: it goes with parser_ and buffer_.
-  x_.upstream.response_ms = x_.now().monotonic_ms - sent_ms_;
-  reusable_ = relay.upstream_reusable();
-  if (pump_) co_await end_pump(!relay.flushed());
+  Relay::Ended ended = co_await relay_->pass_on();
+  answer_is_over();
+  if (pump_) co_await end_pump(!relay_->flushed());
   finish_link();
-  if (ended == Relay::Ended::complete && !relay.flushed()) ended = co_await relay.flush();
-  if (!relay.flushed()) co_await relay.stop();
+  if (ended == Relay::Ended::complete && !relay_->flushed()) ended = co_await relay_->flush();
+  if (!relay_->flushed()) co_await relay_->stop();
   co_return ended == Relay::Ended::complete ? Ended::answered
   : ended == Relay::Ended::client_gone      ? Ended::client_gone
                                             : Ended::refused;

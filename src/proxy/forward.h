@@ -18,6 +18,7 @@
 #include "proxy/body_pump.h"
 #include "proxy/heads.h"
 #include "proxy/plan.h"
+#include "proxy/relay.h"
 #include "upstream/pools.h"
 
 namespace keepgate::proxy {
@@ -38,10 +39,14 @@ class Forward {
   net::Task<Ended> store_body();
   net::Task<Ended> attempt();
   net::Task<Ended> connect_link();
-  net::Task<bool> send_request();
+  enum class Sent : std::uint8_t { failed = 0, part, whole };
+  Sent write_request();
+  net::Task<bool> send_rest();
   net::Task<Ended> read_response_head();
-  net::Task<Ended> pass_answer();
+  std::optional<Ended> judge_answer();
+  bool relay_at_once();
   net::Task<Ended> relay_answer();
+  void answer_is_over();
   net::Task<Ended> open_tunnel();
   net::Task<bool> pass_interim();
   net::Task<void> end_pump(bool answering = false);
@@ -79,11 +84,15 @@ class Forward {
   bool with_body_ = true;
   std::string_view first_piece_;  // Of the body: what goes out with the head.
   std::string_view upgrade_;      // The protocol that was asked of the upstream; "" for none.
+  std::string unsent_head_;       // What the connection did not take at once, and
+  std::string_view unsent_body_;  // of first_piece_.
+  bool body_follows_ = false;     // More than first_piece_ is to be sent.
   std::optional<BodyPump> pump_;
   pipeline::Buffer buffer_;  // The answer.
   std::size_t filled_ = 0;
   http::ResponseParser parser_;
-  bool reusable_ = false;  // The upstream's side of the answer is over and its connection may go on.
+  std::optional<Relay> relay_;  // Of the answer that counts.
+  bool reusable_ = false;       // The upstream's side of the answer is over and its connection may go on.
   pipeline::Refusal refusal_;
 };
 

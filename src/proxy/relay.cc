@@ -15,7 +15,7 @@ constexpr unsigned pieces_per_turn = 32;               // Of a body, before othe
 
 // The upstream may say how its answer is passed on, unless proxy_ignore_headers tells not to listen.
 std::string_view accel(const http::ResponseHead& response, const Plan& plan, std::string_view name) {
-  if (plan.ignores(name)) return {};
+  if (!response.find(http::Field::x_accel) || plan.ignores(name)) return {};
   const http::HeaderLine* line = response.find(name);
   return line ? line->value : std::string_view();
 }
@@ -172,28 +172,39 @@ net::Task<Relay::More> Relay::read_more() {
   }
 }
 
-net::Task<Relay::Ended> Relay::pass_on() {
+// A client that is gone needs no bytes; the upstream may still be read to its end.
+void Relay::pass_piece() {
+  std::string_view piece;
+  sound_ = next_piece(piece);
+  sent_ = discarding_ ? ClientOut::Sent::done : send(piece);
+}
+
+bool Relay::begin() {
   x_.upstream.head = &response_;
   x_.keep_alive = x_.keep_alive && pipeline::may_keep_alive(x_);
   if (framing_ == ClientFraming::until_close) x_.keep_alive = false;
+  pass_piece();
+  return sound_ && body_done_ && sent_ == ClientOut::Sent::done;
+}
+
+net::Task<Relay::Ended> Relay::pass_on() {
   unsigned pieces = 0;
   while (true) {
-    std::string_view piece;
-    const bool sound = next_piece(piece);
-    // A client that is gone needs no bytes; the upstream may still be read to its end.
     if (!discarding_) {
-      const ClientOut::Sent sent = send(piece);
-      bool taken = sent != ClientOut::Sent::gone;
-      if (sent == ClientOut::Sent::waits) taken = co_await out_.wait_for_room();
+      bool taken = sent_ != ClientOut::Sent::gone;
+      if (sent_ == ClientOut::Sent::waits) taken = co_await out_.wait_for_room();
       discarding_ = !taken;
       if (discarding_ && !plan_.options.ignore_client_abort) co_return lost_client();
     }
-    if (!sound) co_return cut_off("the upstream's answer is malformed");
+    if (!sound_) co_return cut_off("the upstream's answer is malformed");
     if (body_done_) co_return discarding_ ? lost_client() : Ended::complete;
     if (++pieces % pieces_per_turn == 0) co_await net::Yield(x_.client().loop());
     if (plan_.options.limit_rate != 0) co_await keep_pace();
     const More more = co_await read_more();
-    if (more == More::data) continue;
+    if (more == More::data) {
+      pass_piece();
+      continue;
+    }
     if (more == More::cut) co_return Ended::cut;
     if (more == More::client_gone) co_return lost_client();
     body_done_ = true;  // RFC 9112 §6.3: the upstream's orderly end is the end of the body.
@@ -216,7 +227,7 @@ Relay::Ended Relay::lost_client() {
 
 // The client got a part: it must not look like a whole. The connection is reset, or at least closed.
 Relay::Ended Relay::cut_off(std::string_view why) {
-  log(LogLevel::error, why, ", upstream: ", x_.upstream.address, ", client: ", x_.connection().peer_ip);
+  log(LogLevel::error, why, ", upstream: ", x_.upstream.address, ", client: ", x_.connection().peer_ip());
   x_.aborted = true;
   x_.keep_alive = false;
   x_.reset_connection = true;

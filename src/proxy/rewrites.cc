@@ -1,8 +1,7 @@
 #include "proxy/rewrites.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdint>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/diagnostics.h"
@@ -101,32 +100,34 @@ std::string join_cookie(const std::vector<Attribute>& parts) {
   return out;
 }
 
-// What the flags of a rule come to for one attribute. `keep`: it stays as the upstream set it.
-enum class Flag : std::uint8_t { keep = 0, set, drop };
-
+// The flags of a rule; some may contradict each other. One that sets is used up by the first attribute of its kind.
 struct Flags {
-  Flag secure = Flag::keep, http_only = Flag::keep, same_site = Flag::keep;
-  std::string_view same_site_value;
+  bool secure = false, no_secure = false, http_only = false, no_http_only = false, no_same_site = false;
+  bool strict = false, lax = false, none = false;  // SameSite
+
+  std::string_view take_same_site() {
+    if (std::exchange(strict, false)) return "Strict";
+    if (std::exchange(lax, false)) return "Lax";
+    return std::exchange(none, false) ? "None" : "";
+  }
 };
 
 void add_flag(std::string_view written, Flags& flags) {
-  const std::string text = to_lower(written);
-  constexpr std::array<std::string_view, 3> values = {"Strict", "Lax", "None"};
-  const auto set = [](Flag& flag, bool on) {
-    // As in nginx: what sets a flag goes before what drops it.
-    if (flag != Flag::set) flag = on ? Flag::set : Flag::drop;
+  struct Name {
+    std::string_view text;
+    bool Flags::*flag;
   };
-  if (text == "secure" || text == "nosecure") return set(flags.secure, text == "secure");
-  if (text == "httponly" || text == "nohttponly") return set(flags.http_only, text == "httponly");
-  if (text == "nosamesite") return set(flags.same_site, false);
-  for (const std::string_view value : values) {
-    if (text != cat("samesite=", to_lower(value))) continue;
-    set(flags.same_site, true);
-    const auto rank = [&](std::string_view one) { return std::ranges::find(values, one) - values.begin(); };
-    if (flags.same_site_value.empty() || rank(value) < rank(flags.same_site_value)) flags.same_site_value = value;
-    return;
+  constexpr Name names[] = {{"secure", &Flags::secure},          {"nosecure", &Flags::no_secure},
+                            {"httponly", &Flags::http_only},     {"nohttponly", &Flags::no_http_only},
+                            {"samesite=strict", &Flags::strict}, {"samesite=lax", &Flags::lax},
+                            {"samesite=none", &Flags::none},     {"nosamesite", &Flags::no_same_site}};
+  const auto* const found =
+      std::ranges::find_if(names, [&](const Name& name) { return equals_ignoring_case(name.text, written); });
+  if (found != std::end(names)) {
+    flags.*found->flag = true;
+  } else {
+    log(LogLevel::error, "unknown proxy_cookie_flags \"", printable(written), '"');
   }
-  log(LogLevel::error, "unknown proxy_cookie_flags \"", printable(written), '"');
 }
 
 std::optional<Flags> flags_for(Exchange& x, const std::vector<CookieFlagsRule>& rules, std::string_view name) {
@@ -142,17 +143,26 @@ std::optional<Flags> flags_for(Exchange& x, const std::vector<CookieFlagsRule>& 
   return std::nullopt;
 }
 
-void apply_flag(std::vector<Attribute>& parts, std::string_view key, Flag flag, std::optional<std::string> value) {
-  if (flag == Flag::keep) return;
-  bool found = false;
+void apply_flags(std::vector<Attribute>& parts, Flags flags) {
   for (Attribute& part : parts) {
-    if (&part == &parts.front() || !equals_ignoring_case(part.key, key)) continue;
-    // Only the first is the flag that was asked for.
-    if (flag == Flag::set && !found && value) part.value = value;
-    found = true;
-    part.gone = flag == Flag::drop;
+    if (&part == &parts.front()) continue;
+    if (equals_ignoring_case(part.key, "secure")) {
+      part.gone = !std::exchange(flags.secure, false) && flags.no_secure;
+    } else if (equals_ignoring_case(part.key, "httponly")) {
+      part.gone = !std::exchange(flags.http_only, false) && flags.no_http_only;
+    } else if (equals_ignoring_case(part.key, "samesite")) {
+      if (const std::string_view value = flags.take_same_site(); !value.empty()) {
+        part = {"SameSite", std::string(value), false};
+      } else {
+        part.gone = flags.no_same_site;
+      }
+    }
   }
-  if (flag == Flag::set && !found) parts.push_back({std::string(key), std::move(value), false});
+  if (flags.secure) parts.push_back({"Secure", std::nullopt, false});
+  if (flags.http_only) parts.push_back({"HttpOnly", std::nullopt, false});
+  if (const std::string_view value = flags.take_same_site(); !value.empty()) {
+    parts.push_back({"SameSite", std::string(value), false});
+  }
 }
 
 }  // namespace
@@ -185,9 +195,7 @@ std::optional<std::string> rewritten_cookie(Exchange& x, const Rewrites& rewrite
     if (made) parts[i].value = std::move(made);
   }
   if (const auto flags = flags_for(x, rewrites.cookie_flags, parts.front().key)) {
-    apply_flag(parts, "Secure", flags->secure, std::nullopt);
-    apply_flag(parts, "HttpOnly", flags->http_only, std::nullopt);
-    apply_flag(parts, "SameSite", flags->same_site, std::string(flags->same_site_value));
+    apply_flags(parts, *flags);
     changed = true;
   }
   if (!changed) return std::nullopt;

@@ -152,7 +152,7 @@ net::Task<std::optional<Refusal>> find_target(Exchange& exchange, const pipeline
     co_return std::nullopt;
   }
   if (found.error().kind == ErrorKind::cancelled) co_return refuse(499, "cancelled", "the client went away");
-  log(LogLevel::error, found.error().detail, ", client: ", exchange.connection().peer_ip);
+  log(LogLevel::error, found.error().detail, ", client: ", exchange.connection().peer_ip());
   co_return refuse(502, "bad_gateway", std::move(found.error().detail));
 }
 

@@ -3,7 +3,6 @@
 
 #include <pcre2.h>
 
-#include <algorithm>
 #include <cstdint>
 
 #include "base/bytes.h"
@@ -139,10 +138,12 @@ Regex::Match Regex::match(std::string_view subject, Captures& captures) const {
   if (!own.groups) own.groups.reset(pcre2_match_data_create(Captures::groups_max, nullptr));
   if (!own.usable() || !own.groups) return no_memory(pattern_);
   captures = {};
-  const Match match = judge(code_->match(subject, own.groups.get(), own.context.get()), pattern_, subject);
+  const int result = code_->match(subject, own.groups.get(), own.context.get());
+  const Match match = judge(result, pattern_, subject);
   if (match != Match::yes) return match;
   const PCRE2_SIZE* const ends = pcre2_get_ovector_pointer(own.groups.get());
-  const std::size_t count = std::min<std::size_t>(pcre2_get_ovector_count(own.groups.get()), Captures::groups_max);
+  // The number of groups that were set; what lies behind them is left from earlier matches. 0: there are more than fit.
+  const std::size_t count = result == 0 ? Captures::groups_max : static_cast<std::size_t>(result);
   for (std::size_t i = 0; i < count; ++i) {
     const PCRE2_SIZE begin = ends[2 * i], end = ends[2 * i + 1];
     // \K in a lookaround can put the begin behind the end; that is no text.

@@ -31,7 +31,9 @@ int on_certificate(int good, X509_STORE_CTX* store) noexcept {
   if (good != 0) return 1;
   Faults& faults = *static_cast<Faults*>(X509_STORE_CTX_get_app_data(store));
   faults.last = X509_STORE_CTX_get_error(store);
-  if (faults.first_grave == X509_V_OK && !only_lacks_an_authority(faults.last)) faults.first_grave = faults.last;
+  // A chain that is too long reaches no authority either.
+  const bool grave = !only_lacks_an_authority(faults.last) && faults.last != X509_V_ERR_CERT_CHAIN_TOO_LONG;
+  if (grave && faults.first_grave == X509_V_OK) faults.first_grave = faults.last;
   return 1;
 }
 

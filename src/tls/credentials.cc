@@ -44,7 +44,7 @@ struct Descriptor {
 std::string read_file(const std::string& path, FileBytes& out) {
   // O_NONBLOCK: a named pipe must not stop the program. Links are followed: certificates are rotated with them.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  struct stat status {};
+  struct stat status{};
   if (file.number < 0 || ::fstat(file.number, &status) != 0) return std::strerror(errno);
   if (!S_ISREG(status.st_mode)) return "not a regular file";
   if (status.st_size > static_cast<off_t>(file_bytes_max)) return "larger than 1 MiB";

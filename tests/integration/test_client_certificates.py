@@ -106,8 +106,8 @@ def test_clients_are_let_in_and_described_as_by_nginx(keepgate, authority, signe
     if "trusted" in mode:
         more = f"ssl_client_certificate {authority.file}; ssl_trusted_certificate {signer.file};"
     if "pages" in mode:
-        more += "error_page 495 496 = @why; location @why { return 403 \"$ssl_client_verify|$status\"; }"
-    http = server(pair, f"ssl_verify_client {mode.split()[0]}; {more}")
+        more += "error_page 495 496 = @why; location @why { return 403 \"$ssl_client_verify\"; }"
+    http = server(pair, f"ssl_protocols TLSv1.2 TLSv1.3; ssl_verify_client {mode.split()[0]}; {more}")
     gate = keepgate(http)
     peer = nginx.Nginx(http)
     wrong = {}

@@ -173,7 +173,7 @@ def test_down_at_the_start_is_503_until_the_first_keys_and_the_rest_runs(setup):
     assert not backend.requests
     idp.behave.clear()
     wait_until(lambda: get(gate, idp.token()) == 200, 15, "it does not recover")
-    assert gate.read("error.log").count("answer 503") >= 1
+    wait_until(lambda: "answer 503" in gate.read("error.log"), 5, "it is not said")
 
 
 def test_an_outage_is_outlived_on_the_last_keys_for_as_long_as_stated(setup):
@@ -186,7 +186,7 @@ def test_an_outage_is_outlived_on_the_last_keys_for_as_long_as_stated(setup):
     if time.monotonic() - began < 2.5:
         assert get(gate, token) == 200
     wait_until(lambda: get(gate, token) == 503, 15, "keys are used for ever")
-    assert "too old to be used" in gate.read("error.log")
+    wait_until(lambda: "too old to be used" in gate.read("error.log"), 5, "it is not said")
     idp.behave.clear()
     wait_until(lambda: get(gate, token) == 200, 20, "it does not recover")
 
@@ -216,7 +216,7 @@ def test_no_bad_answer_leads_anywhere(setup, name, target):
     assert get(gate, idp.token()) == 503
     assert not backend.requests
     assert idp.count("/other") == 0
-    assert "answer 503" in gate.read("error.log")
+    wait_until(lambda: "answer 503" in gate.read("error.log"), 5, lambda: "it is not said: " + gate.read("error.log"))
 
 
 def test_metadata_leads_to_no_address_that_is_out_of_reach(setup):
@@ -235,7 +235,7 @@ def test_metadata_of_another_issuer_is_not_believed(setup):
     )
     assert get(gate, idp.token()) == 503
     assert idp.count() == 0
-    assert "is of the issuer" in gate.read("error.log")
+    wait_until(lambda: "is of the issuer" in gate.read("error.log"), 5, "it is not said")
 
 
 def test_private_addresses_and_unknown_authorities_have_to_be_allowed(setup, tmp_path):

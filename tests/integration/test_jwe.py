@@ -193,13 +193,13 @@ def test_the_command_line_and_jose_read_each_other(jose, tmp_path):
 
 def test_check_says_where_anybody_may_encrypt(jose, tmp_path):
     """With the private half of a key pair nothing says who made the token: an error under strict."""
-    place = """events {} http { strict %s; server { listen 127.0.0.1:1; location / {
+    place = """strict %s; events {} http { server { listen 127.0.0.1:1; location / {
         auth_jwt a; auth_jwt_key_file keys.json; auth_jwt_type %s; proxy_pass http://127.0.0.1:1; } } }"""
 
     def complaints(key, form, strict="off"):
         (tmp_path / "keys.json").write_text(json.dumps({"keys": [jose.key(key)["private"], jose.key("ES256")["public"]]}))
         (tmp_path / "keepgate.conf").write_text(place % (strict, form))
-        command = [binary(), "check", str(tmp_path / "keepgate.conf")]
+        command = [binary(), "check", "-c", str(tmp_path / "keepgate.conf")]
         return subprocess.run(command, capture_output=True, text=True, timeout=20).stderr
 
     assert "warning[KG114]" in complaints("RSA-OAEP-256", "encrypted").replace(" ", "")

@@ -2,6 +2,7 @@
 import pytest
 
 from harness import nginx
+from harness.gate import run_cli
 from harness.origin import answer_bytes
 from harness.ports import wait_until
 from harness.wire import Client
@@ -25,7 +26,6 @@ RULES = {
     "nothing": "",
     "default": "proxy_redirect default;",
     "off": "proxy_redirect off;",
-    "off_wins": "proxy_redirect http://host.example:8080/ /h/; proxy_redirect off; proxy_redirect http://other.example/ /o/;",
     "texts": "proxy_redirect http://host.example:8080/two/ /h/; proxy_redirect http://other.example/ http://$host/other/; proxy_redirect default;",
     "relative": "proxy_redirect /two/ /there/; proxy_redirect http://@origin@ https://front.example;",
     "variables": "proxy_redirect http://$proxy_host/ $scheme://front.example:99/;",
@@ -36,11 +36,11 @@ RULES = {
     "cookie_domain_dots": "proxy_cookie_domain .one.example .front.example;",
     "cookie_path": "proxy_cookie_path /two/ /front/; proxy_cookie_path ~*^/TWO/(.)(.*)$ /$2$1;",
     "cookie_path_regex": "proxy_cookie_path ~^/two/(.*)$ /$1;",
-    "cookie_off": "proxy_cookie_path /two/ /front/; proxy_cookie_path off; proxy_cookie_domain off;",
+    "cookie_off": "proxy_cookie_path off; proxy_cookie_domain off; proxy_cookie_flags off;",
     "flags": "proxy_cookie_flags session nosecure nohttponly nosamesite; proxy_cookie_flags ~^a$ secure httponly samesite=strict; proxy_cookie_flags ~. samesite=none;",
-    "flags_both": "proxy_cookie_flags ~ secure nosecure samesite=lax samesite=strict nosamesite;",
+    "flags_both": "proxy_cookie_flags ~ secure nosecure; proxy_cookie_flags a httponly;",
+    "flags_sites": "proxy_cookie_flags a samesite=lax samesite=strict nosamesite; proxy_cookie_flags session samesite=NONE samesite=Lax;",
     "flags_variable": "proxy_cookie_flags $arg_name $arg_flag;",
-    "flags_none": "proxy_cookie_flags a;",
     "all": "proxy_cookie_domain one.example front.example; proxy_cookie_path / /deep/; proxy_cookie_flags ~ secure; proxy_redirect http:// https://;",
 }
 SERVER = """
@@ -117,3 +117,20 @@ def test_an_expression_that_costs_too_much_changes_nothing(keepgate, backend):
     value = "a" * 5000 + "!"
     answer = gate.get("/", fields=[("X-Send", f"Location:{value}")])
     assert (answer.status, answer.get("Location")) == (302, value)
+
+
+@pytest.mark.skipif(not nginx.installed(), reason="nginx is not installed")
+@pytest.mark.parametrize("directives", [
+    "proxy_redirect a b; proxy_redirect off;", "proxy_redirect off; proxy_redirect a b;", "proxy_redirect off; proxy_redirect off;",
+    "proxy_redirect default; proxy_redirect default;", "proxy_redirect x;", "proxy_redirect ~(a b;", "proxy_redirect $nothing b;",
+    "proxy_cookie_path a b; proxy_cookie_path off;", "proxy_cookie_path off; proxy_cookie_path a b;", "proxy_cookie_path x;",
+    "proxy_cookie_flags a;", "proxy_cookie_flags a $arg_b;", "proxy_cookie_flags a SECURE;", "proxy_cookie_flags a secure secure secure secure;",
+    "proxy_cookie_flags off; proxy_cookie_flags a secure;", "proxy_cookie_domain ~(b $1;", "proxy_cookie_domain a b c;",
+    "proxy_bind 1.2.3;", "proxy_bind localhost;", "proxy_bind off; proxy_bind 127.0.0.1;", "proxy_bind 127.0.0.1 x;", "proxy_bind off transparent;",
+    "proxy_bind unix:/x;", "proxy_bind [::1]:80;", "proxy_bind ::1;", "proxy_bind 127.0.0.1:80 transparent;", "proxy_socket_keepalive x;",
+])
+def test_what_nginx_refuses_does_not_load_either(keepgate, directives):
+    http = "server { listen 127.0.0.1:@gate@; location / { proxy_pass http://127.0.0.1:1; %s } }" % directives
+    gate = keepgate(http, start=False)
+    ours = run_cli("-t", "-c", gate.path("keepgate.conf"), cwd=gate.folder)
+    assert (ours.returncode == 0) == nginx.accepts(http), ours.stderr

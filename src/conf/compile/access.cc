@@ -271,10 +271,10 @@ void Compiler::check_access(const Location& out, const Level& level) {
            "say `authorize off` if the answer is for everybody");
   }
   if (strict_ && !asks_for_credential(out) && !explicitly_off && !internal_return) {
-    error(code::open_location, cat(level.described(), " is open"), level.at,
-          "say `authorize off`, or ask for a credential: auth_jwt, auth_api_key, auth_client_certificate, "
-          "auth_identity "
-          "or transaction_token require");
+    error(
+        code::open_location, cat(level.described(), " is open"), level.at,
+        "say `authorize off`, or ask for a credential: auth_jwt, auth_api_key, auth_client_certificate, auth_identity "
+        "or transaction_token require");
   }
   if (out.return_action) return;
   if (out.authorize == Authorize::required && !options.policies) {

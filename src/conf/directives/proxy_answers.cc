@@ -10,21 +10,22 @@ namespace {
 
 using O = LevelOptions;
 
-// `off` empties the list, and what follows at its level is not looked at, as in nginx.
+// `off` stands alone at its level, as in nginx. nullptr: there is nothing to add.
 template <auto Member>
-RewritesModel* rewrites_of(const Scope& scope, const Directive& directive) {
+RewritesModel* rewrites_of(Reader& reader, const Scope& scope, const Directive& directive) {
   auto& place = scope.level->*Member;
-  if (!place) place.emplace();
-  if (place->off) return nullptr;
-  if (directive.arguments.size() == 1 && directive.arguments[0].text == "off") {
-    *place = {.off = true, .rules = {}};
+  const bool off = directive.arguments.size() == 1 && directive.arguments[0].text == "off";
+  if (place && (off || place->off)) {
+    reader.duplicate(directive);
     return nullptr;
   }
-  return &*place;
+  if (!place) place.emplace();
+  place->off = off;
+  return off ? nullptr : &*place;
 }
 
 void add_redirect(Reader& reader, const Scope& scope, const Directive& directive) {
-  RewritesModel* const model = rewrites_of<&O::proxy_redirect>(scope, directive);
+  RewritesModel* const model = rewrites_of<&O::proxy_redirect>(reader, scope, directive);
   if (!model) return;
   const std::vector<Word>& words = directive.arguments;
   if (words.size() == 2) return model->rules.push_back({words[0], {words[1]}});
@@ -34,7 +35,7 @@ void add_redirect(Reader& reader, const Scope& scope, const Directive& directive
 
 template <auto Member>
 void add_rewrite(Reader& reader, const Scope& scope, const Directive& directive) {
-  RewritesModel* const model = rewrites_of<Member>(scope, directive);
+  RewritesModel* const model = rewrites_of<Member>(reader, scope, directive);
   if (!model) return;
   const std::vector<Word>& words = directive.arguments;
   if (words.size() != 2) return reader.invalid_value(directive, words[0], "off, or two values");
@@ -44,9 +45,10 @@ void add_rewrite(Reader& reader, const Scope& scope, const Directive& directive)
 void add_cookie_flags(Reader& reader, const Scope& scope, const Directive& directive) {
   constexpr std::string_view known[] = {"secure",          "nosecure",     "httponly",      "nohttponly",
                                         "samesite=strict", "samesite=lax", "samesite=none", "nosamesite"};
-  RewritesModel* const model = rewrites_of<&O::proxy_cookie_flags>(scope, directive);
+  RewritesModel* const model = rewrites_of<&O::proxy_cookie_flags>(reader, scope, directive);
   if (!model) return;
   const std::vector<Word>& words = directive.arguments;
+  if (words.size() == 1) return reader.invalid_parameter(directive, words[0], "off, or a cookie and its flags");
   for (std::size_t i = 1; i < words.size(); ++i) {
     const bool listed =
         std::ranges::any_of(known, [&](std::string_view flag) { return equals_ignoring_case(flag, words[i].text); });
@@ -84,7 +86,7 @@ constexpr DirectiveRow rows[] = {
      "Replaces the beginning of the path of cookies that an upstream sets; ~ or ~* begins a regular expression."},
     {"proxy_cookie_flags",
      in_levels,
-     {1, many},
+     {1, 4},
      Support::built,
      add_cookie_flags,
      "off",

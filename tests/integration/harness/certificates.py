@@ -103,8 +103,11 @@ class Signer:
         """This authority's own certificate, shown by a client."""
         return ClientCertificate(self.certificate, self.file, self.write(f"{self.certificate.serial_number % 10**9}.key", _pem(self.key)))
 
-    def issue(self, name="client", uris=(), dns=(), usage=ExtendedKeyUsageOID.CLIENT_AUTH, days=(-1, 30), extensions=(), label=None, names=(), chain=()):
-        """A ClientCertificate; `names`: more of subjectAltName, `chain`: authorities whose certificates are sent too."""
+    def issue(self, name="client", uris=(), dns=(), usage=ExtendedKeyUsageOID.CLIENT_AUTH, days=(-1, 30.5), extensions=(), label=None, names=(), chain=()):
+        """A ClientCertificate; `names`: more of subjectAltName, `chain`: authorities whose certificates are sent too.
+
+        Half a day more: what counts whole days must not change between two looks.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         alternatives = [*(x509.UniformResourceIdentifier(uri) for uri in uris), *(x509.DNSName(one) for one in dns), *names]
         all_extensions = [(x509.BasicConstraints(False, None), True), *extensions]

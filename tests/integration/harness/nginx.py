@@ -22,6 +22,16 @@ def installed():
     return os.access(PROGRAM, os.X_OK)
 
 
+def accepts(http):
+    """Whether `nginx -t` likes it."""
+    with tempfile.TemporaryDirectory(prefix="kg-nginx-") as folder:
+        configuration = os.path.join(folder, "nginx.conf")
+        with open(configuration, "w", encoding="utf-8") as file:
+            file.write(PREAMBLE.format(folder=folder, http=http.replace("@gate@", "1")))
+        command = [PROGRAM, "-t", "-q", "-c", configuration, "-p", folder, "-e", os.path.join(folder, "error.log")]
+        return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
 class Nginx:
     """A running nginx. @gate@ in `http`, the inside of http { }, is its port."""
 
