@@ -77,7 +77,7 @@ std::optional<std::string> run_cbc(bool encrypts, std::string_view key, std::str
     OPENSSL_cleanse(out.data(), out.size());
     return std::nullopt;
   }
-  out.resize(static_cast<std::size_t>(most + rest));
+  out.resize(static_cast<std::size_t>(most) + static_cast<std::size_t>(rest));
   return out;
 }
 
