@@ -79,7 +79,7 @@ std::vector<std::pair<std::string, std::uint32_t>> names_of(const pcre2_code* co
   PCRE2_SPTR table = nullptr;
   pcre2_pattern_info(code, PCRE2_INFO_NAMECOUNT, &count);
   pcre2_pattern_info(code, PCRE2_INFO_NAMEENTRYSIZE, &row_bytes);
-  pcre2_pattern_info(code, PCRE2_INFO_NAMETABLE, &table);
+  pcre2_pattern_info(code, PCRE2_INFO_NAMETABLE, static_cast<void*>(&table));
   std::vector<std::pair<std::string, std::uint32_t>> names;
   for (std::uint32_t i = 0; i < count; ++i, table += row_bytes) {  // A row: the number in two bytes, the name, a zero.
     names.emplace_back(reinterpret_cast<const char*>(table + 2), static_cast<std::uint32_t>(table[0] << 8 | table[1]));
