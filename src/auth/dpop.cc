@@ -14,7 +14,7 @@ using crypto::Json;
 
 constexpr crypto::JsonLimits payload_limits{.bytes_max = proof_bytes_max, .depth_max = 8, .values_max = 256};
 
-std::unexpected<Error> bad_proof(std::string detail) {
+std::unexpected<Error> bad_proof(std::string_view detail) {
   return fail(ErrorKind::refused, Blame::client, "invalid_dpop_proof", cat("DPoP proof: ", detail));
 }
 

@@ -73,7 +73,11 @@ class TurnShare {
     turn_ = turn;
     used_ = 0;
   }
-  bool take() { return used_ < checks_per_turn_ && ++used_ > 0; }
+  bool take() {
+    if (used_ >= checks_per_turn_) return false;
+    ++used_;
+    return true;
+  }
 
  private:
   unsigned checks_per_turn_;
