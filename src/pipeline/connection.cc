@@ -14,7 +14,7 @@ Connection::Connection(Worker& its_worker, net::Stream its_stream, net::Address 
                        std::shared_ptr<const Snapshot> its_snapshot, const ListenerConfig& its_listener)
     : worker(its_worker),
       stream(std::move(its_stream)),
-      peer(its_peer),
+      peer(std::move(its_peer)),
       snapshot(std::move(its_snapshot)),
       listener(&its_listener),
       number(worker.next_number()),

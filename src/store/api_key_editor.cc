@@ -84,7 +84,7 @@ std::string secret_path_of(std::string_view key_file) { return cat(key_file, ".s
 
 ApiKeyEditor::~ApiKeyEditor() { wipe(secret_); }
 
-Result<ApiKeyEditor> ApiKeyEditor::open(std::string path, std::string secret_path, Access access) {
+Result<ApiKeyEditor> ApiKeyEditor::open(std::string path, const std::string& secret_path, Access access) {
   bool made = false;
   if (access == Access::create) {
     const Result<bool> result = make_missing(path, secret_path);

@@ -22,7 +22,7 @@ class ApiKeyEditor {
   static constexpr std::int64_t lock_wait_ms = 10'000;
 
   enum class Access : std::uint8_t { read = 0, change, create /* the file and its secret, where they are missing */ };
-  static Result<ApiKeyEditor> open(std::string path, std::string secret_path, Access access);
+  static Result<ApiKeyEditor> open(std::string path, const std::string& secret_path, Access access);
   ApiKeyEditor(ApiKeyEditor&&) noexcept = default;
   ApiKeyEditor& operator=(ApiKeyEditor&&) = delete;
   ~ApiKeyEditor();
