@@ -217,8 +217,9 @@ void Keeper::fail(const WatchPointer& watch, const std::string& why, Now now) {
   ++watch->failures;
   watch->step = Step::idle;
   // Between half of it and all of it.
-  watch->due_ms = now.monotonic_ms + pause_ms / 2 +
-                  static_cast<std::int64_t>(static_cast<double>(pause_ms - pause_ms / 2) * chance_());
+  const std::int64_t at_least_ms = pause_ms / 2, at_random_ms = pause_ms - at_least_ms;
+  watch->due_ms =
+      now.monotonic_ms + at_least_ms + static_cast<std::int64_t>(static_cast<double>(at_random_ms) * chance_());
   watch->metadata_until_ms = now.monotonic_ms;  // The keys may have moved.
   watch->state = {true, false, true, watch->state.ask_after_ms};
   watch->issuer->set_state(watch->state);

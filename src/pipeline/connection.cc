@@ -1,5 +1,7 @@
 #include "pipeline/connection.h"
 
+#include <utility>
+
 #include "net/socket.h"
 
 namespace keepgate::pipeline {
