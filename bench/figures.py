@@ -39,10 +39,10 @@ def measure_memory(bench, count):
         loaders = []
         try:
             base, base_all = proxy.memory_kib(), proxy.memory_kib("VmRSS:")
-            loaders.append(held_loader(bench, proxy, MEMORY_FIRST, True))
+            loaders.append(held_loader(bench, proxy, MEMORY_FIRST, None))
             time.sleep(0.3)
             before = proxy.memory_kib()
-            loaders.append(held_loader(bench, proxy, count, False))
+            loaders.append(held_loader(bench, proxy, count, 0))
             time.sleep(0.3)
             grown = proxy.memory_kib() - before
         finally:
@@ -126,20 +126,25 @@ def pin_workers(proxy, cores):
 
 
 def loaded_results(bench, cores):
-    """What the load generators say, with one worker and one of them on each core."""
-    proxy = peers.make_scaled_proxy(bench.folder, bench.options, bench.backend, len(cores))
+    """What the load generators say, with one worker, one of them and its backend on each core."""
+    backends = [peers.free_port() for _ in cores]
+    proxy = peers.make_scaled_proxy(bench.folder, bench.options, backends)
     proxy.start(cores[0])
+    loaders = []
     try:
         os.sched_setaffinity(proxy.pids()[0], set(cores))
         pin_workers(proxy, cores)
-        loaders = []
-        for position, core in enumerate(cores):
-            command = bench.loader_command(proxy, "--connections", 32, "--warmup-ms", 300, "--window-ms",
-                                           bench.options.window_ms, backend=position == 0)
-            loaders.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
+        for core, backend in zip(cores, backends):
+            command = bench.loader_command(proxy, "--connections", 32, "--warmup-ms", 400, "--window-ms",
+                                           bench.options.window_ms, "--linger", backend=backend)
+            loaders.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                             preexec_fn=lambda core=core: os.sched_setaffinity(0, {core})))
-        results = [json.loads(loader.communicate(timeout=60)[0]) for loader in loaders]
+        results = [json.loads(loader.stdout.readline()) for loader in loaders]
     finally:
+        for loader in loaders:
+            loader.stdin.close()
+        for loader in loaders:
+            loader.wait(timeout=30)
         proxy.stop()
     if any(result["errors"] for result in results):
         raise SystemExit(f"bench: scaling: {results}")
@@ -174,9 +179,8 @@ def measure_scaling(bench):
     ratio = tables.spread([one[2][0] / one[1][0] for one in rounds])
     return ("Keepgate bare, small answers. Each worker has a core, and beside it on the same core a load generator of "
             "its own with 32 connections: with two cores there is no third for it. So a core's throughput is that of "
-            "worker and generator together, and the ratio says what the second worker takes from the first by sharing "
-            "memory, kernel and program with it. Connections are spread by the kernel over both workers, whichever "
-            "core their generator is on, and the backend is in the first generator: half of the bytes cross cores."
-            "\n\n"
+            "worker and generator together, and the ratio says what the second worker takes from the first by "
+            "sharing memory, kernel and program with it. Connections are spread by the kernel over both workers, "
+            "whichever core their generator is on, and the backend is in the first generator: half of the bytes cross cores.\n\n"
             + tables.table(["workers", "requests/s", "CPU µs/request"], rows)
             + f"\n\nTwo workers to one: **{ratio}×** ({len(rounds)} rounds).")

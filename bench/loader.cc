@@ -35,6 +35,7 @@ struct Options {
   std::uint64_t warmup_ms = 300, window_ms = 1000;
   std::vector<pid_t> measured;
   bool hold = false;
+  bool linger = false;
   std::uint64_t requests = 0;  // On each connection; 0: as many as fit into the window.
 };
 
@@ -46,6 +47,7 @@ constexpr const char* usage =
     "  --method GET      --path /                   --headers FILE   lines to add to each request\n"
     "  --warmup-ms N     --window-ms N              --pid N          process to measure; may be repeated\n"
     "  --requests N      on each connection, then end; no window\n"
+    "  --linger          after the window go on as before, until standard input ends\n"
     "  --hold            one request on each connection, then keep them open until standard input ends\n";
 
 bool to_number(std::string_view text, std::uint64_t& number) {
@@ -78,6 +80,8 @@ bool read_options(int count, char** arguments, Options& options) {
     if (name == "--hold") {
       options.hold = true;
       options.clients.requests_max = 1;
+    } else if (name == "--linger") {
+      options.linger = true;
     } else if (i + 1 >= count || !set_option(options, name, arguments[++i])) {
       return false;
     }
@@ -115,7 +119,7 @@ struct Bench {
   Clients clients;
 };
 
-int measure(Bench& bench, const Options& options) {
+void measure(Bench& bench, const Options& options) {
   constexpr std::uint64_t ms = 1'000'000;
   bench.clients.open(options.clients.connections);
   bench.run_until(monotonic_ns() + options.warmup_ms * ms);
@@ -146,7 +150,7 @@ int measure(Bench& bench, const Options& options) {
       static_cast<unsigned long long>(bench.clients.error_count()),
       static_cast<unsigned long long>(bench.backend.error_count()), bench.clients.last_bad_status(),
       microseconds(latencies.percentile(0.5)), microseconds(latencies.percentile(0.99)), microseconds(latencies.max()));
-  return 0;
+  std::fflush(stdout);
 }
 
 // Opens the connections in portions, so that no listen queue overflows, and waits for all their requests.
@@ -200,7 +204,11 @@ int run(int count, char** arguments) {
     hold_until_input_ends(bench);
     return 0;
   }
-  if (options.requests == 0) return measure(bench, options);
+  if (options.requests == 0) {
+    measure(bench, options);
+    if (options.linger) hold_until_input_ends(bench);
+    return 0;
+  }
   run_all(bench, options, options.requests);
   return bench.clients.error_count() == 0 ? 0 : 1;
 }

@@ -64,7 +64,7 @@ http {{
     access_log off;
     keepalive_requests 1000000000; keepalive_timeout 600s;
     {http}
-    upstream bench {{ server 127.0.0.1:{backend}; keepalive 128; keepalive_requests 1000000000; }}
+    upstream bench {{ {servers} keepalive 128; keepalive_requests 1000000000; }}
     server {{
         listen 127.0.0.1:{port} backlog=4096;
         {server}
@@ -282,6 +282,10 @@ def make_proxies(folder, backend, options, wanted):
     return proxies, missing
 
 
+def server_lines(backends):
+    return " ".join(f"server 127.0.0.1:{port} max_fails=0;" for port in backends)
+
+
 def make_proxy(folder, backend, options, name, program):
     file, values = name.replace(" ", "-") + ".conf", {"backend": backend, "port": free_port()}
     if name == "copy":
@@ -293,16 +297,18 @@ def make_proxy(folder, backend, options, name, program):
         command = [program, "-db", "-f", write_config(folder, file, HAPROXY, rules=rules, **values)]
     else:
         http, server, location = (part.format(folder=folder) for part in KEEPGATE_VARIANTS[name])
-        config = write_config(folder, file, KEEPGATE, workers=1, http=http, server=server, location=location, **values)
+        config = write_config(folder, file, KEEPGATE, workers=1, http=http, server=server, location=location,
+                              servers=server_lines([backend]), **values)
         command = [program, "-p", str(folder), "-c", config]
     return Proxy(name, command, folder, values["port"], version_of([program, "-v"]))
 
 
-def make_scaled_proxy(folder, options, backend, workers):
-    """Keepgate bare with so many workers."""
+def make_scaled_proxy(folder, options, backends):
+    """Keepgate bare with a worker for each backend."""
+    workers = len(backends)
     port, program = free_port(), str(options.keepgate)
     config = write_config(folder, f"keepgate-{workers}.conf", KEEPGATE, workers=workers, http="", server="",
-                          location="", backend=backend, port=port)
+                          location="", servers=server_lines(backends), port=port)
     return Proxy(f"keepgate {workers}", [program, "-p", str(folder), "-c", config], folder, port, "")
 
 

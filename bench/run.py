@@ -97,11 +97,13 @@ class Bench:
         self.proxies, self.missing = peers.make_proxies(folder, self.backend, options, wanted)
         self.thrown_away = []
 
-    def loader_command(self, proxy, *extra, pids=None, backend=True):
-        """`pids`: the processes to measure; those of the proxy, unless told otherwise. `backend`: it is one, too."""
+    def loader_command(self, proxy, *extra, pids=None, backend=None):
+        """`pids`: the processes to measure; those of the proxy, unless told otherwise. `backend`: the port where it
+        answers as one, too; 0: it does not."""
         command = [str(self.options.loader), "--port", str(proxy.port), "--path", PATH, "--headers", str(self.headers)]
+        backend = self.backend if backend is None else backend
         if backend:
-            command += ["--backend-port", str(self.backend)]
+            command += ["--backend-port", str(backend)]
         for pid in proxy.pids() if pids is None else pids:
             command += ["--pid", str(pid)]
         return command + [str(argument) for argument in extra]
