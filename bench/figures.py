@@ -181,6 +181,7 @@ def measure_scaling(bench):
             "its own with 32 connections: with two cores there is no third for it. So a core's throughput is that of "
             "worker and generator together, and the ratio says what the second worker takes from the first by "
             "sharing memory, kernel and program with it. Connections are spread by the kernel over both workers, "
-            "whichever core their generator is on, and the backend is in the first generator: half of the bytes cross cores.\n\n"
+            "whichever core their generator is on, and the backend is in the first generator: half of the bytes "
+            "cross cores.\n\n"
             + tables.table(["workers", "requests/s", "CPU µs/request"], rows)
             + f"\n\nTwo workers to one: **{ratio}×** ({len(rounds)} rounds).")
