@@ -90,6 +90,7 @@ def test_a_stop_and_its_end_lose_no_request(keepgate, origin):
     with gate.connect() as kept:
         assert kept.request("GET", "/kept").status == 200
         gate.kill(signal.SIGSTOP)
+        wait_until(gate.stands_still)  # Its threads stop one after another.
         answers = []
 
         def ask():
@@ -100,8 +101,9 @@ def test_a_stop_and_its_end_lose_no_request(keepgate, origin):
             thread.start()
         kept.send(request_bytes("GET", "/during"))
         threads[0].join(2)
-        assert not answers, "it stands still"
+        answered = list(answers)
         gate.kill(signal.SIGCONT)
+        assert not answered, "it stands still"
         for thread in threads:
             thread.join(10)
         assert answers == [200] * 8

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from pathlib import Path
 
 from .ports import can_connect, free_port, wait_until
 from .wire import Client
@@ -139,6 +140,13 @@ class Gate:
 
     def kill(self, number):
         self.process.send_signal(number)
+
+    def stands_still(self):
+        """Has SIGSTOP reached every thread?"""
+        states = []
+        for thread in Path(f"/proc/{self.process.pid}/task").iterdir():
+            states.append((thread / "stat").read_text().rpartition(")")[2].split()[0])
+        return all(state == "T" for state in states)
 
     def reload(self, text=None, seconds=10):
         """HUP, and waits until the error log speaks of it."""
