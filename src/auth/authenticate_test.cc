@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "base/bytes.h"
+#include "crypto/base64url.h"
+#include "crypto/certificate.h"
 #include "crypto/test_keys.h"
 #include "http/h1_parser.h"
 
@@ -37,7 +39,7 @@ struct Case {
     EXPECT_EQ(parser->parse(text), http::ParseStatus::complete);
     return authenticate({.options = options,
                          .head = parser->head(),
-                         .channel = {address, false},
+                         .channel = {address, false, certificate},
                          .variables = variables,
                          .arena = arena,
                          .now = {0, now_s * 1000},
@@ -49,6 +51,7 @@ struct Case {
 
   AuthOptions options;
   std::string_view address{"\x0a\0\0\1", 4};
+  const crypto::PresentedCertificate* certificate = nullptr;
   OneValue variables;
   Arena arena;
   Answers answers;
@@ -152,6 +155,30 @@ TEST(Authenticate, unusable_keys_are_no_fault_of_the_client) {
   one.options.jwt.keys = nullptr;
   EXPECT_EQ(one.run(bearer(good_token())).status, 503);
   EXPECT_EQ(one.run().status, 503);
+}
+
+TEST(Authenticate, a_token_of_a_certificate_is_good_with_that_certificate_only) {
+  Case one;
+  one.ask_for_jwt();
+  crypto::PresentedCertificate own, other;
+  own.leaf.der = "abc";
+  other.leaf.der = "abd";
+  const auto digest = own.leaf.sha256();
+  const std::string thumbprint =
+      crypto::base64url_encode({reinterpret_cast<const char*>(digest.data()), digest.size()});
+  const std::string token =
+      bearer(crypto::test::signed_token(*crypto::test::signing_key(Algorithm::es256),
+                                        cat(R"({"client_id":"web","cnf":{"x5t#S256":")", thumbprint, R"("}})"), ""));
+  EXPECT_EQ(one.run(token).status, 401);
+  one.certificate = &other;
+  EXPECT_EQ(one.run(token).access, Access::refused);
+  EXPECT_EQ(one.run(token).challenge, "Bearer realm=\"shop\", error=\"invalid_token\"");
+  one.certificate = &own;
+  EXPECT_EQ(one.run(token).access, Access::accepted);
+  one.options.satisfy = Satisfy::any;
+  EXPECT_EQ(one.run(token).access, Access::accepted);
+  one.certificate = nullptr;
+  EXPECT_EQ(one.run(token).access, Access::refused);
 }
 
 TEST(Authenticate, above_its_share_a_new_token_waits_for_the_next_turn) {

@@ -23,15 +23,6 @@ std::uint64_t cache_id(const JwtOptions& options, std::uint64_t generation) {
   return options.verifier_id | generation << generation_bits;
 }
 
-AuthResult good(std::shared_ptr<const VerifiedToken> token) {
-  AuthResult out;
-  out.verdict = AuthVerdict::good;
-  out.principal = &token->principal;
-  out.owner = token;
-  out.token = std::move(token);
-  return out;
-}
-
 std::shared_ptr<const VerifiedToken> find_cached(std::string_view token, const JwtOptions& options, Now now,
                                                  TokenCache& cache) {
   for (const AcceptedIssuer& accepted : options.issuers) {
@@ -132,7 +123,7 @@ AuthResult authenticate_issued(std::string_view token, const JwtOptions& options
                                TurnShare* share, const Answers* answers) {
   if (!options.enabled || token.empty()) return AuthResult::is_not_mine();
   if (cache != nullptr) {
-    if (auto known = find_cached(token, options, now, *cache)) return good(std::move(known));
+    if (auto known = find_cached(token, options, now, *cache)) return good_token(std::move(known));
   }
   const Result<crypto::Jws> jws = crypto::parse_jws(token);
   if (!jws) return AuthResult::is_bad(jws.error().detail);
@@ -155,7 +146,7 @@ AuthResult authenticate_issued(std::string_view token, const JwtOptions& options
   if (const auto checked = check_issued(**verified, *accepted); !checked)
     return AuthResult::is_bad(checked.error().detail);
   if (cache != nullptr) cache->insert(token, cache_id(options, keys->generation), *verified);
-  return good(std::move(*verified));
+  return good_token(std::move(*verified));
 }
 
 }  // namespace keepgate::auth

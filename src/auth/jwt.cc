@@ -197,9 +197,7 @@ Result<std::shared_ptr<const VerifiedToken>> verify_jwt(std::string_view token, 
   return verified;
 }
 
-namespace {
-
-AuthResult good(std::shared_ptr<const VerifiedToken> token) {
+AuthResult good_token(std::shared_ptr<const VerifiedToken> token) {
   AuthResult out;
   out.verdict = AuthVerdict::good;
   out.principal = &token->principal;
@@ -208,19 +206,17 @@ AuthResult good(std::shared_ptr<const VerifiedToken> token) {
   return out;
 }
 
-}  // namespace
-
 AuthResult authenticate_jwt(std::string_view token, const JwtOptions& options, Now now, TokenCache* cache,
                             TurnShare* share) {
   if (!options.enabled || token.empty()) return AuthResult::is_not_mine();
   if (cache != nullptr) {
-    if (auto known = cache->find(token, options.verifier_id, now)) return good(std::move(known));
+    if (auto known = cache->find(token, options.verifier_id, now)) return good_token(std::move(known));
   }
   if (share != nullptr && !share->take()) return AuthResult::needs({NeedKind::turn, {}, nullptr});
   Result<std::shared_ptr<const VerifiedToken>> verified = verify_jwt(token, options, now);
   if (!verified) return AuthResult::is_bad(std::move(verified.error().detail));
   if (cache != nullptr) cache->insert(token, options.verifier_id, *verified);
-  return good(std::move(*verified));
+  return good_token(std::move(*verified));
 }
 
 }  // namespace keepgate::auth

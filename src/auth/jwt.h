@@ -107,6 +107,9 @@ class TokenCache {
   std::unique_ptr<Impl> impl_;
 };
 
+// A result for a token that has held, whatever verified it.
+AuthResult good_token(std::shared_ptr<const VerifiedToken> token);
+
 // `token` is what the location's token source yields (see bearer_token), "" if there is none. A token that the cache
 // does not know takes from `share`: above it the result is a need of NeedKind::turn.
 AuthResult authenticate_jwt(std::string_view token, const JwtOptions& options, Now now, TokenCache* cache,

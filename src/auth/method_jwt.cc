@@ -1,5 +1,4 @@
 // auth_jwt: a bearer token (RFC 6750) or a token from a variable, verified as a JWT.
-#include "auth/binding.h"
 #include "auth/challenge.h"
 #include "auth/issued.h"
 #include "auth/methods.h"
@@ -26,14 +25,10 @@ AuthResult authenticate_by_jwt(const AuthInput& input) {
   }
   const Result<TokenCredential> presented = presented_token(input);
   if (!presented) return AuthResult::is_bad(presented.error().detail);
-  AuthResult result =
-      jwt.issuers.empty()
-          ? authenticate_jwt(presented->token, jwt, input.now, input.token_cache, input.share)
-          : authenticate_issued(presented->token, jwt, input.now, input.token_cache, input.share, input.answers);
-  if (result.verdict != AuthVerdict::good) return result;
-  // Not part of what a cache remembers: it is about the connection that the token came over.
-  std::string fault = fault_of_certificate_binding(result.token->payload, input.channel.certificate);
-  return fault.empty() ? result : AuthResult::is_bad(std::move(fault));
+  if (jwt.issuers.empty()) {
+    return authenticate_jwt(presented->token, jwt, input.now, input.token_cache, input.share);
+  }
+  return authenticate_issued(presented->token, jwt, input.now, input.token_cache, input.share, input.answers);
 }
 
 std::string describe_jwt(const AuthOptions& options) {

@@ -1,5 +1,6 @@
 #include "auth/possession.h"
 
+#include "auth/binding.h"
 #include "auth/challenge.h"
 #include "auth/dpop.h"
 #include "base/bytes.h"
@@ -48,6 +49,12 @@ std::string challenge_for_dpop(const AuthInput& input, std::string_view error) {
 }
 
 void check_possession(const AuthInput& input, AuthResult& result) {
+  // Not part of what a cache remembers: it is about the connection that the token came over.
+  std::string fault = fault_of_certificate_binding(result.token->payload, input.channel.certificate);
+  if (!fault.empty()) {
+    result = AuthResult::is_bad(std::move(fault));
+    return;
+  }
   const Result<TokenCredential> presented = presented_token(input);
   if (!presented) return refuse(result, input, "invalid_token", presented.error().detail);
   const std::string bound_key = result.token->bound_key;
