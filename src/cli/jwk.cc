@@ -19,37 +19,13 @@ using crypto::KeyType;
 
 constexpr crypto::JsonLimits set_limits{.bytes_max = file_bytes_max, .depth_max = 8, .values_max = 65536};
 
-std::optional<KeyType> type_for(Algorithm algorithm, std::string_view bits) {
-  switch (algorithm) {
-    case Algorithm::none:
-      return std::nullopt;
-    case Algorithm::es256:
-      return KeyType::p256;
-    case Algorithm::es384:
-      return KeyType::p384;
-    case Algorithm::es512:
-      return KeyType::p521;
-    case Algorithm::eddsa:
-      return KeyType::ed25519;
-    case Algorithm::hs256:
-    case Algorithm::hs384:
-    case Algorithm::hs512:
-      return KeyType::oct256;
-    case Algorithm::rs256:
-    case Algorithm::rs384:
-    case Algorithm::rs512:
-    case Algorithm::ps256:
-    case Algorithm::ps384:
-    case Algorithm::ps512:
-      return bits == "3072" ? KeyType::rsa3072 : KeyType::rsa2048;
-  }
-  return std::nullopt;
-}
-
 // A fresh private JWK for an algorithm of signatures or of encryption; "" if there is none of that name.
 std::string new_jwk(std::string_view algorithm_name, std::string_view bits, std::string_view id) {
   const Algorithm algorithm = crypto::algorithm_named(algorithm_name);
-  if (const std::optional<KeyType> type = type_for(algorithm, bits)) return crypto::generate_jwk(*type, algorithm, id);
+  if (const std::optional<KeyType> type = crypto::key_type_for(algorithm)) {
+    const bool is_larger = *type == KeyType::rsa2048 && bits == "3072";
+    return crypto::generate_jwk(is_larger ? KeyType::rsa3072 : *type, algorithm, id);
+  }
   const auto content = crypto::content_encryption_named(algorithm_name);
   const auto management = content == crypto::ContentEncryption::none ? crypto::key_management_named(algorithm_name)
                                                                      : crypto::KeyManagement::dir;

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -93,6 +94,8 @@ struct KeySet {
 };
 
 enum class KeyType : std::uint8_t { rsa2048 = 0, rsa3072, p256, p384, p521, ed25519, oct256 };
+// The smallest type of key that signs by this algorithm; nothing for none.
+std::optional<KeyType> key_type_for(Algorithm algorithm);
 // A fresh private JWK as JSON text with alg and kid (`key_id`, or if that is empty the RFC 7638 thumbprint); the caller
 // writes it with mode 0600. Algorithm::none means the type's own. "" if type and algorithm do not fit.
 std::string generate_jwk(KeyType type, Algorithm algorithm, std::string_view key_id = {});

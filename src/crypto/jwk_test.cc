@@ -196,6 +196,16 @@ TEST(Jwk, generates_keys_that_sign_for_their_public_halves) {
   }
 }
 
+TEST(Jwk, every_algorithm_has_a_type_of_key_that_it_can_be_made_with) {
+  for (const Algorithm algorithm : {Algorithm::rs256, Algorithm::rs512, Algorithm::ps256, Algorithm::es256,
+                                    Algorithm::es384, Algorithm::es512, Algorithm::eddsa, Algorithm::hs384}) {
+    const auto type = key_type_for(algorithm);
+    ASSERT_TRUE(type) << name_of(algorithm);
+    EXPECT_NE(generate_jwk(*type, algorithm), "") << name_of(algorithm);
+  }
+  EXPECT_FALSE(key_type_for(Algorithm::none));
+}
+
 TEST(Jwk, generates_nothing_when_type_and_algorithm_disagree) {
   EXPECT_EQ(generate_jwk(KeyType::p256, Algorithm::rs256), "");
   EXPECT_EQ(generate_jwk(KeyType::p256, Algorithm::es384), "");

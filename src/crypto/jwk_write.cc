@@ -4,6 +4,8 @@
 #include <openssl/ec.h>
 #include <openssl/rsa.h>
 
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "crypto/algorithms.h"
 #include "crypto/base64url.h"
@@ -137,6 +139,12 @@ Result<Kind> kind_of(const Json& jwk) {
 }
 
 }  // namespace
+
+std::optional<KeyType> key_type_for(Algorithm algorithm) {
+  if (algorithm == Algorithm::none) return std::nullopt;
+  const auto found = std::ranges::find_if(type_rows, [&](const TypeRow& row) { return fits(row, algorithm); });
+  return found == std::end(type_rows) ? std::nullopt : std::optional(found->type);
+}
 
 std::string generate_jwk(KeyType type, Algorithm algorithm, std::string_view key_id) {
   const TypeRow& row = type_rows[static_cast<std::size_t>(type)];

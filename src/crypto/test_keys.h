@@ -22,33 +22,14 @@ inline const std::string& private_jwk(KeyType type, Algorithm algorithm, const s
   return jwk;
 }
 
-inline KeyType type_for(Algorithm algorithm) {
-  switch (algorithm) {
-    case Algorithm::es256:
-      return KeyType::p256;
-    case Algorithm::es384:
-      return KeyType::p384;
-    case Algorithm::es512:
-      return KeyType::p521;
-    case Algorithm::eddsa:
-      return KeyType::ed25519;
-    case Algorithm::hs256:
-    case Algorithm::hs384:
-    case Algorithm::hs512:
-      return KeyType::oct256;
-    default:
-      return KeyType::rsa2048;
-  }
-}
-
 inline std::shared_ptr<const Key> signing_key(Algorithm algorithm, const std::string& id = "k1") {
-  Result<std::shared_ptr<const Key>> key = parse_jwk(private_jwk(type_for(algorithm), algorithm, id));
+  Result<std::shared_ptr<const Key>> key = parse_jwk(private_jwk(*key_type_for(algorithm), algorithm, id));
   KG_ASSERT(key.has_value());
   return *key;
 }
 
 inline std::string public_half(Algorithm algorithm, const std::string& id = "k1") {
-  const std::string& jwk = private_jwk(type_for(algorithm), algorithm, id);
+  const std::string& jwk = private_jwk(*key_type_for(algorithm), algorithm, id);
   Result<std::string> half = public_jwk(jwk);
   return half ? *half : jwk;  // A shared secret has no other half.
 }
