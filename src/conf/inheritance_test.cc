@@ -112,6 +112,27 @@ TEST_F(Policies, authorize_off_keeps_a_credential_of_its_own_level) {
   EXPECT_TRUE(loaded.at("/in").auth.jwt.enabled);
 }
 
+TEST_F(Policies, rules_on_addresses_are_one_list_and_authorize_off_leaves_them) {
+  const Loaded loaded = check(folder,
+                              "http { deny 10.0.0.1; server { listen 127.0.0.1:80; satisfy any;"
+                              " location /in { proxy_pass http://127.0.0.1:1; }"
+                              " location /off { authorize off; proxy_pass http://127.0.0.1:1; }"
+                              " location /own { satisfy all; allow 10.0.0.0/8; deny all; proxy_pass http://127.0.0.1:1;"
+                              " } } }");
+  ASSERT_NE(loaded.snapshot, nullptr) << loaded.complaints();
+  const std::string_view first("\x0a\0\0\1", 4), far("\x0b\0\0\1", 4);
+  for (const char* path : {"/in", "/off"}) {
+    const auth::AuthOptions& options = loaded.at(path).auth;
+    EXPECT_EQ(options.satisfy, auth::Satisfy::any) << path;
+    EXPECT_EQ(options.addresses.judge(first), auth::AddressVerdict::denied) << path;
+    EXPECT_EQ(options.addresses.judge(far), auth::AddressVerdict::none) << path;
+  }
+  const auth::AuthOptions& own = loaded.at("/own").auth;
+  EXPECT_EQ(own.satisfy, auth::Satisfy::all);
+  EXPECT_EQ(own.addresses.judge(first), auth::AddressVerdict::allowed) << "nothing of the outer level is left";
+  EXPECT_EQ(own.addresses.judge(far), auth::AddressVerdict::denied);
+}
+
 TEST_F(Policies, key_files_follow_the_rule_of_lists) {
   const Loaded loaded = check(folder,
                               "http { auth_jwt_key_file keys/k.jwks.json; server { listen 127.0.0.1:80; auth_jwt r;"

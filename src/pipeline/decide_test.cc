@@ -139,6 +139,35 @@ TEST(Decide, asks_for_a_token_and_takes_a_good_one) {
   EXPECT_EQ(one.facts.principal->client, "client1");
 }
 
+TEST(Decide, a_denied_address_is_refused_whatever_it_brings) {
+  Case one;
+  one.location.auth.addresses.add(false, auth::AddressRules::Who::everybody);
+  EXPECT_EQ(one.run("GET /").refusal.status, 403);
+  one.require_jwt();
+  EXPECT_EQ(one.run("GET /", bearer(client1_token())).refusal.status, 403);
+  Case guard;
+  guard.require_transaction();
+  const std::string field = cat("Txn-Token: ", guard.minted("GET", "/7"), "\r\n");
+  guard.location.auth.addresses.add(false, auth::AddressRules::Who::everybody);
+  EXPECT_EQ(guard.run("GET /7", field).refusal.status, 403);
+  guard.location.auth.addresses = {};
+  EXPECT_TRUE(guard.run("GET /7", field).permit) << "the refusal has not used it up";
+}
+
+TEST(Decide, a_requirement_of_tokens_is_for_those_who_came_in_by_one) {
+  Case one;
+  one.require_jwt();
+  auth::Requirement require;
+  require.values.push_back(route::Template::literal("0"));
+  require.status = 403;
+  one.location.auth.jwt.require.push_back(require);
+  EXPECT_EQ(one.run("GET /", bearer(client1_token())).refusal.status, 403);
+  one.location.auth.satisfy = auth::Satisfy::any;
+  EXPECT_EQ(one.run("GET /", bearer(client1_token())).refusal.status, 403);
+  one.location.auth.addresses.add(true, auth::AddressRules::Who::everybody);
+  EXPECT_TRUE(one.run("GET /").permit);
+}
+
 TEST(Decide, refuses_tokens_that_are_not_exactly_right) {
   Case one;
   one.require_jwt();

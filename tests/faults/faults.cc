@@ -229,7 +229,10 @@ KG_FAULT(int, fstat, (int file, struct stat* out) noexcept, (file, out))
 KG_FAULT(int, rename, (const char* from, const char* to) noexcept, (from, to))
 KG_FAULT(int, pipe2, (int* ends, int flags) noexcept, (ends, flags))
 KG_FAULT(int, ftruncate, (int file, off_t bytes) noexcept, (file, bytes))
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"  // There is a structure of this name.
 KG_FAULT(int, flock, (int file, int operation) noexcept, (file, operation))
+#pragma GCC diagnostic pop
 KG_FAULT(ssize_t, getrandom, (void* out, std::size_t bytes, unsigned flags), (out, bytes, flags))
 KG_FAULT(int, mkdir, (const char* path, mode_t mode) noexcept, (path, mode))
 
