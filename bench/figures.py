@@ -12,6 +12,7 @@ import time
 import peers
 import tables
 
+SETTLE_S = 0.3  # Every connection has had its answer by then; what it leaves behind is what is measured.
 MEMORY_FIRST = 500  # Connections that pay for pools and buffers, before the slope is taken over the next ones.
 LOCATIONS = 1000
 DECISION_RULES = 10_000
@@ -40,10 +41,10 @@ def measure_memory(bench, count):
         try:
             base, base_all = proxy.memory_kib(), proxy.memory_kib("VmRSS:")
             loaders.append(held_loader(bench, proxy, MEMORY_FIRST, None))
-            time.sleep(0.3)
+            time.sleep(SETTLE_S)
             before = proxy.memory_kib()
             loaders.append(held_loader(bench, proxy, count, 0))
-            time.sleep(0.3)
+            time.sleep(SETTLE_S)
             grown = proxy.memory_kib() - before
         finally:
             for loader in reversed(loaders):
@@ -66,7 +67,7 @@ def first_answer_s(proxy, core, path):
         with socket.socket() as client:
             client.settimeout(10)
             if client.connect_ex(("127.0.0.1", proxy.port)) != 0:
-                time.sleep(0.0005)
+                time.sleep(0.0005)  # Between two tries to connect: the resolution of this figure.
                 continue
             client.sendall(request)
             answer = b""

@@ -203,7 +203,7 @@ class Proxy:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return self.wait_for_workers()
-            time.sleep(0.002)
+            time.sleep(0.002)  # Between two tries to connect.
         raise SystemExit(f"bench: {self.name} does not listen")
 
     def wait_for_workers(self):
@@ -211,7 +211,7 @@ class Proxy:
         before = []
         while before != (now := self.pids()):
             before = now
-            time.sleep(0.03)
+            time.sleep(0.03)  # Longer than a master takes from one worker to the next.
 
     def pids(self):
         """The process and its descendants."""

@@ -120,12 +120,12 @@ class Soak:
                           authorization("client1", lifetime), authorization("client2", lifetime))
         self.clients = clients
         await clients.encrypted()
-        await asyncio.sleep(SETTLE_S)
+        await asyncio.sleep(SETTLE_S)  # What start and a first connection left behind is gone then.
         self.before = sample(pid)
         tasks = clients.start()
         begun = time.monotonic()
         for second in range(1, self.seconds + 1):
-            await asyncio.sleep(max(0.0, begun + second - time.monotonic()))
+            await asyncio.sleep(max(0.0, begun + second - time.monotonic()))  # One sample a second.
             if self.gate.exited():
                 raise SystemExit(f"the program ended: {self.gate.words()}")
             self.samples.append(sample(pid))
@@ -139,7 +139,7 @@ class Soak:
         self.took = time.monotonic() - begun
         clients.stopping.set()
         await asyncio.wait_for(asyncio.gather(*tasks), 60)
-        await asyncio.sleep(SETTLE_S)
+        await asyncio.sleep(SETTLE_S)  # Longer than worker_shutdown_timeout: old workers are gone.
         self.after = sample(pid)
         self.lost_reloads = self.reloads - self.gate.read("error.log").count("reconfigured")
 

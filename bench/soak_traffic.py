@@ -111,7 +111,7 @@ class Connection:
                     return None
                 left -= len(parts[-1])
                 if slowly:
-                    await asyncio.sleep(slowly)
+                    await asyncio.sleep(slowly)  # The slowness that is asked for.
             return int(head.split(" ", 2)[1]), b"".join(parts)
         except (OSError, asyncio.IncompleteReadError):
             return None
@@ -196,7 +196,7 @@ class Clients:
         path, body = random.choice([("/open/big", b""), ("/open/echo", UPLOAD), ("/ws/", b"")])
         data = f"PUT {path} HTTP/1.1\r\nHost: soak\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
         one.writer.write(data[: random.randrange(1, len(data) + 1)])
-        await asyncio.sleep(random.random() * 0.1)
+        await asyncio.sleep(random.random() * 0.1)  # So that the gateway has come to any place in its work.
         one.reset()
 
     async def drips(self):
