@@ -17,7 +17,7 @@ namespace {
 constexpr std::string_view line_begin = "PROXY ";
 constexpr std::string_view signature{"\r\n\r\n\0\r\nQUIT\n", 12};
 constexpr std::size_t fixed_bytes = 16;  // Signature, version and command, family, length.
-constexpr std::size_t four_bytes = 12, six_bytes = 36, unix_bytes = 216, unix_path_bytes = 108;
+constexpr std::size_t four_bytes = 12, six_bytes = 36, unix_bytes = 216;
 constexpr std::size_t tlv_head_bytes = 3;
 
 enum Command : unsigned { local = 0, proxy = 1 };
