@@ -1,7 +1,9 @@
 #include "crypto/random.h"
 
 #include <openssl/rand.h>
+#include <sys/random.h>
 
+#include <cerrno>
 #include <string_view>
 
 #include "base/error.h"
@@ -9,7 +11,22 @@
 
 namespace keepgate::crypto {
 
+namespace {
+
+bool ask_kernel(std::span<unsigned char> out) {
+  while (!out.empty()) {
+    const ssize_t got = ::getrandom(out.data(), out.size(), 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    out = out.subspan(static_cast<std::size_t>(got));
+  }
+  return true;
+}
+
+}  // namespace
+
 void random_bytes(std::span<unsigned char> out) {
+  if (ask_kernel(out)) return;
   KG_ASSERT(RAND_bytes(out.data(), static_cast<int>(out.size())) == 1);
 }
 

@@ -1,4 +1,6 @@
-// Random bytes and unique ids, from the kernel's generator by way of OpenSSL. Thread rule: callable from any thread.
+// Random bytes and unique ids, from the kernel's generator; where it is out of reach (a sandbox), from OpenSSL's.
+// The kernel's knows of forks and of virtual machines that go on twice, and asks for nothing to be set up.
+// Thread rule: callable from any thread.
 #pragma once
 
 #include <cstdint>
