@@ -113,6 +113,12 @@ bool Forward::may_leave_server(Failure failure) {
   return false;
 }
 
+// An answer is given up for another server's only where there is one to ask.
+bool Forward::has_other_server() {
+  tried_.add(lease_.peer());
+  return pool_->balance().has_other(pick_input());
+}
+
 void Forward::note_failure(Failure failure, std::uint16_t status, std::string_view code, std::string_view reason) {
   if (counts_as_failed(failure, plan_.options.next_upstream)) lease_.failed(x_.now().monotonic_ms);
   refuse(status, code, reason);
@@ -307,7 +313,9 @@ Forward::Sent Forward::write_request() {
                                           : x_.body.content_length();
   }
   input.upgrade = plan_.sets_upgrade ? wanted_upgrade(x_.head()) : std::string_view();
-  upgrade_ = write_request_head(x_, permit_, plan_, input, out) ? input.upgrade : std::string_view();
+  const SentHead head = write_request_head(x_, permit_, plan_, input, out);
+  upgrade_ = head.upgrade ? input.upgrade : std::string_view();
+  sent_close_ = head.close;
   request_sent_ = true;
   const bool chunked = input.framing == http::BodyFraming::chunked;
   std::string_view body = first_piece_;
@@ -474,10 +482,10 @@ bool Forward::answer_is_intercepted() const {
                              [&](const pipeline::ErrorPage& page) { return page.status == status; });
 }
 
-// How the server did, when its answer is the one that counts.
-void Forward::note_answer(Failure failure) {
+// How the server did, when its answer is the one that counts. A status that proxy_next_upstream lists is a failed
+// attempt only where another server was asked after it, as in nginx.
+void Forward::note_answer() {
   const std::int64_t now_ms = x_.now().monotonic_ms;
-  if (counts_as_failed(failure, plan_.options.next_upstream)) return lease_.failed(now_ms);
   if (parser_.head().status >= 500) return lease_.failed_status(now_ms);
   lease_.succeeded(now_ms);
 }
@@ -486,12 +494,11 @@ void Forward::note_answer(Failure failure) {
 std::optional<Forward::Ended> Forward::judge_answer() {
   const std::uint16_t status = parser_.head().status;
   const Failure failure = failure_of_status(status);
-  if (failure != Failure::none && may_leave_server(failure)) {
+  if (plan_.options.next_upstream.lists(failure) && has_other_server() && may_leave_server(failure)) {
     note_failure(failure, status, "upstream_error", cat("upstream answered ", status));
-    tried_.add(lease_.peer());
     return Ended::try_again;
   }
-  note_answer(failure);
+  note_answer();
   if (status != 101 && answer_is_intercepted()) return refuse(status, "upstream_error", "proxy_intercept_errors");
   return std::nullopt;
 }
@@ -553,7 +560,7 @@ net::Task<Forward::Ended> Forward::open_tunnel() {
 void Forward::finish_link() {
   const bool is_shared = plan_.options.proxy_header == ProxyHeaderVersion::off;  // Else it is for one client.
   const bool body_sent = !with_body_ || x_.stored_body || x_.body.finished();
-  if (is_shared && reusable_ && body_sent && !link_.stream.hung_up()) {
+  if (is_shared && reusable_ && !sent_close_ && body_sent && !link_.stream.hung_up()) {
     pool_->give_back(std::move(link_), lease_.seat());
   } else {
     link_.stream.close();

@@ -61,8 +61,9 @@ class Forward {
   // The attempt failed: another server, or refusal_.
   Ended next_or(Failure failure, std::uint16_t status, std::string_view code, std::string_view reason);
   bool may_leave_server(Failure failure);
+  bool has_other_server();
   void note_failure(Failure failure, std::uint16_t status, std::string_view code, std::string_view reason);
-  void note_answer(Failure failure);
+  void note_answer();
   bool body_replayable() const { return !with_body_ || x_.stored_body || (x_.body.finished() && x_.body.rewindable()); }
   bool watches_client() const { return !plan_.options.ignore_client_abort && !x_.client().hung_up(); }
   std::string_view peer_name() const;  // For messages.
@@ -92,6 +93,7 @@ class Forward {
   std::size_t filled_ = 0;
   http::ResponseParser parser_;
   std::optional<Relay> relay_;  // Of the answer that counts.
+  bool sent_close_ = false;     // The request said that its connection ends with it.
   bool reusable_ = false;       // The upstream's side of the answer is over and its connection may go on.
   pipeline::Refusal refusal_;
 };

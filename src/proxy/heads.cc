@@ -67,10 +67,12 @@ void append_target(Exchange& x, const pipeline::Permit& permit, const Plan& plan
     if (const std::optional<std::string_view> query = x.shown_query()) append(out, '?', *query);
     return;
   }
-  out.append(http::encode_path(permit.service_path(), x.arena));
   const auto& replacement = x.location().path_replacement;
-  if (replacement && replacement->query && x.path.text.starts_with(replacement->matched)) {
-    append(out, '?', *replacement->query);
+  const bool is_replaced = replacement && x.path.text.starts_with(replacement->matched);
+  const bool is_written = is_replaced && !replacement->written.empty();
+  out.append(is_written ? std::string_view(replacement->written) : http::encode_path(permit.service_path(), x.arena));
+  if (is_replaced && replacement->query) append(out, '?', *replacement->query);
+  if (is_written || (is_replaced && replacement->query)) {
     out.append(http::encode_path(x.path.text.substr(replacement->matched.size()), x.arena));
   }
   if (x.uri_changed ? !x.query.empty() : x.shown_query().has_value()) append(out, '?', x.query);
@@ -92,21 +94,24 @@ void append_framing(const RequestHeadInput& input, std::string& out) {
 
 // The fields of proxy_set_header. An Upgrade goes up only with a request that asks for this very protocol and may have
 // it: a tunnel that nobody asked for would carry requests that nobody decided.
-bool append_set_fields(Exchange& x, const Plan& plan, const RequestHeadInput& input, std::string& out) {
-  bool upgrades = false;
+SentHead append_set_fields(Exchange& x, const Plan& plan, const RequestHeadInput& input, std::string& out) {
+  SentHead sent;
   if (plan.sets_upgrade && !input.upgrade.empty()) {
     const std::string_view value = x.evaluate(*plan.sets_upgrade);
-    upgrades = equals_ignoring_case(value, input.upgrade);
-    if (upgrades) append_field(out, "Upgrade", value);
+    sent.upgrade = equals_ignoring_case(value, input.upgrade);
+    if (sent.upgrade) append_field(out, "Upgrade", value);
   }
   for (const auto& [name, value] : plan.options.set_headers) {
     const http::Field field = plan.sets_connection ? http::field_of(name) : http::Field::other;
     if (field == http::Field::upgrade) continue;
     const std::string_view text = x.evaluate(value);
-    if (field == http::Field::connection && !upgrades && equals_ignoring_case(text, "upgrade")) continue;
+    if (field == http::Field::connection) {
+      if (!sent.upgrade && equals_ignoring_case(text, "upgrade")) continue;
+      sent.close = sent.close || equals_ignoring_case(text, "close");
+    }
     append_field(out, name, text);
   }
-  return upgrades;
+  return sent;
 }
 
 // RFC 9440 §2.2. Only what was verified: services believe these fields.
@@ -142,15 +147,15 @@ void append_client_fields(Exchange& x, const Plan& plan, std::string& out) {
 
 }  // namespace
 
-bool write_request_head(Exchange& x, const pipeline::Permit& permit, const Plan& plan, const RequestHeadInput& input,
-                        std::string& out) {
+SentHead write_request_head(Exchange& x, const pipeline::Permit& permit, const Plan& plan,
+                            const RequestHeadInput& input, std::string& out) {
   out.clear();
   out.append(x.method_is_get ? std::string_view("GET") : x.head().method_text);
   out.push_back(' ');
   append_target(x, permit, plan, out);
   out += " HTTP/1.1\r\n";
   if (!plan.sets_host) append(out, "Host: ", plan.options.host, "\r\n");
-  const bool upgrades = append_set_fields(x, plan, input, out);
+  const SentHead sent = append_set_fields(x, plan, input, out);
   append_framing(input, out);
   if (!input.transaction_token.empty()) {
     append(out, identity::transaction_token_field, ": ", input.transaction_token, "\r\n");
@@ -158,7 +163,7 @@ bool write_request_head(Exchange& x, const pipeline::Permit& permit, const Plan&
   append_client_cert(x, plan, out);
   if (plan.options.pass_request_headers) append_client_fields(x, plan, out);
   out += "\r\n";
-  return upgrades;
+  return sent;
 }
 
 ClientFraming client_framing(const Exchange& x, const http::ResponseHead& response) {
@@ -208,9 +213,10 @@ void append_passed_fields(Exchange* x, const http::ResponseHead& response, const
   RunCopier copier(out);
   for (const http::HeaderLine& line : response.headers) {
     if (drops_length && line.field == http::Field::content_length) continue;
-    if (plan.response_dropped.has(line) || line.field == http::Field::x_accel) continue;
-    // Connection cannot list the framing away.
+    // Neither proxy_hide_header nor Connection can take the framing away.
     const bool framing_field = line.field == http::Field::content_length;
+    if (!framing_field && plan.response_dropped.has(line)) continue;
+    if (line.field == http::Field::x_accel) continue;
     if (response.names_hop_fields && !framing_field && response.connection_lists(line.name)) continue;
     if (line.field == http::Field::location) continue;
     if (x && plan.rewrites) {
@@ -267,7 +273,8 @@ void write_response_head(Exchange& x, const http::ResponseHead& response, const 
       framing == ClientFraming::none && x.head().method != http::Method::head && http::has_body(status);
   const bool drops_length = status == 204 || gains_body;
   append_passed_fields(&x, response, plan, drops_length, out);
-  if (const http::HeaderLine* location = response.find(http::Field::location)) append_location(x, *location, plan, out);
+  const http::HeaderLine* const location = response.find(http::Field::location);
+  if (location && !plan.response_dropped.has(*location)) append_location(x, *location, plan, out);
   if (gains_body) out += "Content-Length: 0\r\n";
   if (framing == ClientFraming::chunked) out += "Transfer-Encoding: chunked\r\n";
   out.append(pipeline::connection_line(x));

@@ -19,9 +19,12 @@ struct RequestHeadInput {
   std::uint64_t content_length = 0;
   std::string_view upgrade;  // The protocol that may be asked for: see upgrade.h.
 };
-// Tells whether an Upgrade field was sent.
-bool write_request_head(pipeline::Exchange& exchange, const pipeline::Permit& permit, const Plan& plan,
-                        const RequestHeadInput& input, std::string& out);
+struct SentHead {
+  bool upgrade = false;  // An Upgrade field was sent.
+  bool close = false;    // RFC 9112 §9.6: no further request may go over this connection.
+};
+SentHead write_request_head(pipeline::Exchange& exchange, const pipeline::Permit& permit, const Plan& plan,
+                            const RequestHeadInput& input, std::string& out);
 
 // How the body goes to the client.
 enum class ClientFraming : std::uint8_t { none = 0, content_length, chunked, until_close };

@@ -96,6 +96,11 @@ std::size_t Balance::peer_count() {
   return seats_.size();
 }
 
+bool Balance::has_other(const PickInput& input) {
+  refresh();
+  return std::ranges::any_of(seats_, [&](const auto& seat) { return usable(*seat->peer, input); });
+}
+
 // A peer whose fail_timeout is over is given one try, by one worker, before it counts as sound again.
 bool Balance::claim_try(Peer& peer, std::int64_t now_ms) {
   std::int64_t until_ms = peer.ejected_until_ms.load(std::memory_order_relaxed);

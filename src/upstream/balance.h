@@ -93,6 +93,8 @@ class Balance {
 
   // The next peer not in `tried`. An empty lease when all were tried, are out or busy, or others wait already.
   Lease pick(const PickInput& input);
+  // Is there one to pick now?
+  bool has_other(const PickInput& input);
   // `queue`: waits until there is one. An empty lease when the line is full, the time is over or the client is gone.
   bool has_queue() const { return group_->queue > 0; }
   net::Task<Lease> wait_in_line(const PickInput& input, net::Stream& client);
