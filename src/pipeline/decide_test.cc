@@ -217,7 +217,7 @@ TEST(Decide, the_policy_decides_on_what_the_service_receives) {
   Case one;
   one.require_jwt();
   one.location.authorize = Authorize::required;
-  one.location.path_replacement = PathReplacement{"/1.0/orders/", "/"};
+  one.location.path_replacement = PathReplacement{"/1.0/orders/", "/", std::nullopt};
   one.location.policy = policy_of("policies:\n  - { id: read, identity: client1, permissions: GET, on: /7 }\n");
   EXPECT_TRUE(one.run("GET /1.0/orders/7", bearer(client1_token())).permit);
   EXPECT_EQ(one.facts.decision.rule, "read");

@@ -59,9 +59,11 @@ struct AccessLog {
 // What proxy_pass does to the path: the part of the canonical path that `location` matched is replaced by `uri`.
 struct PathReplacement {
   std::string matched;
-  std::string uri;  // Its path.
+  std::string uri;  // Its path, percent-decoded.
   // proxy_pass http://up/path?query: as in nginx what follows the matched part then goes behind the query.
   std::optional<std::string> query;
+  // Its path as it goes out, where that is not `uri` encoded again ("%2F"); else empty.
+  std::string written = {};
 };
 
 // lingering_close: whether to read on, for a while, what a client still sends when its connection is to be closed.
@@ -120,6 +122,7 @@ struct LocationConfig {
   std::shared_ptr<const Content> content;  // nullptr: 404.
   std::optional<PathReplacement> path_replacement;
   std::string default_type = "text/plain";
+  bool absolute_redirect = true;
   std::uint64_t client_body_bytes_max = 1 << 20;  // 0: no limit.
   std::int64_t client_body_timeout_ms = 60'000;
   std::size_t client_body_buffer_bytes = 16 * 1024;  // What of a stored body stays in memory.

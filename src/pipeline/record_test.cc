@@ -111,7 +111,7 @@ TEST(DecisionRecord, tells_who_asked_for_what_and_which_rule_decided) {
   Bench bench;
   bench.require_jwt();
   bench.set_policy("policies:\n  - { id: read, identity: client1, permissions: GET, on: /7 }\n");
-  bench.location().path_replacement = PathReplacement{"/1.0/orders/", "/"};
+  bench.location().path_replacement = PathReplacement{"/1.0/orders/", "/", std::nullopt};
   const std::string token = bench.token(R"("client_id":"client1","sub":"user:alice")");
   const crypto::Json json =
       bench.record_of(get("/1.0/orders/7?secret=1", cat("Authorization: Bearer ", token, "\r\n")), 204);

@@ -301,7 +301,7 @@ TEST(RequestHead, a_uri_in_proxy_pass_replaces_the_matched_part) {
   for (const auto& [sent, forwarded] : cases) {
     Bench bench;
     bench.options.has_uri = true;
-    bench.location().path_replacement = pipeline::PathReplacement{"/api/", "/v1/"};
+    bench.location().path_replacement = pipeline::PathReplacement{"/api/", "/v1/", std::nullopt};
     EXPECT_EQ(first_line(bench.request(get("", sent))), cat("GET ", forwarded, " HTTP/1.1")) << sent;
   }
 }

@@ -52,6 +52,26 @@ std::shared_ptr<const tls::ClientContext> Compiler::client_tls(const LevelOption
   return client_contexts_.emplace(std::move(key), std::move(context)).first->second;
 }
 
+namespace {
+
+// What "%xx" stands for; what is no escape, or a NUL, stays as it is.
+std::string percent_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const int high = text[i] == '%' && i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
+    const int low = high >= 0 ? hex_value(text[i + 2]) : -1;
+    if (low < 0 || high * 16 + low == 0) {
+      out.push_back(text[i]);
+    } else {
+      out.push_back(static_cast<char>(high * 16 + low));
+      i += 2;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
 void Compiler::set_path_replacement(Location& out, const Level& level, const Target& target) {
   using route::LocationMatch;
   const LocationModel& location = *level.location;
@@ -62,9 +82,12 @@ void Compiler::set_path_replacement(Location& out, const Level& level, const Tar
                  "'proxy_pass' cannot have a URI part in a location given by a regular expression or a name",
                  location.proxy_pass->at, cat("write it without '", printable(target.uri, 60), "'"));
   }
-  out.path_replacement = pipeline::PathReplacement{location.pattern, target.uri, std::nullopt};
-  if (const std::size_t mark = target.uri.find('?'); mark != std::string::npos) {
-    out.path_replacement->uri = target.uri.substr(0, mark);
+  const std::size_t mark = target.uri.find('?');
+  const std::string path = target.uri.substr(0, mark);
+  out.path_replacement = pipeline::PathReplacement{location.pattern, percent_decoded(path), std::nullopt};
+  const auto is_visible = [](char c) { return c > ' ' && c < 0x7f; };
+  if (out.path_replacement->uri != path && std::ranges::all_of(path, is_visible)) out.path_replacement->written = path;
+  if (mark != std::string::npos) {
     out.path_replacement->query = target.uri.substr(mark + 1);
     return;
   }
