@@ -242,7 +242,7 @@ struct LevelOptions {
   std::optional<std::uint32_t> keepalive_requests;
   std::optional<LingeringSetting> lingering;
   std::optional<std::int64_t> lingering_time_ms, lingering_timeout_ms;
-  std::optional<bool> reset_timedout, tcp_nodelay;
+  std::optional<bool> reset_timedout, tcp_nodelay, absolute_redirect;
   std::optional<std::vector<ErrorPageModel>> error_pages;
   std::optional<std::vector<AddHeaderModel>> add_headers;
   std::optional<AccessLogsModel> access_logs;

@@ -155,6 +155,7 @@ net::Task<void> respond_refusal(Exchange& x, const Refusal& refusal) {
 }
 
 std::string absolute_url(const Exchange& x, std::string_view path) {
+  if (!x.location().absolute_redirect) return std::string(path);
   return cat(x.connection().tls ? "https://" : "http://",
              x.head().authority.empty() ? std::string_view(x.server().name) : x.head().authority, path);
 }
@@ -165,9 +166,9 @@ net::Task<void> respond_return(Exchange& x, const ReturnAction& action) {
     x.keep_alive = false;
     co_return;
   }
-  const std::string_view text = x.evaluate(action.text);
   LocalAnswer answer;
-  answer.status = final_status(x, action.status);
+  answer.status = x.status = final_status(x, action.status);  // $status may be in the text.
+  const std::string_view text = x.evaluate(action.text);
   answer.content_type = x.location().default_type;
   std::string page;
   std::string absolute;

@@ -29,7 +29,7 @@ net::Task<void> respond_refusal(Exchange& exchange, const Refusal& refusal);
 // `return` in a location.
 net::Task<void> respond_return(Exchange& exchange, const ReturnAction& action);
 
-// nginx's absolute_redirect: a path as a URL of this server, by the name and port that the client used.
+// A path as a URL of this server, by the name and port that the client used; `absolute_redirect off`: as it is.
 std::string absolute_url(const Exchange& exchange, std::string_view path);
 
 // The status that goes out: error_page keeps the original code unless it says `=` (design: nginx-semantics §8).

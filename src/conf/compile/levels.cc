@@ -56,6 +56,7 @@ void Compiler::compile_level(Location& out, const Level& level) {
 void Compiler::compile_core(Location& out, const Level& level) {
   const LevelOptions& options = level.options;
   if (options.service) out.service = options.service->text;
+  out.absolute_redirect = options.absolute_redirect.value_or(true);
   if (options.default_type) out.default_type = *options.default_type;
   if (options.client_max_body_size) out.client_body_bytes_max = *options.client_max_body_size;
   if (options.client_body_timeout_ms) out.client_body_timeout_ms = *options.client_body_timeout_ms;

@@ -60,7 +60,6 @@ constexpr DirectiveRow rows[] = {
     row("if_modified_since", levels, 1, 1, no_files),
     row("charset", levels | in_if, 1, 1, "No effect: Keepgate's own texts name their charset, others are passed on."),
     row("index", levels, 1, many, no_files),
-    row("absolute_redirect", levels, 1, 1, "No effect: redirects are relative to the request's own host."),
     row("port_in_redirect", levels, 1, 1, "No effect: redirects keep the port that the client used."),
     row("server_name_in_redirect", levels, 1, 1, "No effect: redirects keep the host that the client used."),
     row("proxy_ssl_session_reuse", levels, 1, 1, "No effect: the program decides."),
