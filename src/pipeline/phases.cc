@@ -239,6 +239,7 @@ ErrorPageResult apply_error_page(Exchange& x, std::uint16_t status) {
     if (page.status != status) continue;
     x.in_error_page = true;
     x.error_status = page.take_status_of_target ? 0 : page.new_status != 0 ? page.new_status : status;
+    x.status = status;  // $status, in the target and where it leads.
     const std::string_view target = x.evaluate(page.target);
     x.permit.reset();
     if (page.named) {
@@ -248,7 +249,6 @@ ErrorPageResult apply_error_page(Exchange& x, std::uint16_t status) {
         return {};
       }
       x.set_location(x.snapshot().locations[*found]);
-      x.uri_changed = true;
       return {true, rewrite_phase, {}, 0};
     }
     if (!target.starts_with('/')) {

@@ -158,8 +158,12 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
       return line ? line->value : std::string_view();
     }
     case Variable::cookie_: {
-      const http::HeaderLine* line = request.find(http::Field::cookie);
-      return line ? http::cookie_value(shown_value(*line), reference.argument) : std::string_view();
+      for (const http::HeaderLine& line : request.headers) {
+        if (line.field != http::Field::cookie) continue;
+        const std::string_view value = http::cookie_value(shown_value(line), reference.argument);
+        if (value.data() != nullptr) return value;
+      }
+      return {};
     }
     case Variable::document_uri:
     case Variable::uri:
@@ -234,8 +238,11 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
       return method_is_get ? std::string_view("GET") : request.method_text;
     case Variable::request_time:
       return keep(seconds_text(now().monotonic_ms - started_ms));
-    case Variable::request_uri:
-      return shown_target();
+    case Variable::request_uri: {
+      if (request.target.starts_with('/')) return shown_target();
+      const std::optional<std::string_view> query = shown_query();  // Of an absolute form only its path, as in nginx.
+      return query ? arena.join(request.raw_path, std::string_view("?"), *query) : request.raw_path;
+    }
     case Variable::scheme:
       return c.tls ? "https" : "http";
     case Variable::sent_http_:
