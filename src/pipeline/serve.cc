@@ -252,7 +252,8 @@ void shift_input(Connection& c) {
 bool should_linger(const Exchange& x, bool head_is_complete) {
   const Connection& c = x.connection();
   const Lingering lingering = x.location().lingering;
-  if (lingering == Lingering::off || x.aborted || x.reset_connection) return false;
+  if (lingering == Lingering::off || x.reset_connection) return false;
+  if (x.aborted && (c.stream.hung_up() || c.stream.timed_out())) return false;
   return lingering == Lingering::always || !head_is_complete || !x.body.finished() || c.in_begin < c.in_end ||
          c.stream.maybe_readable();
 }

@@ -525,6 +525,7 @@ net::Task<Forward::Ended> Forward::relay_answer() {
   if (pump_) co_await end_pump(!relay_->flushed());
   finish_link();
   if (ended == Relay::Ended::complete && !relay_->flushed()) ended = co_await relay_->flush();
+  if (ended == Relay::Ended::cut && !x_.reset_connection && !relay_->flushed()) co_await relay_->flush();
   if (!relay_->flushed()) co_await relay_->stop();
   co_return ended == Relay::Ended::complete ? Ended::answered
   : ended == Relay::Ended::client_gone      ? Ended::client_gone

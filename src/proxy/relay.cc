@@ -225,12 +225,13 @@ Relay::Ended Relay::lost_client() {
   return Ended::client_gone;
 }
 
-// The client got a part: it must not look like a whole. The connection is reset, or at least closed.
+// The client got a part: it must not look like a whole. A length or chunks say so themselves (RFC 9112 §8), and what
+// came before stays the client's; where the end of the connection would be the end of the answer it is reset.
 Relay::Ended Relay::cut_off(std::string_view why) {
   log(LogLevel::error, why, ", upstream: ", x_.upstream.address, ", client: ", x_.connection().peer_ip());
   x_.aborted = true;
   x_.keep_alive = false;
-  x_.reset_connection = true;
+  x_.reset_connection = framing_ == ClientFraming::until_close;
   return Ended::cut;
 }
 

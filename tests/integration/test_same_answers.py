@@ -1,9 +1,13 @@
 """What operators bring from nginx is asked of both: the same answer, and the same bytes for the service behind."""
+import socket
+import time
+
 import pytest
 
 from harness import nginx
-from harness.origin import answer_bytes
-from harness.wire import Client
+from harness.origin import Close, answer_bytes
+from harness.ports import wait_until
+from harness.wire import Client, request_bytes
 
 pytestmark = pytest.mark.skipif(not nginx.installed(), reason="nginx is not installed")
 
@@ -136,3 +140,36 @@ def test_no_second_request_where_close_was_said(both):
     for _ in range(2):
         same(pair.ask("GET", "/"))
     assert same([[request.connection for request in origins[0].requests] for _, origins in pair.sides]) == [0, 1]
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
+def test_an_answer_that_is_cut_takes_nothing_away(keepgate, origin, framing):
+    """What came before it, a whole answer too, is still there for a client that reads slowly."""
+    cut = ("HTTP/1.1 200 OK\r\n%s\r\n\r\n" % framing).encode() + b"a\r\n0123456789"
+    service = origin(lambda request: Close(cut) if request.target == "/cut" else answer_bytes(200, b"x" * 1_000_000))
+    gate = keepgate("server { listen 127.0.0.1:@gate@; location / { proxy_pass http://@origin@; } }", values={"origin": service.address})
+    for before, least in (("/big", 1_000_000), ("/cut", 0)):
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+            client.connect(gate.address())
+            client.settimeout(10)
+            client.sendall(request_bytes("GET", before) + request_bytes("GET", "/cut") + request_bytes("GET", "/never"))
+            wait_until(lambda: service.requests and service.requests[-1].target == "/cut")
+            time.sleep(0.2)  # Nobody reads: what was sent waits in the kernel.
+            received = b""
+            while piece := client.recv(65536):
+                received += piece
+        assert len(received) > least and received.rstrip().endswith(b"0123456789"), received[-200:]
+        assert received.count(b"HTTP/1.1 200") == (2 if least else 1)
+        service.forget()
+
+
+def test_an_answer_without_framing_that_is_cut_is_reset(keepgate, origin):
+    cut = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\n0123456789"
+    gate = keepgate("server { listen 127.0.0.1:@gate@; location / { proxy_pass http://@origin@; } }",
+                    values={"origin": origin(lambda request: Close(cut)).address})
+    with socket.create_connection(gate.address(), 10) as client:
+        client.sendall(request_bytes("GET", "/", version="HTTP/1.0"))
+        with pytest.raises(ConnectionResetError):
+            while client.recv(65536):
+                pass
