@@ -58,7 +58,7 @@ class Needs : public ::testing::Test {
   // All of `times`? The loop runs once in a test: a stop is for good.
   bool meet(NeedKind kind, const std::string& key, std::size_t times = 1) {
     std::size_t met = 0;
-    [](Exchange& x, const auth::Need& need, std::size_t count, std::size_t& out) -> net::Detached {
+    [](Exchange& x, auth::Need need, std::size_t count, std::size_t& out) -> net::Detached {
       for (std::size_t i = 0; i < count; ++i) {
         x.need = need;
         const bool was_met = co_await meet_need(x);
