@@ -41,10 +41,10 @@ def measure_memory(bench, count):
         try:
             base, base_all = proxy.memory_kib(), proxy.memory_kib("VmRSS:")
             loaders.append(held_loader(bench, proxy, MEMORY_FIRST, None))
-            time.sleep(SETTLE_S)
+            time.sleep(SETTLE_S)  # Until every connection has had its answer.
             before = proxy.memory_kib()
             loaders.append(held_loader(bench, proxy, count, 0))
-            time.sleep(SETTLE_S)
+            time.sleep(SETTLE_S)  # Until every connection has had its answer.
             grown = proxy.memory_kib() - before
         finally:
             for loader in reversed(loaders):

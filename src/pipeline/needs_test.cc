@@ -2,11 +2,9 @@
 #include "pipeline/needs.h"
 
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/bytes.h"
-#include "pipeline/exchange.h"
+#include "pipeline/connection_for_tests.h"
 
 namespace keepgate::pipeline {
 namespace {
@@ -28,33 +26,14 @@ class Known final : public Supplier {
   bool hangs_up = false;
 };
 
-class Needs : public ::testing::Test {
+class Needs : public ::testing::Test, protected ConnectionForTests {
  protected:
   Needs() {
-    snapshot->servers.resize(1);
-    snapshot->locations.resize(1);
-    snapshot->listeners.resize(1);
-    published.publish(snapshot);
-    worker = std::make_unique<Worker>(loop, published, 0);
-    int ends[2];
-    KG_ASSERT(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
-    theirs = ends[1];
-    connection = std::make_unique<Connection>(*worker, net::Stream(loop, ends[0]), net::Address(), snapshot,
-                                              snapshot->listeners[0]);
     exchange.begin(*connection);
     worker->suppliers[static_cast<std::size_t>(NeedKind::issuer_keys)] = &known;
   }
-  ~Needs() override {
-    exchange.end();
-    connection.reset();
-    worker.reset();
-    if (theirs >= 0) ::close(theirs);
-  }
+  ~Needs() override { exchange.end(); }
 
-  void leave() {
-    ::close(theirs);
-    theirs = -1;
-  }
   // All of `times`? The loop runs once in a test: a stop is for good.
   bool meet(NeedKind kind, const std::string& key, std::size_t times = 1) {
     std::size_t met = 0;
@@ -70,14 +49,8 @@ class Needs : public ::testing::Test {
     return met == times;
   }
 
-  net::Loop loop;
-  std::shared_ptr<Snapshot> snapshot = std::make_shared<Snapshot>();
-  Published<Snapshot> published;
-  std::unique_ptr<Worker> worker;
-  std::unique_ptr<Connection> connection;
   Exchange exchange;
   Known known;
-  int theirs = -1;
 };
 
 TEST_F(Needs, are_answered_under_their_own_kind_and_key) {
@@ -115,7 +88,7 @@ TEST_F(Needs, of_a_turn_wait_for_the_next_one_and_leave_no_answer) {
 
 TEST_F(Needs, end_with_the_client) {
   known.hangs_up = true;
-  leave();
+  hang_up();
   EXPECT_FALSE(meet(NeedKind::issuer_keys, "a"));
   EXPECT_TRUE(exchange.aborted);
   EXPECT_EQ(exchange.status, 499);

@@ -1,36 +1,22 @@
 #include "pipeline/request_body.h"
 
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <string>
-#include <utility>
 
 #include "http/h1_parser.h"
-#include "pipeline/connection.h"
-#include "pipeline/exchange.h"
+#include "pipeline/connection_for_tests.h"
 
 namespace keepgate::pipeline {
 namespace {
 
 // One connection on a socket pair whose first request's head was read, together with what came right behind it.
-class Client {
+class Client : private ConnectionForTests {
  public:
   explicit Client(std::string_view head_and_more) {
-    snapshot_->servers.resize(1);
-    snapshot_->locations.resize(1);
-    snapshot_->listeners.resize(1);
-    published_.publish(snapshot_);
-    worker_ = std::make_unique<Worker>(loop_, published_, 0);
-    int ends[2];
-    KG_ASSERT(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
-    theirs_ = ends[1];
-    connection_ = std::make_unique<Connection>(*worker_, net::Stream(loop_, ends[0]), net::Address(), snapshot_,
-                                               snapshot_->listeners[0]);
-    Connection& c = *connection_;
-    c.in = worker_->buffers.take(BufferPool::body_bytes);
+    Connection& c = *connection;
+    c.in = worker->buffers.take(BufferPool::body_bytes);
     KG_ASSERT(head_and_more.size() <= c.in.capacity());
     std::memcpy(c.in.data(), head_and_more.data(), head_and_more.size());
     c.in_end = head_and_more.size();
@@ -38,33 +24,27 @@ class Client {
     c.in_begin = parser_.head_bytes();
     body.begin(c, parser_.head());
   }
-  ~Client() {
-    body = {};
-    connection_.reset();
-    hang_up();
-  }
+  ~Client() { body = {}; }
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
   void send(std::string_view bytes) const {
-    ASSERT_EQ(::send(theirs_, bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+    ASSERT_EQ(::send(theirs, bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
   }
-  void hang_up() {
-    if (theirs_ >= 0) ::close(std::exchange(theirs_, -1));
-  }
+  using ConnectionForTests::hang_up;
   std::string received() const {
     char bytes[256];
-    const ssize_t got = ::recv(theirs_, bytes, sizeof bytes, MSG_DONTWAIT);
+    const ssize_t got = ::recv(theirs, bytes, sizeof bytes, MSG_DONTWAIT);
     return got > 0 ? std::string(bytes, static_cast<std::size_t>(got)) : std::string();
   }
   // What nobody has taken from the socket yet.
   std::string unread() const {
     char bytes[64];
-    const ssize_t got = ::recv(connection_->stream.descriptor(), bytes, sizeof bytes, MSG_DONTWAIT);
+    const ssize_t got = ::recv(connection->stream.descriptor(), bytes, sizeof bytes, MSG_DONTWAIT);
     return got > 0 ? std::string(bytes, static_cast<std::size_t>(got)) : std::string();
   }
-  std::string_view behind() const { return connection_->received(); }
-  std::string_view pipelined() const { return connection_->pipelined ? *connection_->pipelined : std::string_view(); }
+  std::string_view behind() const { return connection->received(); }
+  std::string_view pipelined() const { return connection->pipelined ? *connection->pipelined : std::string_view(); }
 
   // Everything until the end, or the error's kind.
   std::string read_all(std::int64_t timeout_ms = 5000) {
@@ -79,22 +59,16 @@ class Client {
         if (piece->empty()) break;
         out += *piece;
       }
-      client.loop_.stop();
+      client.loop.stop();
     }(*this, all, timeout_ms);
-    loop_.run();
+    loop.run();
     return all;
   }
 
   RequestBody body;
 
  private:
-  net::Loop loop_;
-  std::shared_ptr<Snapshot> snapshot_ = std::make_shared<Snapshot>();
-  Published<Snapshot> published_;
-  std::unique_ptr<Worker> worker_;
-  std::unique_ptr<Connection> connection_;
   http::RequestParser parser_;
-  int theirs_ = -1;
 };
 
 std::string with_length(std::size_t bytes, std::string_view more = {}) {

@@ -1,4 +1,5 @@
 """What operators bring from nginx is asked of both: the same answer, and the same bytes for the service behind."""
+import os
 import socket
 import time
 
@@ -173,3 +174,14 @@ def test_an_answer_without_framing_that_is_cut_is_reset(keepgate, origin):
         with pytest.raises(ConnectionResetError):
             while client.recv(65536):
                 pass
+
+
+def test_a_cut_answer_waits_for_its_client_no_longer_than_send_timeout(keepgate, origin):
+    cut = b"HTTP/1.1 200 OK\r\nContent-Length: 30000000\r\n\r\n" + b"x" * 20_000_000
+    gate = keepgate("send_timeout 300ms; server { listen 127.0.0.1:@gate@; location / { proxy_pass http://@origin@; } }",
+                    values={"origin": origin(lambda request: Close(cut)).address})
+    before = len(os.listdir(f"/proc/{gate.process.pid}/fd"))
+    with socket.create_connection(gate.address(), 10) as client:
+        client.sendall(request_bytes("GET", "/"))
+        wait_until(lambda: "before its answer was complete" in gate.read("error.log") or len(os.listdir(f"/proc/{gate.process.pid}/fd")) > before)
+        wait_until(lambda: len(os.listdir(f"/proc/{gate.process.pid}/fd")) <= before, 10, "nobody reads, and it is kept")
