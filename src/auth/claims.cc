@@ -48,6 +48,10 @@ std::vector<std::string> split(std::string_view text, ListKind kind) {
 
 }  // namespace
 
+std::unexpected<Error> bad_token(std::string detail) {
+  return fail(ErrorKind::refused, Blame::client, "bad_token", std::move(detail));
+}
+
 Result<std::optional<std::int64_t>> numeric_date(const crypto::Json& payload, std::string_view claim,
                                                  Rounding rounding) {
   const crypto::Json* value = payload.find(claim);

@@ -12,10 +12,16 @@
 
 #include "base/error.h"
 #include "crypto/json.h"
+#include "crypto/jws.h"
 
 namespace keepgate::auth {
 
 inline constexpr std::size_t identity_bytes_max = 1024;
+inline constexpr crypto::JsonLimits payload_limits{
+    .bytes_max = crypto::token_bytes_max, .depth_max = 16, .values_max = 4096};
+
+// A token that is refused, and why: Error{refused, client, "bad_token"}.
+std::unexpected<Error> bad_token(std::string detail);
 
 // RFC 7519 §2 NumericDate: a number below 2^53 in size; a string is refused (§4.1.4: MUST be a number). Seconds are
 // whole here: a fraction is dropped for `exp` and rounded up for `nbf`, so that it never lengthens a token's life.

@@ -12,7 +12,7 @@ namespace {
 
 using crypto::Json;
 
-constexpr crypto::JsonLimits payload_limits{.bytes_max = proof_bytes_max, .depth_max = 8, .values_max = 256};
+constexpr crypto::JsonLimits proof_limits{.bytes_max = proof_bytes_max, .depth_max = 8, .values_max = 256};
 
 std::unexpected<Error> bad_proof(std::string_view detail) {
   return fail(ErrorKind::refused, Blame::client, "invalid_dpop_proof", cat("DPoP proof: ", detail));
@@ -137,7 +137,7 @@ Result<ProvenKey> verify_dpop(std::string_view proof, const ProofSubject& subjec
   Result<std::string> thumbprint = verify_signature(*jws);
   if (!thumbprint) return std::unexpected(thumbprint.error());
 
-  const Result<Json> claims = crypto::parse_json(jws->payload, payload_limits);
+  const Result<Json> claims = crypto::parse_json(jws->payload, proof_limits);
   if (!claims || claims->object() == nullptr) return bad_proof("its claims are no acceptable JSON object");
   const Result<std::int64_t> issued_s = check_claims(*claims, subject, now);
   if (!issued_s) return std::unexpected(issued_s.error());

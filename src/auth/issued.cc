@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "auth/claims.h"
 #include "base/bytes.h"
 
 namespace keepgate::auth {
@@ -10,12 +11,7 @@ namespace {
 
 using crypto::Json;
 
-constexpr crypto::JsonLimits payload_limits{.bytes_max = crypto::token_bytes_max, .depth_max = 16, .values_max = 4096};
 constexpr unsigned generation_bits = 32;
-
-std::unexpected<Error> bad_token(std::string detail) {
-  return fail(ErrorKind::refused, Blame::client, "bad_token", std::move(detail));
-}
 
 // A cached token answers for what was demanded of it and for the keys that were published when it was verified. A
 // verifier's number is small and a generation is never 0: this is no number of a verifier alone.

@@ -11,12 +11,7 @@ namespace {
 
 using crypto::Json;
 
-constexpr crypto::JsonLimits payload_limits{.bytes_max = crypto::token_bytes_max, .depth_max = 16, .values_max = 4096};
 constexpr std::size_t token_hash_digits = 16;
-
-std::unexpected<Error> bad_token(std::string detail) {
-  return fail(ErrorKind::refused, Blame::client, "bad_token", std::move(detail));
-}
 
 // RFC 7519 §4.1.4, §4.1.5. Times are kept with the leeway in them, so that a cached token is judged like a fresh one.
 Result<void> read_times(VerifiedToken& token, std::int64_t leeway_s, Now now) {

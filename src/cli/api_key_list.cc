@@ -16,11 +16,6 @@ using auth::ApiKeyState;
 using crypto::Json;
 using store::ApiKeyEditor;
 
-int failed(std::string_view verb, std::string_view why, int code = exit_failure) {
-  complain(verb, why);
-  return code;
-}
-
 std::vector<std::string> row_of(const ApiKeyRecord& record, std::int64_t now_s) {
   const std::string expires = record.expires_s == 0 ? "never" : relative_time(record.expires_s, now_s);
   return {std::string(record.id),

@@ -19,20 +19,6 @@ using store::ApiKeyEditor;
 
 constexpr std::string_view default_expiry = "365d";
 
-std::string joined(const std::vector<std::string>& texts, char separator) {
-  std::string out;
-  for (const std::string& text : texts) {
-    if (!out.empty()) out.push_back(separator);
-    out += text;
-  }
-  return out;
-}
-
-int failed(std::string_view verb, std::string_view why) {
-  complain(verb, why);
-  return exit_failure;
-}
-
 std::string until(const ApiKeyRecord& record) {
   return record.expires_s == 0 ? std::string("for ever") : cat("until ", utc_time(record.expires_s));
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "cli/output.h"
 
 namespace keepgate::cli {
 
@@ -10,15 +11,6 @@ namespace {
 
 using route::Variable;
 using route::VariableRef;
-
-std::string joined(const std::vector<std::string>& texts, char separator) {
-  std::string out;
-  for (const std::string& text : texts) {
-    if (!out.empty()) out.push_back(separator);
-    out.append(text);
-  }
-  return out;
-}
 
 bool is_first(const std::vector<std::string>& claims, std::string_view name) {
   return !claims.empty() && equals_ignoring_case(claims.front(), name);

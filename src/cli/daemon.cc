@@ -11,6 +11,8 @@
 #include "base/bytes.h"
 #include "base/version.h"
 #include "cli/command.h"
+#include "cli/lookup.h"
+#include "cli/output.h"
 #include "conf/load.h"
 #include "process/pid_file.h"
 #include "process/serve.h"
@@ -28,8 +30,6 @@ struct Flags {
   bool test = false, dump = false, quiet = false;
   bool version = false, build = false, help = false;
 };
-
-constexpr std::string_view default_configuration = "/etc/keepgate/keepgate.conf";
 
 constexpr std::string_view usage =
     "Examples:\n"
@@ -121,11 +121,6 @@ bool read_flags(int argc, char** argv, Flags& flags, std::string& error) {
     }
   }
   return true;
-}
-
-void say(const std::string& line) {
-  std::fputs(line.c_str(), stderr);
-  std::fputc('\n', stderr);
 }
 
 int show_version(bool build) {

@@ -31,11 +31,11 @@ class Descriptor {
   bool owned_;
 };
 
-std::unexpected<Error> failed(std::string_view path, std::string_view what) {
+std::unexpected<Error> file_failed(std::string_view path, std::string_view what) {
   return fail(ErrorKind::io, Blame::configuration, "file", cat(path, ": ", what));
 }
 
-std::unexpected<Error> failed(std::string_view path) { return failed(path, std::strerror(errno)); }
+std::unexpected<Error> file_failed(std::string_view path) { return file_failed(path, std::strerror(errno)); }
 
 bool write_all(int descriptor, std::string_view text) {
   while (!text.empty()) {
@@ -65,16 +65,16 @@ Result<std::string> read_text(const std::string& path, std::size_t bytes_max) {
   const bool standard = path == "-";
   const std::string_view shown = standard ? std::string_view("standard input") : std::string_view(path);
   const Descriptor file(standard ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY), !standard);
-  if (file.number() < 0) return failed(shown);
+  if (file.number() < 0) return file_failed(shown);
   std::string text;
   char block[16 * 1024];
   while (true) {
     const ssize_t count = ::read(file.number(), block, sizeof block);
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return failed(shown);
+    if (count < 0) return file_failed(shown);
     if (count == 0) return text;
     text.append(block, static_cast<std::size_t>(count));
-    if (text.size() > bytes_max) return failed(shown, cat("larger than ", bytes_max, " bytes"));
+    if (text.size() > bytes_max) return file_failed(shown, cat("larger than ", bytes_max, " bytes"));
   }
 }
 
@@ -94,22 +94,22 @@ void wipe(std::string& secret) { ::explicit_bzero(secret.data(), secret.size());
 
 Result<void> write_file(const std::string& path, std::string_view text, unsigned mode, Existing existing) {
   if (path == "-") {
-    if (print(text) != exit_ok) return failed("standard output", "cannot be written");
+    if (print(text) != exit_ok) return file_failed("standard output", "cannot be written");
     return {};
   }
   struct stat there{};
   const bool exists = ::stat(path.c_str(), &there) == 0;
-  if (exists && existing == Existing::refuse) return failed(path, "exists already; --force replaces it");
-  if (exists && !S_ISREG(there.st_mode)) return failed(path, "is not a regular file");
+  if (exists && existing == Existing::refuse) return file_failed(path, "exists already; --force replaces it");
+  if (exists && !S_ISREG(there.st_mode)) return file_failed(path, "is not a regular file");
   const std::string beside = write_beside(path, text, mode);
-  if (beside.empty()) return failed(path);
+  if (beside.empty()) return file_failed(path);
   // link() does what rename() cannot: it fails where somebody else was faster.
   const int done =
       existing == Existing::refuse ? ::link(beside.c_str(), path.c_str()) : ::rename(beside.c_str(), path.c_str());
   const int reason = errno;
   if (done != 0 || existing == Existing::refuse) ::unlink(beside.c_str());
   errno = reason;
-  if (done != 0) return failed(path);
+  if (done != 0) return file_failed(path);
   return {};
 }
 

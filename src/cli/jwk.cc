@@ -42,11 +42,6 @@ std::string fault_of(const Json& jwk) {
   return key ? std::string() : key.error().detail;
 }
 
-int failed(std::string_view verb, std::string_view why) {
-  complain(verb, why);
-  return exit_failure;
-}
-
 }  // namespace
 
 int run_jwk_create(int argc, char** argv) {
@@ -210,12 +205,12 @@ int run_jwk_list(int argc, char** argv) {
 
 namespace {
 
-constexpr Command rows[] = {
+constexpr Command jwk_verbs[] = {
     {"create", "make a private key", run_jwk_create},
     {"public", "the public halves of private keys, as a JWK Set", run_jwk_public},
     {"list", "what keys a file holds", run_jwk_list},
 };
-constexpr Example examples[] = {
+constexpr Example jwk_examples[] = {
     {"keepgate jwk create --alg ES256 --kid issuer-1 --out issuer.jwk", ""},
     {"keepgate jwk public issuer.jwk --out jwks.json", ""},
     {"keepgate jwk list jwks.json", ""},
@@ -223,6 +218,6 @@ constexpr Example examples[] = {
 
 }  // namespace
 
-int run_jwk(int argc, char** argv) { return run_noun({"jwk", rows, examples}, argc, argv); }
+int run_jwk(int argc, char** argv) { return run_noun({"jwk", jwk_verbs, jwk_examples}, argc, argv); }
 
 }  // namespace keepgate::cli

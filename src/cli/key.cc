@@ -22,7 +22,7 @@ int run_list(int argc, char** argv) {
   return run_api_key_list(argc, argv);
 }
 
-constexpr Command rows[] = {
+constexpr Command key_verbs[] = {
     {"create", "make an API key and show it this once", run_create},
     {"list", "the keys of a file: whose, for what, until when", run_list},
     {"show", "one key, by its id", run_api_key_show},
@@ -32,7 +32,7 @@ constexpr Command rows[] = {
     {"compact", "take what is out of date out of a file of keys", run_api_key_compact},
     {"public", "the same as `keepgate jwk public`", run_jwk_public},
 };
-constexpr Example examples[] = {
+constexpr Example key_examples[] = {
     {"keepgate key create --file api_keys --client orders-app --scope orders:read --expires 90d", ""},
     {"keepgate key list --file api_keys", ""},
     {"keepgate key rotate 4tXqk2mJw0Za --file api_keys --overlap 24h", "both are valid for a day"},
@@ -41,6 +41,6 @@ constexpr Example examples[] = {
 
 }  // namespace
 
-int run_key(int argc, char** argv) { return run_noun({"key", rows, examples}, argc, argv); }
+int run_key(int argc, char** argv) { return run_noun({"key", key_verbs, key_examples}, argc, argv); }
 
 }  // namespace keepgate::cli

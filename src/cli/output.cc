@@ -59,6 +59,20 @@ void say(std::string_view line) {
 
 void complain(std::string_view verb, std::string_view message) { say(cat("keepgate ", verb, ": ", message)); }
 
+int failed(std::string_view verb, std::string_view why, int code) {
+  complain(verb, why);
+  return code;
+}
+
+std::string joined(const std::vector<std::string>& texts, char separator) {
+  std::string out;
+  for (const std::string& text : texts) {
+    if (!out.empty()) out.push_back(separator);
+    out += text;
+  }
+  return out;
+}
+
 std::string pretty(const Json& value) {
   std::string out;
   append_pretty(out, value, 0);

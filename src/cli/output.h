@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/command.h"
 #include "crypto/json.h"
 
 namespace keepgate::cli {
@@ -17,9 +18,13 @@ namespace keepgate::cli {
 int print(std::string_view text);
 void say(std::string_view line);                                 // A line on standard error.
 void complain(std::string_view verb, std::string_view message);  // "keepgate token mint: message"
+// complain(), and the exit code that goes with it.
+int failed(std::string_view verb, std::string_view why, int code = exit_failure);
 
 // Indented by two spaces, with a newline at the end.
 std::string pretty(const crypto::Json& value);
+
+std::string joined(const std::vector<std::string>& texts, char separator);
 
 // Columns that a text takes on a terminal: characters, without our colours.
 std::size_t display_width(std::string_view text);

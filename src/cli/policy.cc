@@ -17,7 +17,7 @@ using PolicyPointer = std::shared_ptr<const Policy>;
 
 int run_policy_test(int argc, char** argv);
 
-constexpr Command rows[] = {
+constexpr Command policy_verbs[] = {
     {"test", "run the tests in policy files", run_policy_test},
     {"show", "what a rule means, in Cedar", nullptr},
     {"diff", "who gains and who loses what between two policies", nullptr},
@@ -26,7 +26,7 @@ constexpr Command rows[] = {
     {"eval", "evaluate requests in Cedar's own forms", nullptr},
     {"validate", "strict validation against a schema", nullptr},
 };
-constexpr Example examples[] = {
+constexpr Example policy_examples[] = {
     {"keepgate policy test policy.yaml", ""},
     {"keepgate policy test -c keepgate.conf", "every policy that the configuration uses"},
 };
@@ -112,6 +112,6 @@ int run_policy_test(int argc, char** argv) {
 
 }  // namespace
 
-int run_policy(int argc, char** argv) { return run_noun({"policy", rows, examples}, argc, argv); }
+int run_policy(int argc, char** argv) { return run_noun({"policy", policy_verbs, policy_examples}, argc, argv); }
 
 }  // namespace keepgate::cli

@@ -8,7 +8,7 @@ namespace keepgate::cli {
 
 namespace {
 
-constexpr Command rows[] = {
+constexpr Command verbs[] = {
     {"help", "this list, or the help of one verb", run_help},
     {"check", "all complaints about a configuration, as text or JSON", run_check},
     {"explain", "why one request is allowed or denied: location, credentials, policy", run_explain},
@@ -27,7 +27,7 @@ constexpr Command rows[] = {
 
 }  // namespace
 
-std::span<const Command> commands() { return rows; }
+std::span<const Command> commands() { return verbs; }
 
 int run_not_built(int argc, char** argv) {
   complain(argc > 0 ? argv[0] : "", "not built yet");

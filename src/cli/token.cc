@@ -17,12 +17,12 @@ namespace {
 
 using crypto::Json;
 
-constexpr Command rows[] = {
+constexpr Command token_verbs[] = {
     {"mint", "sign a token with a private JWK", run_token_mint},
     {"inspect", "show what a token says, without verifying it", run_token_inspect},
     {"verify", "verify a token with a key set", run_token_verify},
 };
-constexpr Example examples[] = {
+constexpr Example token_examples[] = {
     {"keepgate token mint --key issuer.jwk --client web --sub alice --role admin >token", ""},
     {"keepgate token inspect <token", ""},
     {"keepgate token verify --jwks jwks.json --aud shop <token", ""},
@@ -60,7 +60,7 @@ void say_times(const Json& claims) {
 
 }  // namespace
 
-int run_token(int argc, char** argv) { return run_noun({"token", rows, examples}, argc, argv); }
+int run_token(int argc, char** argv) { return run_noun({"token", token_verbs, token_examples}, argc, argv); }
 
 std::optional<std::int64_t> parse_duration(std::string_view text) {
   const bool negative = text.starts_with('-');

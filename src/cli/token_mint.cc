@@ -49,13 +49,7 @@ Json array_of(const std::vector<std::string>& texts) {
   return Json(std::move(out));
 }
 
-std::string joined(const std::vector<std::string>& texts) {
-  std::string out;
-  for (const std::string& text : texts) append(out, out.empty() ? "" : " ", text);
-  return out;
-}
-
-std::unexpected<Error> refuse(std::string why) {
+std::unexpected<Error> no_mint(std::string why) {
   return fail(ErrorKind::refused, Blame::configuration, "mint", std::move(why));
 }
 
@@ -68,8 +62,8 @@ Result<Json::Object> read_claims(const std::string& path) {
   const Result<std::string> text = read_text(path);
   if (!text) return std::unexpected(text.error());
   const Result<Json> json = crypto::parse_json(*text);
-  if (!json) return refuse(cat(path, ": ", json.error().detail));
-  if (!json->object()) return refuse(cat(path, ": the claims are not a JSON object"));
+  if (!json) return no_mint(cat(path, ": ", json.error().detail));
+  if (!json->object()) return no_mint(cat(path, ": the claims are not a JSON object"));
   return *json->object();
 }
 
@@ -89,7 +83,7 @@ Result<Json::Object> make_claims(const MintOptions& options) {
   if (options.audiences.size() == 1) set_member(*claims, "aud", Json(options.audiences[0]));
   if (options.audiences.size() > 1) set_member(*claims, "aud", array_of(options.audiences));
   if (!options.roles.empty()) set_member(*claims, "roles", array_of(options.roles));
-  if (!options.scopes.empty()) set_member(*claims, "scope", Json(joined(options.scopes)));
+  if (!options.scopes.empty()) set_member(*claims, "scope", Json(joined(options.scopes, ' ')));
   const std::int64_t now = Now::read().wall_s();
   if (!has_member(*claims, "iat")) set_member(*claims, "iat", Json(now - *ago));
   if (expires && !has_member(*claims, "exp")) set_member(*claims, "exp", Json(now + *lifetime));
@@ -118,8 +112,8 @@ Result<std::shared_ptr<const crypto::Key>> read_key(const std::string& path) {
   if (!text) return std::unexpected(text.error());
   Result<std::shared_ptr<const crypto::Key>> key = crypto::parse_jwk(*text);
   wipe(*text);
-  if (!key) return refuse(cat(path, ": ", key.error().detail));
-  if (!(*key)->is_private()) return refuse(cat(path, ": this is a public key; signing needs the private JWK"));
+  if (!key) return no_mint(cat(path, ": ", key.error().detail));
+  if (!(*key)->is_private()) return no_mint(cat(path, ": this is a public key; signing needs the private JWK"));
   return key;
 }
 
@@ -128,7 +122,7 @@ Result<std::shared_ptr<const crypto::EncryptionKey>> read_encryption_key(const s
   if (!text) return std::unexpected(text.error());
   Result<std::shared_ptr<const crypto::EncryptionKey>> key = crypto::parse_encryption_jwk(*text);
   wipe(*text);
-  if (!key) return refuse(cat(path, ": ", key.error().detail));
+  if (!key) return no_mint(cat(path, ": ", key.error().detail));
   return key;
 }
 

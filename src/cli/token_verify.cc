@@ -33,7 +33,7 @@ struct VerifyOptions {
   std::int64_t leeway_s = 0;
 };
 
-std::unexpected<Error> refuse(std::string why) {
+std::unexpected<Error> refused_line(std::string why) {
   return fail(ErrorKind::refused, Blame::client, "bad_token", std::move(why));
 }
 
@@ -59,7 +59,7 @@ Result<void> check_algorithm(std::string_view token, const VerifyOptions& option
     name = crypto::name_of(jwe->management);
   }
   if (options.algorithms.empty() || std::ranges::find(options.algorithms, name) != options.algorithms.end()) return {};
-  return refuse(cat("alg ", name, " is not among those asked for"));
+  return refused_line(cat("alg ", name, " is not among those asked for"));
 }
 
 struct Plain {
@@ -112,10 +112,10 @@ Result<Json> verify_claims(std::string_view token, const KeySetPointer& keys, co
   if (!verified) return std::unexpected(verified.error());
   const Json& payload = (*verified)->payload;
   if (options.audience && !names_audience(payload, *options.audience)) {
-    return refuse(cat("it is not for audience '", printable(*options.audience, 60), "'"));
+    return refused_line(cat("it is not for audience '", printable(*options.audience, 60), "'"));
   }
   if (options.issuer && payload.string_at("iss") != std::string_view(*options.issuer)) {
-    return refuse(cat("it was not issued by '", printable(*options.issuer, 60), "'"));
+    return refused_line(cat("it was not issued by '", printable(*options.issuer, 60), "'"));
   }
   JsonObject out;
   out.add("header", (*verified)->header).add("claims", payload);
@@ -149,27 +149,27 @@ KeySetPointer read_keys(const std::string& path) {
 Result<KeySetPointer> keys_of_line(const Json& line, const KeySetPointer& common) {
   const Json* jwk = line.find("jwk");
   if (!jwk && common) return common;
-  if (!jwk || !jwk->object()) return refuse("no jwk in this line");
+  if (!jwk || !jwk->object()) return refused_line("no jwk in this line");
   auto keys = std::make_shared<crypto::KeySet>();
   if (crypto::is_meant_for_encryption(*jwk)) {
     auto key = crypto::read_encryption_key(*jwk);
-    if (!key) return refuse(cat("the key is refused: ", key.error().detail));
+    if (!key) return refused_line(cat("the key is refused: ", key.error().detail));
     keys->decryption_keys.push_back(std::move(*key));
     return keys;
   }
   auto key = crypto::parse_jwk(jwk->write());
-  if (!key) return refuse(cat("the key is refused: ", key.error().detail));
+  if (!key) return refused_line(cat("the key is refused: ", key.error().detail));
   keys->keys.push_back(std::move(*key));
   return keys;
 }
 
 Result<void> verify_line(const LineReader::Line& line, const KeySetPointer& common, const VerifyOptions& options) {
-  if (line.too_long) return refuse("the line is too long");
+  if (line.too_long) return refused_line("the line is too long");
   const Result<Json> json = crypto::parse_json(line.text, {.bytes_max = LineReader::line_bytes_max});
-  if (!json) return refuse(cat("the line is not acceptable JSON: ", json.error().detail));
+  if (!json) return refused_line(cat("the line is not acceptable JSON: ", json.error().detail));
   const std::string_view member = options.form == auth::TokenForm::jws ? "jws" : "jwe";
   const std::optional<std::string_view> token = json->string_at(member);
-  if (!token) return refuse(cat("no ", member, " in this line"));
+  if (!token) return refused_line(cat("no ", member, " in this line"));
   const Result<KeySetPointer> keys = keys_of_line(*json, common);
   if (!keys) return std::unexpected(keys.error());
   if (const auto good = verify(*token, *keys, options); !good) return std::unexpected(good.error());

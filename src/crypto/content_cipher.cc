@@ -17,9 +17,9 @@ constexpr const char* cipher_names[mode_count][size_count] = {{"AES-128-GCM", "A
                                                               {"AES-128-WRAP", "AES-192-WRAP", "AES-256-WRAP"}};
 
 // Fetched on first use and kept until the process ends.
-struct Fetched {
+struct Ciphers {
   EVP_CIPHER* ciphers[mode_count][size_count] = {};
-  Fetched() {
+  Ciphers() {
     for (std::size_t mode = 0; mode < mode_count; ++mode) {
       for (std::size_t size = 0; size < size_count; ++size) {
         ciphers[mode][size] = EVP_CIPHER_fetch(nullptr, cipher_names[mode][size], nullptr);
@@ -30,7 +30,7 @@ struct Fetched {
 };
 
 const EVP_CIPHER* cipher_for(Mode mode, std::size_t key_bytes) {
-  static const Fetched* const all = new Fetched;
+  static const Ciphers* const all = new Ciphers;
   KG_ASSERT(key_bytes == 16 || key_bytes == 24 || key_bytes == 32);
   return all->ciphers[static_cast<std::size_t>(mode)][key_bytes / 8 - 2];
 }

@@ -20,11 +20,11 @@ namespace {
 constexpr std::size_t hash_count = 5;
 
 // Fetched on first use and kept until the process ends: a fetch takes a lock and costs more than hashing a token.
-struct Fetched {
+struct Digests {
   EVP_MD* digests[hash_count] = {};
   EVP_MAC* hmac = nullptr;
 
-  Fetched() {
+  Digests() {
     for (const Hash hash : {Hash::sha256, Hash::sha384, Hash::sha512, Hash::sha1}) {
       EVP_MD*& slot = digests[static_cast<std::size_t>(hash)];
       slot = EVP_MD_fetch(nullptr, openssl_name(hash), nullptr);
@@ -35,8 +35,8 @@ struct Fetched {
   }
 };
 
-const Fetched& algorithms() {
-  static const Fetched* const all = new Fetched;
+const Digests& algorithms() {
+  static const Digests* const all = new Digests;
   return *all;
 }
 

@@ -12,12 +12,6 @@ namespace keepgate::crypto {
 
 namespace {
 
-constexpr JsonLimits key_limits{.bytes_max = 64 * 1024, .depth_max = 8, .values_max = 512};
-
-std::unexpected<Error> unsupported(std::string detail) {
-  return fail(ErrorKind::unsupported, Blame::configuration, "unsupported_key", std::move(detail));
-}
-
 bool names_operation(const Json& jwk, std::initializer_list<std::string_view> names) {
   const Json* operations = jwk.find("key_ops");
   if (operations == nullptr || operations->array() == nullptr) return false;
@@ -33,7 +27,7 @@ bool encrypts(const Json& jwk) { return names_operation(jwk, {"decrypt", "unwrap
 bool signs(const Json& jwk) { return names_operation(jwk, {"sign", "verify"}); }
 
 // RFC 7517 §4.2, §4.3: what else it says of its purpose has to agree.
-Result<void> check_purpose(const Json& jwk) {
+Result<void> check_encrypts(const Json& jwk) {
   const Json* use = jwk.find("use");
   if (use != nullptr && jwk.string_at("use") != "enc") return bad_key("its alg encrypts and its use is another");
   if (jwk.find("key_ops") == nullptr) return {};
@@ -110,7 +104,7 @@ class EncryptionKeyReader {
     if (const Json* id = jwk.find("kid"); id != nullptr && id->string() == nullptr) {
       return bad_key("'kid' is not a string");
     }
-    if (Result<void> purpose = check_purpose(jwk); !purpose) return std::unexpected(purpose.error());
+    if (Result<void> purpose = check_encrypts(jwk); !purpose) return std::unexpected(purpose.error());
     const Result<Purpose> purpose = read_purpose(jwk);
     if (!purpose) return std::unexpected(purpose.error());
     const ManagementRow& row = row_of(purpose->management);

@@ -6,8 +6,6 @@ namespace keepgate::crypto {
 
 namespace {
 
-constexpr JsonLimits header_limits{.bytes_max = token_bytes_max, .depth_max = 4, .values_max = 256};
-
 // A key that comes with the token proves nothing (CVE-2018-0114).
 constexpr std::string_view refused_members[] = {"crit", "b64", "zip", "jwk", "jku", "x5u", "x5c"};
 

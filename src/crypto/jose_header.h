@@ -13,6 +13,8 @@
 
 namespace keepgate::crypto {
 
+inline constexpr JsonLimits header_limits{.bytes_max = token_bytes_max, .depth_max = 4, .values_max = 256};
+
 // For the base64url parts that a compact serialisation has between its dots.
 std::unexpected<Error> bad_jose(std::string detail);
 

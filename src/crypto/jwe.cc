@@ -15,12 +15,12 @@ namespace keepgate::crypto {
 namespace {
 
 constexpr std::size_t part_count = 5, aes_block_bytes = 16;
-using Parts = std::array<std::string_view, part_count>;
+using JweParts = std::array<std::string_view, part_count>;
 
-Result<Parts> split(std::string_view token) {
+Result<JweParts> split_jwe(std::string_view token) {
   if (token.size() > token_bytes_max) return bad_jose("longer than 16 KiB");
   if (!looks_like_jwe(token)) return bad_jose("not five parts");
-  Parts parts;
+  JweParts parts;
   for (std::string_view& part : parts) {
     const std::size_t dot = token.find('.');
     part = token.substr(0, dot);
@@ -183,7 +183,7 @@ bool looks_like_jwe(std::string_view token) {
 }
 
 Result<Jwe> parse_jwe(std::string_view token) {
-  const Result<Parts> parts = split(token);
+  const Result<JweParts> parts = split_jwe(token);
   if (!parts) return std::unexpected(parts.error());
   Jwe jwe;
   jwe.associated = (*parts)[0];

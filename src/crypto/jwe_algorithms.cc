@@ -31,7 +31,7 @@ constexpr ManagementRow management_rows[] = {
     {KeyManagement::dir, "dir", Wrapping::direct, 0, Hash::none},
 };
 
-constexpr bool rows_are_in_order() {
+constexpr bool jwe_rows_are_in_order() {
   for (std::size_t i = 0; i < std::size(content_rows); ++i) {
     if (static_cast<std::size_t>(content_rows[i].content) != i) return false;
   }
@@ -40,7 +40,7 @@ constexpr bool rows_are_in_order() {
   }
   return true;
 }
-static_assert(rows_are_in_order());
+static_assert(jwe_rows_are_in_order());
 
 }  // namespace
 

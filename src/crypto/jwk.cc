@@ -14,12 +14,7 @@ namespace keepgate::crypto {
 
 namespace {
 
-constexpr JsonLimits key_limits{.bytes_max = 64 * 1024, .depth_max = 8, .values_max = 512};
 constexpr JsonLimits set_limits{.bytes_max = 1024 * 1024, .depth_max = 10, .values_max = 16 * 1024};
-
-std::unexpected<Error> unsupported(std::string detail) {
-  return fail(ErrorKind::unsupported, Blame::configuration, "unsupported_key", std::move(detail));
-}
 
 // A member that may be absent but not of another type.
 Result<std::optional<std::string_view>> optional_string(const Json& jwk, std::string_view name) {
@@ -30,7 +25,7 @@ Result<std::optional<std::string_view>> optional_string(const Json& jwk, std::st
 }
 
 // RFC 7517 §4.2, §4.3: is the key meant for signatures at all?
-Result<void> check_purpose(const Json& jwk) {
+Result<void> check_signs(const Json& jwk) {
   const auto use = optional_string(jwk, "use");
   if (!use) return std::unexpected(use.error());
   if (*use && **use != "sig") return unsupported(cat("its use is '", printable(**use, 40), "', not 'sig'"));
@@ -105,7 +100,7 @@ class KeyReader {
     if (jwk.object() == nullptr) return bad_key("not a JSON object");
     const std::optional<std::string_view> type = jwk.string_at("kty");
     if (!type) return bad_key("'kty' is missing or not a string");
-    if (Result<void> purpose = check_purpose(jwk); !purpose) return std::unexpected(purpose.error());
+    if (Result<void> purpose = check_signs(jwk); !purpose) return std::unexpected(purpose.error());
     const auto id = optional_string(jwk, "kid");
     if (!id) return std::unexpected(id.error());
 

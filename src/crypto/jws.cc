@@ -9,21 +9,19 @@ namespace keepgate::crypto {
 
 namespace {
 
-constexpr JsonLimits header_limits{.bytes_max = token_bytes_max, .depth_max = 4, .values_max = 256};
-
-struct Parts {
+struct JwsParts {
   std::string_view header, payload, signature, signed_part;
 };
 
-Result<Parts> split(std::string_view token) {
+Result<JwsParts> split_jws(std::string_view token) {
   if (token.size() > token_bytes_max) return bad_jose("longer than 16 KiB");
   const std::size_t first = token.find('.');
   const std::size_t second = first == std::string_view::npos ? first : token.find('.', first + 1);
   if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos) {
     return bad_jose("not three parts");
   }
-  return Parts{token.substr(0, first), token.substr(first + 1, second - first - 1), token.substr(second + 1),
-               token.substr(0, second)};
+  return JwsParts{token.substr(0, first), token.substr(first + 1, second - first - 1), token.substr(second + 1),
+                  token.substr(0, second)};
 }
 
 Result<void> read_header(Jws& jws, HeaderRule rule) {
@@ -46,7 +44,7 @@ bool fits(const Key& key, const Jws& jws, bool names_key) {
 }  // namespace
 
 Result<Jws> parse_jws(std::string_view token, HeaderRule rule) {
-  const Result<Parts> parts = split(token);
+  const Result<JwsParts> parts = split_jws(token);
   if (!parts) return std::unexpected(parts.error());
   std::optional<std::string> header = base64url_decode(parts->header);
   if (!header) return bad_jose("the header is not base64url");

@@ -166,6 +166,10 @@ std::unexpected<Error> bad_key(std::string detail) {
   return fail(ErrorKind::refused, Blame::configuration, "bad_key", std::move(detail));
 }
 
+std::unexpected<Error> unsupported(std::string detail) {
+  return fail(ErrorKind::unsupported, Blame::configuration, "unsupported_key", std::move(detail));
+}
+
 Result<std::string> binary_member(const Json& jwk, std::string_view name) {
   const std::optional<std::string_view> text = jwk.string_at(name);
   if (!text) return bad_key(cat("'", name, "' is missing or not a string"));

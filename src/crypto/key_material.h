@@ -20,7 +20,11 @@ Result<PkeyPtr> okp_key(const Json& jwk, const EdwardsRow& curve, bool with_priv
 // The order of the key's curve as `bytes` big-endian bytes.
 std::string curve_order(const EVP_PKEY* key, std::size_t bytes);
 
+inline constexpr JsonLimits key_limits{.bytes_max = 64 * 1024, .depth_max = 8, .values_max = 512};
+
 std::unexpected<Error> bad_key(std::string detail);
+// A key that may be sound and is not for us: Error{unsupported, configuration, "unsupported_key"}.
+std::unexpected<Error> unsupported(std::string detail);
 // The decoded bytes of a member that has to be a base64url string.
 Result<std::string> binary_member(const Json& jwk, std::string_view name);
 

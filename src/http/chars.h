@@ -134,4 +134,7 @@ inline const char* skip_target(const char* at, const char* end) { return skip_cl
 inline const char* skip_value(const char* at, const char* end) { return skip_class(at, end, char_value); }
 #endif
 
+// Where something begins in a head: heads are far smaller than 4 GiB.
+constexpr std::uint32_t offset(std::size_t value) { return static_cast<std::uint32_t>(value); }
+
 }  // namespace keepgate::http

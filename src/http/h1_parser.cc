@@ -18,8 +18,6 @@ namespace keepgate::http {
 
 namespace {
 
-std::uint32_t offset(std::size_t value) { return static_cast<std::uint32_t>(value); }
-
 // Why a field line with these bytes (its line end cut off) is refused; "" if it is not. `name_end`: the colon.
 std::string_view fault_of_field(std::string_view line, std::size_t& name_end) {
   // RFC 9112 §2.2: a bare CR must not be let through. RFC 9110 §5.5: nor NUL and the other control bytes.

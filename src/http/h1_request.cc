@@ -14,8 +14,6 @@ namespace {
 constexpr std::size_t method_bytes_max = 32;
 constexpr std::size_t version_bytes = 8;  // "HTTP/1.1"
 
-std::uint32_t offset(std::size_t value) { return static_cast<std::uint32_t>(value); }
-
 // "HTTP/" DIGIT "." DIGIT, in capitals (RFC 9112 §2.3).
 bool is_version(std::string_view text) {
   return text.size() == version_bytes && text.starts_with("HTTP/") && is_digit(text[5]) && text[6] == '.' &&

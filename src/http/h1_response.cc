@@ -11,7 +11,7 @@ namespace keepgate::http {
 
 namespace {
 
-constexpr std::size_t status_end = 12;  // "HTTP/1.1 200"
+constexpr std::size_t status_code_end = 12;  // "HTTP/1.1 200"
 
 bool starts_as_status_line(const char* line) {
   return std::memcmp(line, "HTTP/1.", 7) == 0 && (line[7] == '1' || line[7] == '0') && line[8] == ' ' &&
@@ -56,9 +56,9 @@ ParseStatus ResponseParser::read_status_line(std::string_view bytes) {
   const char* const data = bytes.data();
   const char* const end = data + line_end;  // At the LF.
   // RFC 9112 §4: SP after the code even without a reason; upstreams that leave it out are common and harmless.
-  if (line_end >= status_end + 1 && starts_as_status_line(data) && end[-1] == '\r') {
-    const bool has_reason = data[status_end] == ' ';
-    const char* const reason = data + status_end + (has_reason ? 1 : 0);
+  if (line_end >= status_code_end + 1 && starts_as_status_line(data) && end[-1] == '\r') {
+    const bool has_reason = data[status_code_end] == ' ';
+    const char* const reason = data + status_code_end + (has_reason ? 1 : 0);
     if ((has_reason || reason == end - 1) && skip_value(reason, end) == end - 1) {
       head_.version_minor = static_cast<std::uint8_t>(data[7] - '0');
       head_.status = static_cast<std::uint16_t>((data[9] - '0') * 100 + (data[10] - '0') * 10 + (data[11] - '0'));

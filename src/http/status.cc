@@ -86,19 +86,19 @@ constexpr std::uint16_t status_end = 600;
 
 // Status → row of status_lines, counted from 1.
 consteval std::array<std::uint8_t, status_end> make_rows() {
-  std::array<std::uint8_t, status_end> rows{};
+  std::array<std::uint8_t, status_end> status_rows{};
   std::uint8_t row = 0;
   for (const std::string_view line : status_lines) {
     std::size_t status = 0;
     for (const char digit : line.substr(code_begin, 3)) status = status * 10 + static_cast<std::size_t>(digit - '0');
-    rows[status] = ++row;
+    status_rows[status] = ++row;
   }
-  return rows;
+  return status_rows;
 }
-constexpr std::array<std::uint8_t, status_end> rows = make_rows();
+constexpr std::array<std::uint8_t, status_end> status_rows = make_rows();
 
 std::string_view known_line(std::uint16_t status) {
-  const std::uint8_t row = status < status_end ? rows[status] : 0;
+  const std::uint8_t row = status < status_end ? status_rows[status] : 0;
   return row == 0 ? std::string_view{} : status_lines[row - 1];
 }
 

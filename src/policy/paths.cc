@@ -56,17 +56,18 @@ constexpr std::array<std::string_view, 42> registered_methods{"GET",
                                                               "BASELINE-CONTROL",
                                                               "NOTIFY"};
 
-std::unexpected<Complaint> complain(std::string_view code, std::string message, std::string help) {
+std::unexpected<Complaint> path_complaint(std::string_view code, std::string message, std::string help) {
   return std::unexpected(Complaint{code, std::move(message), std::move(help)});
 }
 
 std::unexpected<Complaint> never_canonical(std::string_view path, std::string_view what, std::string_view help) {
-  return complain(code::path_never_canonical, cat("no request has the path '", printable(path, 80), "': ", what),
-                  std::string(help));
+  return path_complaint(code::path_never_canonical, cat("no request has the path '", printable(path, 80), "': ", what),
+                        std::string(help));
 }
 
 std::expected<void, Complaint> check_canonical(std::string_view path) {
-  if (path.size() > path_bytes_max) return complain(code::path_never_canonical, "the path is too long", "4096 bytes");
+  if (path.size() > path_bytes_max)
+    return path_complaint(code::path_never_canonical, "the path is too long", "4096 bytes");
   if (path.find("//") != path.npos) return never_canonical(path, "double slashes are merged", "write one '/'");
   if (path.find('?') != path.npos) return never_canonical(path, "the query is not part of it", "leave the query out");
   if (path.find('#') != path.npos) return never_canonical(path, "a fragment is never sent", "leave the '#' out");
@@ -84,18 +85,19 @@ std::expected<void, Complaint> check_canonical(std::string_view path) {
     if (segment == "." || segment == "..") return never_canonical(path, "dot segments are resolved", "");
     rest.remove_prefix(segment.size());
   }
-  if (segments > path_segments_max) return complain(code::path_never_canonical, "more than 64 segments", "");
+  if (segments > path_segments_max) return path_complaint(code::path_never_canonical, "more than 64 segments", "");
   return {};
 }
 
 std::expected<void, Complaint> check_start(std::string_view path) {
   if (path.starts_with('/')) return {};
   if (path == "*" || path == "**") {
-    return complain(code::path_without_slash, cat("'", path, "' is not a path"), "every path is written: /**");
+    return path_complaint(code::path_without_slash, cat("'", path, "' is not a path"), "every path is written: /**");
   }
   const bool plain = !path.empty() && path.find(':') == path.npos;
-  return complain(code::path_without_slash, cat("the path '", printable(path, 80), "' does not begin with '/'"),
-                  plain ? cat("did you mean '/", printable(path, 80), "'?") : "a path alone, without scheme or host");
+  return path_complaint(
+      code::path_without_slash, cat("the path '", printable(path, 80), "' does not begin with '/'"),
+      plain ? cat("did you mean '/", printable(path, 80), "'?") : "a path alone, without scheme or host");
 }
 
 }  // namespace
@@ -109,11 +111,13 @@ std::expected<std::string, Complaint> parse_path_pattern(std::string_view text) 
     rest.remove_prefix(segment.size());
     if (segment == "*" || segment.find('*') == segment.npos) continue;
     if (segment != "**") {
-      return complain(code::partial_path_wildcard, cat("'", printable(segment, 60), "' mixes text and a wildcard"),
-                      "* stands for one whole segment, ** for any rest");
+      return path_complaint(code::partial_path_wildcard,
+                            cat("'", printable(segment, 60), "' mixes text and a wildcard"),
+                            "* stands for one whole segment, ** for any rest");
     }
     if (!rest.empty()) {
-      return complain(code::rest_not_last, "** is not the last segment", "* stands for one segment in the middle");
+      return path_complaint(code::rest_not_last, "** is not the last segment",
+                            "* stands for one segment in the middle");
     }
     return std::string(text.substr(0, text.size() - 2));
   }
@@ -135,7 +139,8 @@ std::string_view foreign_placeholder(std::string_view pattern) {
 std::expected<void, Complaint> check_concrete_path(std::string_view path) {
   if (const auto fine = check_start(path); !fine) return fine;
   if (path.find('*') != path.npos) {
-    return complain(code::bad_test_request, cat("'", printable(path, 80), "' is a pattern"), "ask about one path");
+    return path_complaint(code::bad_test_request, cat("'", printable(path, 80), "' is a pattern"),
+                          "ask about one path");
   }
   return check_canonical(path);
 }
@@ -156,15 +161,16 @@ std::expected<void, Complaint> check_method(std::string_view method) {
     upper.push_back(c >= 'a' && c <= 'z' ? static_cast<char>(c - 0x20) : c);
     token = token && (is_alpha(c) || is_digit(c) || c == '-' || c == '_');
   }
-  if (method.empty()) return complain(code::bad_method, "an empty method", "write GET, PUT/GET, [PUT, GET] or \"*\"");
+  if (method.empty())
+    return path_complaint(code::bad_method, "an empty method", "write GET, PUT/GET, [PUT, GET] or \"*\"");
   if (!token) {
-    return complain(code::bad_method, cat("'", printable(method, 60), "' is not a method"),
-                    "write GET, PUT/GET, [PUT, GET] or \"*\"");
+    return path_complaint(code::bad_method, cat("'", printable(method, 60), "' is not a method"),
+                          "write GET, PUT/GET, [PUT, GET] or \"*\"");
   }
   if (!lower_case) return {};
   const std::string_view close = closest_method(upper);
-  return complain(code::bad_method, cat("methods are written in capitals: '", method, "'"),
-                  cat("did you mean '", close.empty() ? std::string_view(upper) : close, "'?"));
+  return path_complaint(code::bad_method, cat("methods are written in capitals: '", method, "'"),
+                        cat("did you mean '", close.empty() ? std::string_view(upper) : close, "'?"));
 }
 
 std::expected<std::vector<std::string>, Complaint> parse_methods(std::string_view text) {

@@ -1,13 +1,13 @@
 #include "proxy/body_pump.h"
 
 #include "http/chunked.h"
+#include "proxy/pieces.h"
 
 namespace keepgate::proxy {
 
 namespace {
 constexpr std::string_view crlf = "\r\n";
 constexpr std::string_view end_after_data = "\r\n0\r\n\r\n";
-constexpr unsigned pieces_per_turn = 32;
 }  // namespace
 
 void BodyPump::give_up(Error error) {

@@ -10,6 +10,7 @@
 #include "net/proxy_protocol.h"
 #include "net/socket.h"
 #include "pipeline/worker.h"
+#include "proxy/pieces.h"
 #include "proxy/tunnel.h"
 #include "proxy/upgrade.h"
 
@@ -34,8 +35,7 @@ std::string_view proxy_header(Exchange& x, ProxyHeaderVersion version) {
   return {};
 }
 
-constexpr std::size_t coalesced_bytes_max = 4 * 1024;  // Bodies up to here go out in one buffer with the head.
-constexpr unsigned informational_max = 8;              // 1xx answers before the real one.
+constexpr unsigned informational_max = 8;  // 1xx answers before the real one.
 
 // An upstream's head may be as large as the buffer for it, in as few lines as it likes.
 http::HeadLimits head_limits(const Plan& plan) {

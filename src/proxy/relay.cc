@@ -5,13 +5,11 @@
 #include "base/bytes.h"
 #include "pipeline/respond.h"
 #include "pipeline/worker.h"
+#include "proxy/pieces.h"
 
 namespace keepgate::proxy {
 
 namespace {
-
-constexpr std::size_t coalesced_bytes_max = 4 * 1024;  // Bodies up to here go out in one buffer with the head.
-constexpr unsigned pieces_per_turn = 32;               // Of a body, before others get a turn.
 
 // The upstream may say how its answer is passed on, unless proxy_ignore_headers tells not to listen.
 std::string_view accel(const http::ResponseHead& response, const Plan& plan, std::string_view name) {

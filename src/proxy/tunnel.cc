@@ -3,7 +3,7 @@
 namespace keepgate::proxy {
 
 namespace {
-constexpr unsigned pieces_per_turn = 16;
+constexpr unsigned tunnel_pieces_per_turn = 16;
 }
 
 net::Task<bool> Tunnel::write(net::Stream& to, std::string_view bytes, bool down) {
@@ -45,7 +45,7 @@ net::Task<bool> Tunnel::copy(net::Stream& from, net::Stream& to, std::string_vie
     if (down) x_.upstream.bytes_received += got.bytes;
     written = co_await write(to, {buffer.data(), got.bytes}, down);
     if (!written) co_return false;
-    if (++pieces % pieces_per_turn == 0) co_await net::Yield(from.loop());
+    if (++pieces % tunnel_pieces_per_turn == 0) co_await net::Yield(from.loop());
   }
 }
 

@@ -14,12 +14,12 @@ namespace keepgate::route {
 namespace {
 
 constexpr std::size_t nested_levels_max = 64;
-constexpr std::uint32_t none = PathTrie::none;
+constexpr std::uint32_t no_node = PathTrie::none;
 
 struct Entry {
   std::uint32_t location = 0;
-  std::uint32_t children = none;  // The level of its nested locations.
-  bool forbids_regexes = false;   // ^~
+  std::uint32_t children = no_node;  // The level of its nested locations.
+  bool forbids_regexes = false;      // ^~
 };
 
 struct RegexEntry {
@@ -57,7 +57,9 @@ struct LocationTree::Impl {
                  std::uint32_t& number);
   bool add_entry(LocationRule& rule, std::size_t depth, std::string& error, std::uint32_t& number);
   bool add_named(const LocationRule& rule, std::string& error);
-  bool redirects(std::uint32_t entry) const { return entry != none && auto_redirect.contains(entries[entry].location); }
+  bool redirects(std::uint32_t entry) const {
+    return entry != no_node && auto_redirect.contains(entries[entry].location);
+  }
 };
 
 namespace {
@@ -83,7 +85,7 @@ bool may_nest(const LocationRule& rule, const LocationRule* parent, std::string&
 
 bool LocationTree::Impl::add_named(const LocationRule& rule, std::string& error) {
   const auto number = static_cast<std::uint32_t>(entries.size());
-  entries.push_back({rule.location, none, false});
+  entries.push_back({rule.location, no_node, false});
   if (!rule.nested.empty()) return may_nest(rule.nested.front(), &rule, error);
   if (named.emplace(rule.pattern, number).second) return true;
   error = cat("duplicate ", quoted(rule));
@@ -92,9 +94,9 @@ bool LocationTree::Impl::add_named(const LocationRule& rule, std::string& error)
 
 bool LocationTree::Impl::add_entry(LocationRule& rule, std::size_t depth, std::string& error, std::uint32_t& number) {
   number = static_cast<std::uint32_t>(entries.size());
-  entries.push_back({rule.location, none, rule.match == LocationMatch::prefix_no_regex});
+  entries.push_back({rule.location, no_node, rule.match == LocationMatch::prefix_no_regex});
   if (rule.nested.empty()) return true;
-  std::uint32_t children = none;
+  std::uint32_t children = no_node;
   if (!add_level(rule.nested, &rule, depth + 1, error, children)) return false;
   entries[number].children = children;
   return true;
@@ -116,7 +118,7 @@ bool LocationTree::Impl::add_level(std::vector<LocationRule>& rules, const Locat
       if (!add_named(rule, error)) return false;
       continue;
     }
-    std::uint32_t entry = none;
+    std::uint32_t entry = no_node;
     if (!add_entry(rule, depth, error, entry)) return false;
     if (is_regex(rule.match)) {
       auto regex = Regex::compile(rule.pattern, rule.match == LocationMatch::regex_no_case, error);
@@ -126,7 +128,7 @@ bool LocationTree::Impl::add_level(std::vector<LocationRule>& rules, const Locat
     }
     PathTrie::Terminal& terminal = terminals[rule.pattern];
     std::uint32_t& place = rule.match == LocationMatch::exact ? terminal.exact : terminal.prefix;
-    if (place != none) {
+    if (place != no_node) {
       error = cat("duplicate ", quoted(rule));
       return false;
     }
@@ -166,17 +168,17 @@ class Search {
   const LocationTree::Impl& tree_;
   std::string_view path_;
   std::vector<LocationStep>* steps_;
-  std::uint32_t chosen_ = none;
+  std::uint32_t chosen_ = no_node;
 };
 
 End Search::level(std::uint32_t number) {
   const Level& level = tree_.levels[number];
-  std::uint32_t prefix = none;
+  std::uint32_t prefix = no_node;
   std::size_t prefix_step = 0;
   if (const End end = static_names(level, prefix, prefix_step); end != End::open) return end;
-  if (prefix != none) {
+  if (prefix != no_node) {
     const Entry& entry = tree_.entries[prefix];
-    if (entry.children != none) {
+    if (entry.children != no_node) {
       // INVARIANT: what a nested level leaves open is decided by the regexes out here, even past an inner "^~";
       // only the "^~" of this level's own prefix keeps them out.
       if (const End end = this->level(entry.children); end != End::open) {
@@ -197,31 +199,31 @@ End Search::level(std::uint32_t number) {
 
 // The names of one level: an exact one or a redirect is final, else `prefix` and chosen_ are the longest prefix.
 End Search::static_names(const Level& level, std::uint32_t& prefix, std::size_t& prefix_step) {
-  std::uint32_t exact = none;
+  std::uint32_t exact = no_node;
   bool prefix_is_path = false;
   const PathTrie::Terminal slash =
       level.names.walk(path_, [&](const PathTrie::Terminal& here, std::size_t, bool whole) {
-        if (here.prefix != none) {
-          if (prefix != none) add_note(prefix_step, ", but shorter than another");
+        if (here.prefix != no_node) {
+          if (prefix != no_node) add_note(prefix_step, ", but shorter than another");
           prefix = here.prefix;
           prefix_is_path = whole;
           prefix_step = note(prefix, "prefix matches");
         }
         if (whole) exact = here.exact;
       });
-  if (exact != none) {
+  if (exact != no_node) {
     chosen_ = exact;
-    if (prefix != none) add_note(prefix_step, ", but an exact location ends the search");
+    if (prefix != no_node) add_note(prefix_step, ", but an exact location ends the search");
     note(exact, "exact match ends the search");
     return End::decided;
   }
   if (!prefix_is_path && (tree_.redirects(slash.exact) || tree_.redirects(slash.prefix))) {
-    chosen_ = slash.exact != none ? slash.exact : slash.prefix;
-    if (prefix != none) add_note(prefix_step, ", but the path with a slash behind it is a proxied location");
+    chosen_ = slash.exact != no_node ? slash.exact : slash.prefix;
+    if (prefix != no_node) add_note(prefix_step, ", but the path with a slash behind it is a proxied location");
     note(chosen_, "the path lacks its last slash: redirected");
     return End::add_slash;
   }
-  if (prefix != none) {
+  if (prefix != no_node) {
     chosen_ = prefix;
     add_note(prefix_step, ", the longest of its level");
   }
@@ -239,10 +241,10 @@ End Search::regexes(const Level& level, std::size_t prefix_step) {
     if (match == Regex::Match::failed) {
       // The next candidate could be less strict than this one: choose nothing.
       note(candidate.entry, "regex could not be matched within its limits: the search fails");
-      chosen_ = none;
+      chosen_ = no_node;
       return End::failed;
     }
-    if (steps_ && chosen_ != none) add_note(prefix_step, ", but a regex of this level matches");
+    if (steps_ && chosen_ != no_node) add_note(prefix_step, ", but a regex of this level matches");
     const std::size_t step = note(candidate.entry, "regex matches first");
     if (steps_) {
       for (const RegexEntry& later : std::span(level.regexes).subspan(i + 1)) {
@@ -251,7 +253,7 @@ End Search::regexes(const Level& level, std::size_t prefix_step) {
     }
     chosen_ = candidate.entry;
     const std::uint32_t children = tree_.entries[candidate.entry].children;
-    if (children == none) return End::decided;
+    if (children == no_node) return End::decided;
     // As in nginx, a redirect that is found inside a regex location only selects its location.
     const End end = this->level(children);
     if (chosen_ != candidate.entry) add_note(step, ", a location nested in it decided");
@@ -269,7 +271,7 @@ LocationTree::~LocationTree() = default;
 
 bool LocationTree::build(std::vector<LocationRule> rules, std::string& error) {
   auto built = std::make_unique<Impl>();
-  std::uint32_t root = none;
+  std::uint32_t root = no_node;
   if (!built->add_level(rules, nullptr, 1, error, root)) return false;
   impl_ = std::move(built);
   return true;
@@ -282,7 +284,7 @@ LocationTree::Found LocationTree::find(std::string_view path) const {
   Found found;
   found.failed = end == End::failed;
   found.add_slash = end == End::add_slash;
-  if (search.chosen() != none) found.location = impl_->entries[search.chosen()].location;
+  if (search.chosen() != no_node) found.location = impl_->entries[search.chosen()].location;
   return found;
 }
 
@@ -299,7 +301,7 @@ std::vector<LocationStep> LocationTree::explain(std::string_view path) const {
   if (impl_->levels.empty()) return steps;
   Search search(*impl_, path, &steps);
   search.level(0);
-  if (search.chosen() == none) return steps;
+  if (search.chosen() == no_node) return steps;
   const std::uint32_t winner = impl_->entries[search.chosen()].location;
   const auto last = std::ranges::find(steps.rbegin(), steps.rend(), winner, &LocationStep::location);
   if (last != steps.rend()) last->won = true;

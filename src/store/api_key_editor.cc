@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "store/api_key_secret.h"
 
 namespace keepgate::store {
 
@@ -21,19 +22,7 @@ namespace {
 
 using auth::ApiKeyRecord;
 
-constexpr std::size_t secret_bytes_max = 128;
 constexpr std::int64_t lock_look_ms = 20;
-
-void wipe(std::string& secret) { ::explicit_bzero(secret.data(), secret.size()); }
-
-Result<std::string> read_secret(const std::string& path) {
-  Result<std::string> text = read_small(path, secret_bytes_max, S_IRWXO);
-  if (!text) return text;
-  Result<std::string> secret = auth::parse_api_key_secret(*text);
-  wipe(*text);
-  if (!secret) return file_error(path, secret.error().detail);
-  return secret;
-}
 
 // Both may be made by somebody else at the same time: then theirs is the one.
 Result<bool> make_if_missing(const std::string& path, std::string_view text) {

@@ -7,17 +7,15 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "store/api_key_secret.h"
 
 namespace keepgate::store {
 
 namespace {
 
 constexpr std::size_t end_bytes = 256;
-constexpr std::size_t secret_bytes_max = 128;
 // File systems count time in ticks: a file that changed this shortly ago may change again without looking different.
 constexpr std::int64_t settling_ms = 100;
-
-void wipe(std::string& secret) { ::explicit_bzero(secret.data(), secret.size()); }
 
 bool is_settled(const FileState& state, Now now) { return state.changed_ns / 1'000'000 + settling_ms < now.wall_ms; }
 
@@ -26,15 +24,6 @@ std::string end_before(int descriptor, std::uint64_t offset) {
   const ssize_t count = ::pread(descriptor, out.data(), out.size(), static_cast<off_t>(offset - out.size()));
   out.resize(count < 0 ? 0 : static_cast<std::size_t>(count));
   return out;
-}
-
-Result<std::string> read_secret(const std::string& path) {
-  Result<std::string> text = read_small(path, secret_bytes_max, S_IRWXO);
-  if (!text) return text;
-  Result<std::string> secret = auth::parse_api_key_secret(*text);
-  wipe(*text);
-  if (!secret) return file_error(path, secret.error().detail);
-  return secret;
 }
 
 }  // namespace

@@ -232,7 +232,7 @@ def test_no_descriptor_for_an_upstream(keepgate, origin):
 def test_worker_rlimit_nofile_is_set(keepgate):
     gate = gate_with(keepgate, main="worker_rlimit_nofile 300;")
     assert resource.prlimit(gate.process.pid, resource.RLIMIT_NOFILE)[0] == 300
-    assert "exceed open file resource limit: 300" in gate.read("error.log")
+    wait_until(lambda: "exceed open file resource limit: 300" in gate.read("error.log"))
     gate.reload(gate.text.replace("nofile 300", "nofile 700"))
     wait_until(lambda: resource.prlimit(gate.process.pid, resource.RLIMIT_NOFILE)[0] == 700)
 

@@ -39,7 +39,7 @@ void set_satisfy(Reader& reader, const Scope& scope, const Directive& directive)
   detail::set_once<&O::satisfy_any>(reader, scope, directive, any);
 }
 
-constexpr DirectiveRow rows[] = {
+constexpr DirectiveRow access_table[] = {
     {"allow",
      in_levels,
      {1, 1},
@@ -60,6 +60,6 @@ constexpr DirectiveRow rows[] = {
 
 }  // namespace
 
-std::span<const DirectiveRow> access_rows() { return rows; }
+std::span<const DirectiveRow> access_rows() { return access_table; }
 
 }  // namespace keepgate::conf

@@ -95,7 +95,7 @@ void set_key_file(Reader& reader, const Scope& scope, const Directive& directive
   setting = std::move(model);
 }
 
-constexpr DirectiveRow rows[] = {
+constexpr DirectiveRow api_key_table[] = {
     {"auth_api_key",
      in_levels,
      {1, many},
@@ -126,6 +126,6 @@ constexpr DirectiveRow rows[] = {
 
 }  // namespace
 
-std::span<const DirectiveRow> api_key_rows() { return rows; }
+std::span<const DirectiveRow> api_key_rows() { return api_key_table; }
 
 }  // namespace keepgate::conf

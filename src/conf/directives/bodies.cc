@@ -47,7 +47,7 @@ void set_rate(Reader& reader, const Scope& scope, const Directive& directive) {
   detail::set_once<Member>(reader, scope, directive, std::optional<Word>(word));
 }
 
-void set_buffers(Reader& reader, const Scope& scope, const Directive& directive) {
+void set_proxy_buffers(Reader& reader, const Scope& scope, const Directive& directive) {
   const std::vector<Word>& words = directive.arguments;
   const auto count = reader.number(directive, words[0], words[0].text, 2, 1'000'000);
   const auto size = reader.size(directive, words[1], words[1].text);
@@ -70,7 +70,7 @@ void check_file_only(Reader& reader, const Scope&, const Directive& directive) {
   reader.invalid_value(directive, word, "on, clean or off");
 }
 
-constexpr DirectiveRow rows[] = {
+constexpr DirectiveRow bodies_table[] = {
     {"client_body_buffer_size",
      in_levels,
      {1, 1},
@@ -132,7 +132,7 @@ constexpr DirectiveRow rows[] = {
      in_levels,
      {2, 2},
      Support::built,
-     set_buffers,
+     set_proxy_buffers,
      "8 4k",
      "NUMBER SIZE: how much of an answer waits in memory for a slow client."},
     {"proxy_buffer_size",
@@ -182,6 +182,6 @@ constexpr DirectiveRow rows[] = {
 
 }  // namespace
 
-std::span<const DirectiveRow> body_rows() { return rows; }
+std::span<const DirectiveRow> body_rows() { return bodies_table; }
 
 }  // namespace keepgate::conf

@@ -10,7 +10,7 @@ namespace {
 
 using O = LevelOptions;
 
-void set_verify(Reader& reader, const Scope& scope, const Directive& directive) {
+void set_verify_client(Reader& reader, const Scope& scope, const Directive& directive) {
   const Word& word = directive.arguments[0];
   std::optional<Placed<tls::VerifyClient>> value;
   const auto take = [&](tls::VerifyClient mode) { value = Placed<tls::VerifyClient>{mode, directive.name.at}; };
@@ -57,12 +57,12 @@ void set_forwarding(Reader& reader, const Scope& scope, const Directive& directi
   detail::set_once<&O::proxy_client_cert>(reader, scope, directive, value);
 }
 
-constexpr DirectiveRow rows[] = {
+constexpr DirectiveRow client_certificates_table[] = {
     {"ssl_verify_client",
      in_http | in_server,
      {1, 1},
      Support::built,
-     set_verify,
+     set_verify_client,
      "off",
      "Whether clients are asked for a certificate: on (a request without a good one is answered 400: 495, 496), "
      "optional "
@@ -116,6 +116,6 @@ constexpr DirectiveRow rows[] = {
 
 }  // namespace
 
-std::span<const DirectiveRow> client_certificate_rows() { return rows; }
+std::span<const DirectiveRow> client_certificate_rows() { return client_certificates_table; }
 
 }  // namespace keepgate::conf

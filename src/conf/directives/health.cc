@@ -164,7 +164,7 @@ void set_health_check(Reader& reader, const Scope& scope, const Directive& direc
   scope.location->health_check = std::move(check);
 }
 
-constexpr DirectiveRow rows[] = {
+constexpr DirectiveRow health_table[] = {
     {"health_check",
      in_location,
      {0, many},
@@ -191,6 +191,6 @@ constexpr DirectiveRow rows[] = {
 
 }  // namespace
 
-std::span<const DirectiveRow> health_rows() { return rows; }
+std::span<const DirectiveRow> health_rows() { return health_table; }
 
 }  // namespace keepgate::conf

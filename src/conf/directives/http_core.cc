@@ -144,7 +144,7 @@ void set_header_buffer(Reader& reader, const Scope& scope, const Directive& dire
   detail::set_once<&O::client_header_buffer_size>(reader, scope, directive, size);
 }
 
-constexpr DirectiveRow rows[] = {
+constexpr DirectiveRow http_core_table[] = {
     {"return",
      in_server | in_location,
      {1, 2},
@@ -319,6 +319,6 @@ constexpr DirectiveRow rows[] = {
 
 }  // namespace
 
-std::span<const DirectiveRow> http_core_rows() { return rows; }
+std::span<const DirectiveRow> http_core_rows() { return http_core_table; }
 
 }  // namespace keepgate::conf

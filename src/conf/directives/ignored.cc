@@ -6,7 +6,6 @@ namespace keepgate::conf {
 
 namespace {
 
-constexpr std::uint32_t levels = in_levels;
 constexpr std::uint32_t outer = in_http | in_server;
 constexpr std::string_view sized = "No effect: sizes itself.";
 constexpr std::string_view no_files = "No effect: Keepgate serves no files.";
@@ -16,7 +15,7 @@ constexpr DirectiveRow row(std::string_view name, std::uint32_t contexts, std::u
   return {name, contexts, {least, most}, Support::ignored, nullptr, "", summary};
 }
 
-constexpr DirectiveRow rows[] = {
+constexpr DirectiveRow ignored_table[] = {
     row("worker_rlimit_core", in_main, 1, 1, "No effect: set the limit where the program is started."),
     row("working_directory", in_main, 1, 1, "No effect: paths are seen from the configuration's folder."),
     row("lock_file", in_main, 1, 1, "No effect: there is no accept mutex."),
@@ -29,45 +28,46 @@ constexpr DirectiveRow rows[] = {
     row("accept_mutex", in_events, 1, 1, "No effect: every worker has its own listener."),
     row("accept_mutex_delay", in_events, 1, 1, "No effect: every worker has its own listener."),
     row("worker_aio_requests", in_events, 1, 1, no_files),
-    row("sendfile", levels | in_if, 1, 1, no_files),
-    row("sendfile_max_chunk", levels, 1, 1, no_files),
-    row("tcp_nopush", levels, 1, 1, "No effect: answers are written in whole pieces."),
-    row("aio", levels, 1, 1, no_files),
-    row("aio_write", levels, 1, 1, no_files),
-    row("directio", levels, 1, 1, no_files),
-    row("output_buffers", levels, 2, 2, no_files),
-    row("open_file_cache", levels, 1, 2, no_files),
-    row("open_file_cache_valid", levels, 1, 1, no_files),
-    row("open_file_cache_min_uses", levels, 1, 1, no_files),
-    row("open_file_cache_errors", levels, 1, 1, no_files),
-    row("types_hash_max_size", levels, 1, 1, sized),
-    row("types_hash_bucket_size", levels, 1, 1, sized),
+    row("sendfile", in_levels | in_if, 1, 1, no_files),
+    row("sendfile_max_chunk", in_levels, 1, 1, no_files),
+    row("tcp_nopush", in_levels, 1, 1, "No effect: answers are written in whole pieces."),
+    row("aio", in_levels, 1, 1, no_files),
+    row("aio_write", in_levels, 1, 1, no_files),
+    row("directio", in_levels, 1, 1, no_files),
+    row("output_buffers", in_levels, 2, 2, no_files),
+    row("open_file_cache", in_levels, 1, 2, no_files),
+    row("open_file_cache_valid", in_levels, 1, 1, no_files),
+    row("open_file_cache_min_uses", in_levels, 1, 1, no_files),
+    row("open_file_cache_errors", in_levels, 1, 1, no_files),
+    row("types_hash_max_size", in_levels, 1, 1, sized),
+    row("types_hash_bucket_size", in_levels, 1, 1, sized),
     row("variables_hash_max_size", in_http, 1, 1, sized),
     row("variables_hash_bucket_size", in_http, 1, 1, sized),
     row("server_names_hash_max_size", in_http, 1, 1, sized),
     row("server_names_hash_bucket_size", in_http, 1, 1, sized),
-    row("proxy_headers_hash_max_size", levels, 1, 1, sized),
-    row("proxy_headers_hash_bucket_size", levels, 1, 1, sized),
+    row("proxy_headers_hash_max_size", in_levels, 1, 1, sized),
+    row("proxy_headers_hash_bucket_size", in_levels, 1, 1, sized),
     row("connection_pool_size", outer, 1, 1, sized),
     row("request_pool_size", outer, 1, 1, sized),
-    row("postpone_output", levels, 1, 1, sized),
-    row("server_tokens", levels, 1, 1, "No effect: answers never show a version."),
-    row("keepalive_disable", levels, 1, many, "No effect: it is about browsers of another time."),
-    row("log_not_found", levels, 1, 1, no_files),
-    row("log_subrequest", levels, 1, 1, "No effect: there are no subrequests."),
-    row("msie_padding", levels, 1, 1, "No effect: it is about browsers of another time."),
-    row("etag", levels, 1, 1, no_files),
-    row("if_modified_since", levels, 1, 1, no_files),
-    row("charset", levels | in_if, 1, 1, "No effect: Keepgate's own texts name their charset, others are passed on."),
-    row("index", levels, 1, many, no_files),
-    row("port_in_redirect", levels, 1, 1, "No effect: redirects keep the port that the client used."),
-    row("server_name_in_redirect", levels, 1, 1, "No effect: redirects keep the host that the client used."),
-    row("proxy_ssl_session_reuse", levels, 1, 1, "No effect: the program decides."),
+    row("postpone_output", in_levels, 1, 1, sized),
+    row("server_tokens", in_levels, 1, 1, "No effect: answers never show a version."),
+    row("keepalive_disable", in_levels, 1, many, "No effect: it is about browsers of another time."),
+    row("log_not_found", in_levels, 1, 1, no_files),
+    row("log_subrequest", in_levels, 1, 1, "No effect: there are no subrequests."),
+    row("msie_padding", in_levels, 1, 1, "No effect: it is about browsers of another time."),
+    row("etag", in_levels, 1, 1, no_files),
+    row("if_modified_since", in_levels, 1, 1, no_files),
+    row("charset", in_levels | in_if, 1, 1,
+        "No effect: Keepgate's own texts name their charset, others are passed on."),
+    row("index", in_levels, 1, many, no_files),
+    row("port_in_redirect", in_levels, 1, 1, "No effect: redirects keep the port that the client used."),
+    row("server_name_in_redirect", in_levels, 1, 1, "No effect: redirects keep the host that the client used."),
+    row("proxy_ssl_session_reuse", in_levels, 1, 1, "No effect: the program decides."),
     row("status_zone", in_server | in_location, 1, 1, "No effect: figures are kept by server and location."),
 };
 
 }  // namespace
 
-std::span<const DirectiveRow> ignored_rows() { return rows; }
+std::span<const DirectiveRow> ignored_rows() { return ignored_table; }
 
 }  // namespace keepgate::conf

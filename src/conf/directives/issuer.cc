@@ -106,7 +106,7 @@ void add_issuer(Reader& reader, const Scope& scope, const Directive& directive) 
   issuers->push_back(std::move(model));
 }
 
-constexpr DirectiveRow rows[] = {
+constexpr DirectiveRow issuer_table[] = {
     {"auth_jwt_issuer",
      in_levels,
      {1, 60},
@@ -122,6 +122,6 @@ constexpr DirectiveRow rows[] = {
 
 }  // namespace
 
-std::span<const DirectiveRow> issuer_rows() { return rows; }
+std::span<const DirectiveRow> issuer_rows() { return issuer_table; }
 
 }  // namespace keepgate::conf

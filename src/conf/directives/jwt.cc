@@ -134,7 +134,7 @@ void check_key_cache(Reader& reader, const Scope&, const Directive& directive) {
   reader.time_s(directive, directive.arguments[0], directive.arguments[0].text);
 }
 
-constexpr DirectiveRow rows[] = {
+constexpr DirectiveRow jwt_table[] = {
     {"auth_jwt",
      in_levels,
      {1, 2},
@@ -229,6 +229,6 @@ constexpr DirectiveRow rows[] = {
 
 }  // namespace
 
-std::span<const DirectiveRow> jwt_rows() { return rows; }
+std::span<const DirectiveRow> jwt_rows() { return jwt_table; }
 
 }  // namespace keepgate::conf

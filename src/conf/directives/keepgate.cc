@@ -179,7 +179,7 @@ void set_decision_log(Reader& reader, const Scope& scope, const Directive& direc
                                      std::optional(OptionalFile{words[0].text == "off", words[0]}));
 }
 
-constexpr DirectiveRow rows[] = {
+constexpr DirectiveRow keepgate_table[] = {
     {"policy",
      in_levels,
      {1, 1},
@@ -264,6 +264,6 @@ constexpr DirectiveRow rows[] = {
 
 }  // namespace
 
-std::span<const DirectiveRow> keepgate_rows() { return rows; }
+std::span<const DirectiveRow> keepgate_rows() { return keepgate_table; }
 
 }  // namespace keepgate::conf

@@ -164,7 +164,7 @@ void set_level(Reader& reader, const Scope& scope, const Directive& directive) {
   detail::set_once<Member>(reader, scope, directive, level);
 }
 
-constexpr DirectiveRow rows[] = {
+constexpr DirectiveRow limit_table[] = {
     {"limit_req_zone",
      in_http,
      {2, many},
@@ -248,6 +248,6 @@ constexpr DirectiveRow rows[] = {
 
 }  // namespace
 
-std::span<const DirectiveRow> limit_rows() { return rows; }
+std::span<const DirectiveRow> limit_rows() { return limit_table; }
 
 }  // namespace keepgate::conf

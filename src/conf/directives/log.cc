@@ -80,7 +80,7 @@ void add_format(Reader& reader, const Scope&, const Directive& directive) {
   formats.push_back(std::move(format));
 }
 
-constexpr DirectiveRow rows[] = {
+constexpr DirectiveRow log_table[] = {
     {"error_log",
      in_main | in_levels,
      {1, 2},
@@ -114,6 +114,6 @@ std::optional<LogLevel> log_level_named(std::string_view name) {
   return std::nullopt;
 }
 
-std::span<const DirectiveRow> log_rows() { return rows; }
+std::span<const DirectiveRow> log_rows() { return log_table; }
 
 }  // namespace keepgate::conf

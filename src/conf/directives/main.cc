@@ -94,7 +94,7 @@ void check_connections(Reader& reader, const Scope& scope, const Directive& dire
   set_number<&MainModel::worker_connections, 1, 1'000'000>(reader, scope, directive);
 }
 
-constexpr DirectiveRow rows[] = {
+constexpr DirectiveRow main_table[] = {
     {"strict",
      in_main,
      {1, 1},
@@ -177,6 +177,6 @@ constexpr DirectiveRow rows[] = {
 
 }  // namespace
 
-std::span<const DirectiveRow> main_rows() { return rows; }
+std::span<const DirectiveRow> main_rows() { return main_table; }
 
 }  // namespace keepgate::conf

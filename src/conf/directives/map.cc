@@ -66,7 +66,7 @@ void read_map(Reader& reader, const Scope&, const Directive& directive) {
   reader.model().maps.push_back(std::move(map));
 }
 
-constexpr DirectiveRow rows[] = {
+constexpr DirectiveRow map_table[] = {
     {"map",
      in_http,
      {2, 2, true},
@@ -80,6 +80,6 @@ constexpr DirectiveRow rows[] = {
 
 }  // namespace
 
-std::span<const DirectiveRow> map_rows() { return rows; }
+std::span<const DirectiveRow> map_rows() { return map_table; }
 
 }  // namespace keepgate::conf

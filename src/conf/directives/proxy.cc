@@ -60,7 +60,7 @@ void set_verify(Reader& reader, const Scope& scope, const Directive& directive) 
   detail::set_once<&O::proxy_ssl_verify>(reader, scope, directive, placed);
 }
 
-void set_protocols(Reader& reader, const Scope& scope, const Directive& directive) {
+void set_proxy_protocols(Reader& reader, const Scope& scope, const Directive& directive) {
   auto& place = scope.level->proxy_ssl_protocols;
   if (place) return reader.duplicate(directive);
   place.emplace();
@@ -132,7 +132,7 @@ void set_bind(Reader& reader, const Scope& scope, const Directive& directive) {
   place = std::move(model);
 }
 
-constexpr DirectiveRow rows[] = {
+constexpr DirectiveRow proxy_table[] = {
     {"proxy_pass",
      in_location,
      {1, 1},
@@ -279,7 +279,7 @@ constexpr DirectiveRow rows[] = {
      in_levels,
      {1, many},
      Support::built,
-     set_protocols,
+     set_proxy_protocols,
      "TLSv1.2 TLSv1.3",
      "TLS versions spoken to upstreams."},
     {"proxy_next_upstream",
@@ -322,6 +322,6 @@ constexpr DirectiveRow rows[] = {
 
 }  // namespace
 
-std::span<const DirectiveRow> proxy_rows() { return rows; }
+std::span<const DirectiveRow> proxy_rows() { return proxy_table; }
 
 }  // namespace keepgate::conf

@@ -61,7 +61,7 @@ void add_cookie_flags(Reader& reader, const Scope& scope, const Directive& direc
   model->rules.push_back({words[0], {words.begin() + 1, words.end()}});
 }
 
-constexpr DirectiveRow rows[] = {
+constexpr DirectiveRow proxy_answers_table[] = {
     {"proxy_redirect",
      in_levels,
      {1, 2},
@@ -97,6 +97,6 @@ constexpr DirectiveRow rows[] = {
 
 }  // namespace
 
-std::span<const DirectiveRow> proxy_answer_rows() { return rows; }
+std::span<const DirectiveRow> proxy_answer_rows() { return proxy_answers_table; }
 
 }  // namespace keepgate::conf

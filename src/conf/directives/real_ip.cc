@@ -42,7 +42,7 @@ void set_field(Reader& reader, const Scope& scope, const Directive& directive) {
   set_text<&O::real_ip_header>(reader, scope, directive);
 }
 
-constexpr DirectiveRow rows[] = {
+constexpr DirectiveRow real_ip_table[] = {
     {"set_real_ip_from",
      in_levels,
      {1, 1},
@@ -68,6 +68,6 @@ constexpr DirectiveRow rows[] = {
 
 }  // namespace
 
-std::span<const DirectiveRow> real_ip_rows() { return rows; }
+std::span<const DirectiveRow> real_ip_rows() { return real_ip_table; }
 
 }  // namespace keepgate::conf

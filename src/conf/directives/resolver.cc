@@ -60,7 +60,7 @@ void set_resolver_timeout(Reader& reader, const Scope& scope, const Directive& d
   place = reader.time_ms(directive, directive.arguments[0], directive.arguments[0].text);
 }
 
-constexpr DirectiveRow rows[] = {
+constexpr DirectiveRow resolver_table[] = {
     {"resolver",
      in_levels | in_upstream,
      {1, many},
@@ -79,6 +79,6 @@ constexpr DirectiveRow rows[] = {
 
 }  // namespace
 
-std::span<const DirectiveRow> resolver_rows() { return rows; }
+std::span<const DirectiveRow> resolver_rows() { return resolver_table; }
 
 }  // namespace keepgate::conf

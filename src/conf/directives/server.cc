@@ -194,7 +194,7 @@ void add_listen(Reader& reader, const Scope& scope, const Directive& directive) 
   scope.server->listens.push_back(std::move(listen));
 }
 
-constexpr DirectiveRow rows[] = {
+constexpr DirectiveRow server_table[] = {
     {"server", in_http, {0, 0, true}, Support::built, read_server, "", "A virtual server."},
     {"listen",
      in_server,
@@ -230,6 +230,6 @@ constexpr DirectiveRow rows[] = {
 
 }  // namespace
 
-std::span<const DirectiveRow> server_rows() { return rows; }
+std::span<const DirectiveRow> server_rows() { return server_table; }
 
 }  // namespace keepgate::conf

@@ -44,7 +44,7 @@ void remark_tickets(Reader& reader, const Scope&, const Directive& directive) {
   }
 }
 
-constexpr DirectiveRow rows[] = {
+constexpr DirectiveRow ssl_table[] = {
     {"ssl_certificate",
      in_http | in_server,
      {1, 1},
@@ -112,6 +112,6 @@ constexpr DirectiveRow rows[] = {
 
 }  // namespace
 
-std::span<const DirectiveRow> ssl_rows() { return rows; }
+std::span<const DirectiveRow> ssl_rows() { return ssl_table; }
 
 }  // namespace keepgate::conf

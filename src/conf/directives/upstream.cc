@@ -225,7 +225,7 @@ void set_outlier_ejection(Reader& reader, const Scope& scope, const Directive& d
   }
 }
 
-constexpr DirectiveRow rows[] = {
+constexpr DirectiveRow upstream_table[] = {
     {"upstream", in_http, {1, 1, true}, Support::built, read_upstream, "", "A group of servers to forward to."},
     {"server",
      in_upstream,
@@ -326,6 +326,6 @@ constexpr DirectiveRow rows[] = {
 
 }  // namespace
 
-std::span<const DirectiveRow> upstream_rows() { return rows; }
+std::span<const DirectiveRow> upstream_rows() { return upstream_table; }
 
 }  // namespace keepgate::conf
