@@ -1,5 +1,6 @@
 #include "http/chunked.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <limits>
@@ -127,6 +128,7 @@ ChunkedDecoder::Step ChunkedDecoder::decode(char* bytes, std::size_t size) {
       const std::size_t run = left_ < size - at ? static_cast<std::size_t>(left_) : size - at;
       if (result.data_bytes != at) std::memmove(bytes + result.data_bytes, bytes + at, run);
       result.data_bytes += run;
+      extension_bytes_ -= static_cast<std::uint32_t>(std::min<std::uint64_t>(extension_bytes_, run));
       at += run;
       left_ -= run;
       if (left_ == 0) state_ = State::data_cr;

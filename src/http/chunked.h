@@ -3,7 +3,8 @@
 // decode() squeezes the data of all complete and partial chunks in `bytes` to the front of the same memory, so that a
 // relay reads into one buffer and writes one run. Extensions are skipped and bounded, trailers are checked and dropped
 // (or kept apart): they never become header fields (design: security checklist A7). How the input was cut into pieces
-// never changes the result. Bounds: extensions 4 KiB and trailers 8 KiB per body, a chunk at most 2^63 - 1 bytes.
+// never changes the result. Bounds: extensions 4 KiB more than there was data before them, trailers 8 KiB per body, a
+// chunk at most 2^63 - 1 bytes.
 // Thread rule: one owner.
 #pragma once
 
@@ -54,7 +55,7 @@ class ChunkedDecoder {
 
   State state_ = State::size_first;
   std::uint8_t size_digits_ = 0;
-  std::uint32_t extension_bytes_ = 0;  // Of all chunks of the body together; bounded.
+  std::uint32_t extension_bytes_ = 0;  // Of all chunks together, less the data so far; bounded.
   std::uint32_t trailer_bytes_ = 0;    // Bounded.
   std::string* trailers_ = nullptr;
   std::uint64_t left_ = 0;  // Data bytes left in this chunk.

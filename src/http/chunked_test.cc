@@ -142,8 +142,22 @@ TEST(ChunkedDecoder, bounds_extensions_over_the_whole_body) {
     return cat("1;", std::string(bytes / 2 - 1, 'x'), "\r\na\r\n1;", std::string(bytes - bytes / 2 - 1, 'x'),
                "\r\nb\r\n0\r\n\r\n");
   };
-  EXPECT_TRUE(decode(body(4096)).done);
-  EXPECT_EQ(decode(body(4097)).reason, "chunk extensions too long");
+  EXPECT_TRUE(decode(body(4097)).done) << "a byte of data for the one that is too many";
+  EXPECT_EQ(decode(body(4098)).reason, "chunk extensions too long");
+}
+
+TEST(ChunkedDecoder, lets_extensions_grow_with_the_data_only) {
+  const auto body = [](std::size_t count, std::size_t data_bytes, std::size_t extension_bytes) {
+    std::string text;
+    char head[18];
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::string size(head, write_chunk_head(head, data_bytes) - 2);
+      append(text, size, ';', std::string(extension_bytes, 'x'), "\r\n", std::string(data_bytes, 'd'), "\r\n");
+    }
+    return text + "0\r\n\r\n";
+  };
+  EXPECT_TRUE(decode(body(1000, 100, 99)).done);
+  EXPECT_EQ(decode(body(1000, 10, 99)).reason, "chunk extensions too long");
 }
 
 TEST(ChunkedDecoder, bounds_the_trailer_section) {

@@ -118,9 +118,17 @@ TEST(MethodOf, is_case_sensitive) {
 
 TEST(IsIdempotent, lets_only_safe_repeats_through) {
   for (const Method yes : {Method::get, Method::head, Method::put, Method::delete_, Method::options, Method::trace}) {
-    EXPECT_TRUE(is_idempotent(yes));
+    EXPECT_TRUE(is_idempotent(yes, ""));
   }
-  for (const Method no : {Method::post, Method::patch, Method::connect, Method::other}) EXPECT_FALSE(is_idempotent(no));
+  for (const std::string_view yes : {"ACL", "MKCOL", "PROPFIND", "REPORT", "VERSION-CONTROL"}) {
+    EXPECT_TRUE(is_idempotent(Method::other, yes)) << yes;
+  }
+  for (const Method no : {Method::post, Method::patch, Method::connect, Method::other}) {
+    EXPECT_FALSE(is_idempotent(no, "POST"));
+  }
+  for (const std::string_view no : {"", "LOCK", "PURGE", "propfind", "PROPFINDS"}) {
+    EXPECT_FALSE(is_idempotent(Method::other, no)) << no;
+  }
 }
 
 }  // namespace

@@ -113,6 +113,10 @@ class RequestParser : public H1Parser {
   // After `refused`: method_text and target, for the log, if the request line was good; nothing else.
   const RequestHead& head() const { return head_; }
   void set_limits(const HeadLimits& limits) { limits_ = limits; }  // Before the first parse() of a message.
+  // After `refused`: head() becomes what an error page is asked with. Method and target are those of the request line
+  // if it was good (else GET and none), the path is "/"; nothing else of what was sent: no field, no body, no
+  // keep-alive.
+  void stand_in_for_refused();
   void reset();
 
  private:

@@ -60,6 +60,16 @@ void RequestParser::reset() {
   head_ = {};
 }
 
+void RequestParser::stand_in_for_refused() {
+  RequestHead head;
+  head.method_text = head_.method_text.empty() ? std::string_view("GET") : head_.method_text;
+  head.method = method_of(head.method_text);
+  head.target = head_.target;
+  head.version_minor = head_.version_minor;
+  head.raw_path = "/";
+  head_ = head;
+}
+
 ParseStatus RequestParser::parse(std::string_view bytes) {
   follow(bytes);
   if (stage_ == Stage::start_line) {

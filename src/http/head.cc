@@ -1,5 +1,7 @@
 #include "http/head.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 
 namespace keepgate::http {
@@ -38,6 +40,39 @@ bool connection_has(std::span<const HeaderLine> headers, std::string_view name) 
   return false;
 }
 
+// Of those that Method does not name, in alphabetical order.
+constexpr std::string_view idempotent_methods[] = {"ACL",
+                                                   "BASELINE-CONTROL",
+                                                   "BIND",
+                                                   "CHECKIN",
+                                                   "CHECKOUT",
+                                                   "COPY",
+                                                   "LABEL",
+                                                   "LINK",
+                                                   "MERGE",
+                                                   "MKACTIVITY",
+                                                   "MKCALENDAR",
+                                                   "MKCOL",
+                                                   "MKREDIRECTREF",
+                                                   "MKWORKSPACE",
+                                                   "MOVE",
+                                                   "ORDERPATCH",
+                                                   "PRI",
+                                                   "PROPFIND",
+                                                   "PROPPATCH",
+                                                   "QUERY",
+                                                   "REBIND",
+                                                   "REPORT",
+                                                   "SEARCH",
+                                                   "UNBIND",
+                                                   "UNCHECKOUT",
+                                                   "UNLINK",
+                                                   "UNLOCK",
+                                                   "UPDATE",
+                                                   "UPDATEREDIRECTREF",
+                                                   "VERSION-CONTROL"};
+static_assert(std::ranges::is_sorted(idempotent_methods));
+
 }  // namespace
 
 Method method_of(std::string_view text) {
@@ -57,8 +92,10 @@ Method method_of(std::string_view text) {
   }
 }
 
-bool is_idempotent(Method method) {
+bool is_idempotent(Method method, std::string_view text) {
   switch (method) {
+    case Method::other:
+      return std::ranges::binary_search(idempotent_methods, text);
     case Method::get:
     case Method::head:
     case Method::put:

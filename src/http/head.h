@@ -16,8 +16,9 @@ enum class Method : std::uint8_t { other = 0, get, head, post, put, delete_, con
 
 // Case-sensitive, as RFC 9110 §9.1 wants: "get" is Method::other.
 Method method_of(std::string_view text);
-// RFC 9110 §9.2.2: GET HEAD OPTIONS TRACE PUT DELETE. A retry is allowed for these only.
-bool is_idempotent(Method method);
+// RFC 9110 §9.2.2, and what IANA's registry of methods says of the others (`text` for Method::other). A retry is
+// allowed for these only; a method that nobody registered is not one of them.
+bool is_idempotent(Method method, std::string_view text);
 
 struct HeaderLine {
   std::string_view name;   // As received.

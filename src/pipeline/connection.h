@@ -34,9 +34,10 @@ class Connection {
   std::int64_t accepted_ms;  // Monotonic.
   std::uint32_t request_count = 0;
   bool tls : 1 = false;
-  bool idle : 1 = false;      // Between requests: may be closed without hurting anybody.
-  bool reusable : 1 = false;  // Idle, and may be closed to make room: Worker::begin_reusable.
-  bool leaving : 1 = false;   // The newest configuration does not listen where it came in: its next answer is the last.
+  bool plain_on_tls : 1 = false;  // Where TLS is spoken it began with plain HTTP: answered 497, and `tls` is false.
+  bool idle : 1 = false;          // Between requests: may be closed without hurting anybody.
+  bool reusable : 1 = false;      // Idle, and may be closed to make room: Worker::begin_reusable.
+  bool leaving : 1 = false;  // The newest configuration does not listen where it came in: its next answer is the last.
   std::int64_t idle_timeout_ms = 0, idle_protected_ms = 0;  // keepalive_timeout, keepalive_min_timeout.
   const tls::SessionFacts& tls_facts() const { return tls_facts_ ? *tls_facts_ : no_tls_facts; }
   void set_tls_facts(tls::SessionFacts facts) { tls_facts_ = std::make_unique<tls::SessionFacts>(std::move(facts)); }

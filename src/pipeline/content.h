@@ -22,6 +22,8 @@ class Content {
   virtual net::Task<std::optional<Refusal>> serve(Exchange& exchange, Permit permit) const = 0;
   // $proxy_host: the name by which the configuration calls the upstream.
   virtual std::string_view upstream_name() const { return {}; }
+  // $proxy_port where that name has none.
+  virtual std::uint16_t upstream_port() const { return 80; }
 };
 
 }  // namespace keepgate::pipeline

@@ -17,7 +17,8 @@ void Exchange::end() {
   path = {};
   ambiguities = 0;
   query = {};
-  uri_changed = method_is_get = in_error_page = limits_checked = false;
+  uri_changed = method_is_get = body_given_up = in_error_page = limits_checked = false;
+  refused_line = sent_head = upstream_head = {};
   connections_counted = identity_connections_counted = false;
   conn_status = limit::ConnStatus::none;
   conn_hold.clear();
@@ -43,6 +44,7 @@ void Exchange::end() {
   if (connection_) connection_->restore_peer();
   connection_ = nullptr;
   target_uri = proxy_host = {};
+  proxy_port = 0;
   withheld_ = nullptr;
   decision_id_ = request_id_ = {};
   map_values_.clear();
@@ -95,6 +97,16 @@ std::string_view Exchange::shown_target() {
   const std::optional<std::string_view> shown = shown_query();
   const std::string_view before = target.substr(0, target.find('?'));
   return shown ? arena.join(before, std::string_view("?"), *shown) : before;
+}
+
+void Exchange::keep_sent_head(std::string_view head) {
+  if (snapshot().logs_response_fields) sent_head = arena.copy(head);
+}
+
+void Exchange::keep_upstream_head(const http::ResponseHead& head) {
+  std::string lines;
+  for (const http::HeaderLine& line : head.headers) append(lines, line.name, ": ", line.value, "\r\n");
+  upstream_head = arena.copy(lines);
 }
 
 std::string_view Exchange::decision_id() {

@@ -61,6 +61,8 @@ class Exchange final : public route::VariableSource {
   std::string_view decision_id();                              // Made when first asked for.
   void begin_decision();  // decide() is about to run here: nothing of an earlier decision is left.
   std::string_view request_id();
+  void keep_sent_head(std::string_view head);
+  void keep_upstream_head(const http::ResponseHead& head);
 
   http::RequestParser parser;
   Arena arena;
@@ -71,8 +73,10 @@ class Exchange final : public route::VariableSource {
   http::CanonicalPath path;
   std::uint16_t ambiguities = 0;
   std::string_view query;
-  bool uri_changed = false;    // No longer what the client sent.
-  bool method_is_get = false;  // error_page to a URI: the request goes on as GET.
+  bool uri_changed = false;       // No longer what the client sent.
+  bool method_is_get = false;     // error_page to a URI: the request goes on as GET.
+  bool body_given_up = false;     // It was too large, or its head was refused: nobody is asked with it any more.
+  std::string_view refused_line;  // The request line as it came, where it was refused; "" for a good one.
   unsigned redirect_count = 0;
   bool in_error_page = false;
   std::uint16_t error_status = 0;  // The status that error_page keeps, or 0.
@@ -103,14 +107,20 @@ class Exchange final : public route::VariableSource {
   std::uint16_t status = 0;
   std::uint64_t bytes_sent = 0, head_bytes_sent = 0;
   UpstreamFacts upstream;
-  std::string_view target_uri;  // What a proxy_pass with variables made for the upstream; empty: nothing.
-  std::string_view proxy_host;  // Likewise; empty: Content::upstream_name().
+  std::string_view target_uri;   // What a proxy_pass with variables made for the upstream; empty: nothing.
+  std::string_view proxy_host;   // Likewise; empty: Content::upstream_name().
+  std::uint16_t proxy_port = 0;  // With proxy_host: the port where it names none.
+  // The heads that went out and that came from the upstream, for logs that tell of their fields
+  // (Snapshot::logs_response_fields).
+  std::string_view sent_head, upstream_head;
   std::int64_t started_ms = 0;  // Monotonic.
   std::uint64_t request_bytes = 0;
   bool pipelined = false;  // Its first bytes came while the request before it was served.
 
  private:
   std::string_view header_variable(std::string_view name);
+  std::string_view response_variable(const route::VariableRef& reference);
+  std::string_view proxy_port_variable();
   std::string_view jwt_variable(const route::VariableRef& reference);
   std::string_view map_variable(std::uint32_t index);
   const crypto::Json* unverified(bool payload);

@@ -51,7 +51,25 @@ net::Task<bool> read_proxy_header(Connection& c) {
   }
 }
 
+// nginx: a client that speaks plain HTTP to a port of TLS is told so (497). No TLS record begins with a letter.
+net::Task<bool> speaks_plain_http(Connection& c) {
+  const std::int64_t deadline = first_head_deadline_ms(c);
+  while (true) {
+    char first = 0;
+    const net::IoResult got = c.stream.peek(&first, 1);
+    if (got.status == net::Io::ok) co_return got.bytes == 1 && first >= 'A' && first <= 'Z';
+    if (got.status != net::Io::want_read) co_return false;
+    const net::Wake wake = co_await c.stream.wait_readable(deadline);
+    if (wake != net::Wake::ready) co_return false;
+  }
+}
+
 net::Task<bool> secure(Connection& c) {
+  c.plain_on_tls = co_await speaks_plain_http(c);
+  if (c.plain_on_tls) {
+    c.tls = false;
+    co_return c.stream.skip(0);  // What was looked at is still to be read.
+  }
   const CertificateByName certificates(c);
   c.stream.set_layer(tls::make_server_layer(c.stream.descriptor(), certificates));
   const auto done = co_await net::handshake(c.stream, first_head_deadline_ms(c));

@@ -175,7 +175,7 @@ PhaseResult access(Exchange& x) {
 
 PhaseResult content(Exchange& x) {
   if (!x.location().content) return refused(x, 404, "not_found", "nothing is configured here");
-  const std::uint64_t bytes_max = x.location().client_body_bytes_max;
+  const std::uint64_t bytes_max = x.body_given_up ? 0 : x.location().client_body_bytes_max;
   if (bytes_max != 0 && x.body.framing() == http::BodyFraming::content_length && x.body.content_length() > bytes_max) {
     refused(x, 413, "body_too_large", "the body is larger than client_max_body_size");
     x.refusal.close = true;  // As nginx: nobody reads on to see whether it really is.
@@ -225,6 +225,12 @@ bool prepare(Exchange& x) {
   x.path = canonical.path;
   x.ambiguities = canonical.ambiguities;
   x.query = x.head().query;
+  if (c.plain_on_tls) {
+    refused(x, 497, "plain_http", "client sent plain HTTP request to HTTPS port");
+    x.refusal.close = true;
+    x.keep_alive = false;
+    return false;
+  }
   if (auto refusal = check_client_certificate(x)) {
     log(LogLevel::info, refusal->reason, ", client: ", c.peer_ip());
     x.refusal = *std::move(refusal);
@@ -234,9 +240,10 @@ bool prepare(Exchange& x) {
 }
 
 ErrorPageResult apply_error_page(Exchange& x, std::uint16_t status) {
-  if (x.in_error_page || !x.head().method_text.data()) return {};
+  if (x.in_error_page) return {};
+  if (status == 413 || x.body.broken()) x.body_given_up = true;
   for (const ErrorPage& page : x.location().error_pages) {
-    if (page.status != status) continue;
+    if (page.status != status && !(status == 494 && page.status == 431)) continue;
     x.in_error_page = true;
     x.error_status = page.take_status_of_target ? 0 : page.new_status != 0 ? page.new_status : status;
     x.status = status;  // $status, in the target and where it leads.

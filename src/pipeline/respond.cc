@@ -124,6 +124,7 @@ net::Task<void> respond(Exchange& x, LocalAnswer answer) {
   append_refusal_fields(x, answer.status, head);
   append_added_headers(x, answer.status, head);
   head += "\r\n";
+  x.keep_sent_head(head);
 
   iovec pieces[2] = {{head.data(), head.size()}, {const_cast<char*>(answer.body.data()), answer.body.size()}};
   const int count = send_body && !answer.body.empty() ? 2 : 1;

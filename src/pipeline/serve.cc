@@ -19,6 +19,8 @@ namespace {
 constexpr std::uint64_t linger_bytes_max = 2 << 20;
 constexpr std::uint64_t drain_bytes_max = 64 * 1024;
 constexpr unsigned redirects_max = 10;
+constexpr std::uint16_t header_too_large = 494;     // nginx's own, for error_page and logs; 431 on the wire.
+constexpr std::size_t shown_line_bytes_max = 1024;  // Of a request line that was refused, in logs.
 constexpr unsigned requests_per_turn = 32;
 
 enum class HeadRead : std::uint8_t { failed = 0, end, waits, complete, refused };
@@ -40,7 +42,7 @@ void make_room(Connection& c, std::uint32_t head_bytes_max) {
 
 Refusal refusal_of(const http::HeadRefusal& head) {
   Refusal out;
-  out.status = head.status;
+  out.status = head.status == 431 ? header_too_large : head.status;
   out.code = "malformed_request";
   out.reason = std::string(head.reason);
   out.close = true;
@@ -70,6 +72,18 @@ HeadRead advance_head(Exchange& x, const ServerConfig& server, net::Io& want) {
     if (got.status != net::Io::ok) return HeadRead::failed;
     c.in_end += got.bytes;
   }
+}
+
+// The head is no request. Its refusal may have an error_page, which is asked with nothing that the client said.
+void begin_refused(Exchange& x) {
+  const std::string_view received = x.connection().received();
+  x.request_bytes = received.size();
+  const std::string_view line = received.substr(0, std::min(received.find_first_of("\r\n"), shown_line_bytes_max));
+  if (x.head().method_text.empty()) x.refused_line = x.arena.copy(line);
+  x.parser.stand_in_for_refused();
+  x.body.begin(x.connection(), x.head());
+  x.body_given_up = true;
+  x.path = http::canonicalize({x.head().raw_path}, true, x.arena).path;
 }
 
 HeadRead head_came_too_late(Exchange& x) {
@@ -137,12 +151,11 @@ PhaseResult run_to_wish(Exchange& x, std::size_t& index) {
   }
 }
 
-// Drives the phases. Every way out has answered, or noted that the client is gone.
-net::Task<void> run_phases(Exchange& x) {
+// Drives the phases. Every way out has answered, or noted that the client is gone. Not `prepared`: there is a refusal
+// already, which is answered like any other.
+net::Task<void> run_phases(Exchange& x, bool prepared) {
   std::size_t index = 0;
-  bool prepared = prepare(x);
   while (true) {
-    // The refusal of prepare() is answered like any other.
     const PhaseResult result = prepared ? run_to_wish(x, index) : PhaseResult{};
     prepared = true;
     switch (result.next) {
@@ -280,7 +293,7 @@ void adopt_snapshot(Connection& c) {
   const net::Address& address = c.listener->address.is_wildcard() ? c.local() : c.listener->address;
   const ListenerConfig* listener = newest->find_listener(address);
   // What a client proved to the old configuration it has to prove again to the new one, which may trust others.
-  c.leaving = !listener || listener->tls != c.tls || c.tls_facts().client;
+  c.leaving = !listener || listener->tls != (c.tls || c.plain_on_tls) || c.tls_facts().client;
   if (c.leaving) return;
   c.listener = listener;
   c.snapshot = newest;
@@ -336,10 +349,11 @@ net::Task<bool> serve_request(Connection& c) {
       x.request_bytes = x.parser.head_bytes();
       c.in_begin += x.parser.head_bytes();
       x.body.begin(c, x.head());
-      co_await run_phases(x);
+      const bool prepared = prepare(x);
+      co_await run_phases(x, prepared);
     } else {
-      x.request_bytes = c.in_end - c.in_begin;
-      co_await respond_refusal(x, x.refusal);
+      begin_refused(x);
+      co_await run_phases(x, false);
     }
     go_on = x.keep_alive && !x.aborted && !x.body.broken();
     if (go_on && !x.body.finished()) go_on = co_await drain_body(x);

@@ -66,6 +66,7 @@ struct Snapshot {
   // The listener that a connection to `address` belongs to: its own, else the wildcard of its port. nullptr: none.
   const ListenerConfig* find_listener(const net::Address& address) const;
 
+  bool logs_response_fields = false;  // A log or a map names $sent_http_… or $upstream_http_….
   std::vector<ListenerConfig> listeners;
   std::vector<ServerConfig> servers;
   std::vector<LocationConfig> locations;

@@ -71,6 +71,36 @@ std::string_view Exchange::header_variable(std::string_view name) {
   return found;
 }
 
+// A field of the answer: of the head that went out once it did; before, and for the upstream's, of what is being
+// relayed.
+std::string_view Exchange::response_variable(const route::VariableRef& reference) {
+  std::string_view lines = reference.variable == Variable::sent_http_ ? sent_head : upstream_head;
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find("\r\n"), lines.size());
+    const std::string_view line = lines.substr(0, end);
+    lines.remove_prefix(std::min(end + 2, lines.size()));
+    const std::size_t colon = line.find(':');
+    if (colon == std::string_view::npos || !folded_equal(line.substr(0, colon), reference.argument)) continue;
+    return trim(line.substr(colon + 1));
+  }
+  if (!upstream.head || !sent_head.empty()) return {};
+  for (const http::HeaderLine& line : upstream.head->headers) {
+    if (folded_equal(line.name, reference.argument)) return line.value;
+  }
+  return {};
+}
+
+std::string_view Exchange::proxy_port_variable() {
+  const std::string_view name = !proxy_host.empty()  ? proxy_host
+                                : location_->content ? location_->content->upstream_name()
+                                                     : std::string_view();
+  const auto colon = name.rfind(':');
+  const bool has_port = colon != std::string_view::npos && name.find(']', colon) == std::string_view::npos;
+  if (has_port) return name.substr(colon + 1);
+  if (!proxy_host.empty()) return keep(cat(proxy_port));
+  return location_->content ? keep(cat(location_->content->upstream_port())) : std::string_view();
+}
+
 // Before the access phase a token may be read but is not verified (design: nginx-semantics §2): `keepgate check` and
 // strict warn where such a value decides anything.
 const crypto::Json* Exchange::unverified(bool payload) {
@@ -210,13 +240,8 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
     case Variable::proxy_host:
       if (!proxy_host.empty()) return proxy_host;
       return location_->content ? location_->content->upstream_name() : std::string_view();
-    case Variable::proxy_port: {
-      const std::string_view name = !proxy_host.empty()  ? proxy_host
-                                    : location_->content ? location_->content->upstream_name()
-                                                         : std::string_view();
-      const auto colon = name.rfind(':');
-      return colon == std::string_view::npos ? std::string_view("80") : name.substr(colon + 1);
-    }
+    case Variable::proxy_port:
+      return proxy_port_variable();
     case Variable::remote_addr:
       return keep(c.peer_ip());
     case Variable::remote_port:
@@ -224,6 +249,7 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
     case Variable::remote_user:
       return {};  // auth_basic's; refused by the configuration until it is there.
     case Variable::request:
+      if (!refused_line.empty()) return refused_line;
       return request.method_text.empty()
                  ? std::string_view()
                  : arena.join(request.method_text, std::string_view(" "), shown_target(),
@@ -246,13 +272,8 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
     case Variable::scheme:
       return c.tls ? "https" : "http";
     case Variable::sent_http_:
-    case Variable::upstream_http_: {
-      if (!upstream.head) return {};
-      for (const http::HeaderLine& line : upstream.head->headers) {
-        if (folded_equal(line.name, reference.argument)) return line.value;
-      }
-      return {};
-    }
+    case Variable::upstream_http_:
+      return response_variable(reference);
     case Variable::server_addr:
       return keep(c.local().ip_text());
     case Variable::server_name:

@@ -146,7 +146,7 @@ TEST(Variables, tell_who_is_connected_to_whom) {
            Row{"$ssl_cipher", ""},
            Row{"$ssl_server_name", ""},
            Row{"$proxy_host", ""},
-           Row{"$proxy_port", "80"},
+           Row{"$proxy_port", ""},
            Row{"$remote_user", ""},
        }) {
     if (std::string_view(text) == "$binary_remote_addr") {

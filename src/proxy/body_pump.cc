@@ -34,6 +34,14 @@ net::Task<bool> BodyPump::write(iovec* pieces, int count) {
   co_return true;
 }
 
+net::Task<bool> BodyPump::pump_unsent() {
+  if (unsent_.head.empty() && unsent_.body.empty()) co_return true;
+  const std::string head = std::exchange(unsent_.head, {});
+  iovec pieces[2] = {{const_cast<char*>(head.data()), head.size()},
+                     {const_cast<char*>(unsent_.body.data()), unsent_.body.size()}};
+  co_return co_await write(pieces, 2);
+}
+
 net::Task<void> BodyPump::pump_from_client() {
   const bool chunked = x_.body.framing() == http::BodyFraming::chunked;
   while (!x_.body.finished()) {
@@ -73,9 +81,10 @@ net::Task<void> BodyPump::pump_from_store() {
 }
 
 net::Detached BodyPump::run(BodyPump& pump) {
-  if (pump.x_.stored_body) {
+  const bool begun = co_await pump.pump_unsent();
+  if (begun && pump.x_.stored_body) {
     co_await pump.pump_from_store();
-  } else {
+  } else if (begun) {
     co_await pump.pump_from_client();
   }
   pump.running_ = false;

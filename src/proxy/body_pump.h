@@ -1,4 +1,4 @@
-// BodyPump: sends the rest of a request body to the upstream while the answer may already be coming.
+// BodyPump: sends the rest of a request to the upstream while the answer may already be coming.
 //
 // Runs beside the coroutine that reads the answer; that one must stop() it before it lets go of the streams. The body
 // comes from the client as it arrives, or from where it was stored. Thread rule: its worker's.
@@ -7,6 +7,8 @@
 #include <coroutine>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
@@ -17,9 +19,20 @@ namespace keepgate::proxy {
 
 class BodyPump {
  public:
-  // With a stored body (exchange.stored_body): from `offset` on.
-  BodyPump(pipeline::Exchange& exchange, net::Stream& upstream, std::int64_t send_timeout_ms, std::uint64_t offset)
-      : x_(exchange), upstream_(upstream), send_timeout_ms_(send_timeout_ms), offset_(offset) {}
+  // What a first write left over. `body` lies in the exchange, before what the pump takes from there.
+  struct Unsent {
+    std::string head;
+    std::string_view body;
+  };
+
+  // With a stored body (exchange.stored_body): from `offset` on, behind `unsent`.
+  BodyPump(pipeline::Exchange& exchange, net::Stream& upstream, std::int64_t send_timeout_ms, Unsent unsent,
+           std::uint64_t offset)
+      : x_(exchange),
+        upstream_(upstream),
+        send_timeout_ms_(send_timeout_ms),
+        unsent_(std::move(unsent)),
+        offset_(offset) {}
   BodyPump(const BodyPump&) = delete;
   BodyPump& operator=(const BodyPump&) = delete;
   ~BodyPump() { KG_ASSERT(!running_); }
@@ -29,7 +42,7 @@ class BodyPump {
     run(*this);
   }
   bool running() const { return running_; }
-  // All of the body was handed to the upstream's connection.
+  // All of the request was handed to the upstream's connection.
   bool complete() const { return complete_; }
   // Not the upstream's fault: the client's (timeout, cut off, malformed, too large), or that of a file of ours. The
   // upstream's stream was cancelled to say so.
@@ -48,6 +61,7 @@ class BodyPump {
 
  private:
   static net::Detached run(BodyPump& pump);
+  net::Task<bool> pump_unsent();
   net::Task<void> pump_from_client();
   net::Task<void> pump_from_store();
   net::Task<bool> write(iovec* pieces, int count);
@@ -56,6 +70,7 @@ class BodyPump {
   pipeline::Exchange& x_;
   net::Stream& upstream_;
   std::int64_t send_timeout_ms_;
+  Unsent unsent_;
   std::uint64_t offset_;
   std::int64_t last_progress_ms_ = 0;
   bool running_ = false;

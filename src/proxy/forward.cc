@@ -44,11 +44,13 @@ http::HeadLimits head_limits(const Plan& plan) {
   return limits;
 }
 
-// Sends what a first, immediate write left over. Owns a copy of what lies in shared memory.
-net::Task<bool> write_rest(net::Stream& stream, std::string owned, std::string_view borrowed, std::int64_t timeout_ms) {
-  iovec pieces[2] = {{owned.data(), owned.size()}, {const_cast<char*>(borrowed.data()), borrowed.size()}};
-  const auto sent = co_await net::write_all(stream, pieces, 2, timeout_ms);
-  co_return sent.has_value();
+// What the upstream asks of the client goes on whatever page takes the place of its own, as in nginx.
+std::string challenge_of(const http::ResponseHead& head) {
+  std::string out;
+  for (const http::HeaderLine& line : head.headers) {
+    if (line.field == http::Field::www_authenticate) append(out, out.empty() ? "" : ", ", line.value);
+  }
+  return out;
 }
 
 }  // namespace
@@ -59,7 +61,8 @@ Forward::Forward(Exchange& exchange, const pipeline::Permit& permit, const Plan&
       plan_(plan),
       pool_(find_pool()),
       began_ms_(exchange.now().monotonic_ms),
-      with_body_(!exchange.method_is_get && exchange.head().framing != http::BodyFraming::none),
+      with_body_(!exchange.method_is_get && !exchange.body_given_up &&
+                 exchange.head().framing != http::BodyFraming::none),
       parser_(head_limits(plan)) {}
 
 // proxy_bind: nginx goes on without where the value is empty or no address.
@@ -105,8 +108,9 @@ std::string_view Forward::peer_name() const {
 
 // Asked once for an attempt: the budget counts what it allows.
 bool Forward::may_leave_server(Failure failure) {
-  const Attempted attempted{attempts_, x_.now().monotonic_ms - began_ms_, request_sent_, body_replayable(),
-                            x_.head().method};
+  const Attempted attempted{attempts_,        x_.now().monotonic_ms - began_ms_,
+                            request_sent_,    body_replayable(),
+                            x_.head().method, x_.head().method_text};
   if (!may_go_on(failure, plan_.options.next_upstream, attempted) || pool_->balance().peer_count() < 2) return false;
   if (pool_->balance().may_retry(x_.now().monotonic_ms)) return true;
   log(LogLevel::warn, "no retry budget is left, upstream: ", plan_.options.group->name);
@@ -173,11 +177,15 @@ net::Task<Forward::Ended> Forward::store_body() {
   auto kept = body.append(first_piece_);
   while (kept && !x_.body.finished()) {
     const auto piece = co_await x_.body.next(location.client_body_timeout_ms);
-    if (!piece) co_return body_failed(piece.error());
+    if (!piece) {
+      x_.stored_body.reset();  // A part must not look like the whole to whoever comes after an error page.
+      co_return body_failed(piece.error());
+    }
     kept = body.append(*piece);
   }
   if (!kept) {
     log(LogLevel::crit, kept.error().detail);
+    x_.stored_body.reset();
     co_return body_failed(kept.error());
   }
   co_return Ended::answered;
@@ -246,15 +254,12 @@ net::Task<Forward::Ended> Forward::attempt() {
   }
   // A small request and its answer wait once: what goes through at once has no coroutine of its own.
   Ended ended = Ended::refused;
-  Sent sent = write_request();
-  if (sent == Sent::part) {
-    const bool rest_sent = co_await send_rest();
-    sent = rest_sent ? Sent::whole : Sent::failed;
-  }
-  if (sent == Sent::whole) {
-    ended = co_await read_response_head();
-  } else {
+  const Sent sent = write_request();
+  if (sent == Sent::part) co_await start_pump();
+  if (sent == Sent::failed) {
     ended = link_broke("the connection broke while the request was sent");
+  } else {
+    ended = co_await read_response_head();
   }
   if (ended == Ended::answered) {
     const std::optional<Ended> judged = judge_answer();
@@ -298,7 +303,7 @@ net::Task<Forward::Ended> Forward::connect_link() {
 }
 
 // Head and the first piece of the body, small pieces in one buffer, as far as the connection takes them at once.
-// `part`: there is more to do for send_rest().
+// `part`: the rest is for start_pump().
 Forward::Sent Forward::write_request() {
   std::string& out = x_.worker().scratch;
   // What has arrived whole, or was stored, has a length, whatever framing the client used.
@@ -337,29 +342,18 @@ Forward::Sent Forward::write_request() {
   body_follows_ = with_body_ && (!whole || first_piece_.size() < input.content_length);
   if (sent.bytes == total) return body_follows_ ? Sent::part : Sent::whole;
   const std::size_t of_head = std::min(sent.bytes, out.size());
-  unsent_head_ = out.substr(of_head);
-  unsent_body_ = body.substr(sent.bytes - of_head);
+  unsent_.head = out.substr(of_head);  // A copy: what it lies in is for everybody.
+  unsent_.body = body.substr(sent.bytes - of_head);
   return Sent::part;
 }
 
-// What write_request() left over; a pump sends what is still to come.
-net::Task<bool> Forward::send_rest() {
-  if (!unsent_head_.empty() || !unsent_body_.empty()) {
-    const std::size_t rest_bytes = unsent_head_.size() + unsent_body_.size();
-    const std::string_view body = std::exchange(unsent_body_, {});
-    const bool ok =
-        co_await write_rest(link_.stream, std::exchange(unsent_head_, {}), body, plan_.options.send_timeout_ms);
-    if (!ok) co_return false;
-    x_.upstream.bytes_sent += rest_bytes;
-    sent_ms_ = x_.now().monotonic_ms;
-  }
-  if (body_follows_) {
-    const bool whole = x_.stored_body || x_.body.finished();
-    if (!whole && x_.body.waits_for_continue()) co_await x_.body.send_continue(x_.location().client_body_timeout_ms);
-    pump_.emplace(x_, link_.stream, plan_.options.send_timeout_ms, first_piece_.size());
-    pump_->start();
-  }
-  co_return true;
+// What write_request() left over and what is still to come goes up while the answer may already be on its way.
+net::Task<void> Forward::start_pump() {
+  const bool arrives = body_follows_ && !x_.stored_body && !x_.body.finished();
+  // Before anybody else writes to the client.
+  if (arrives && x_.body.waits_for_continue()) co_await x_.body.send_continue(x_.location().client_body_timeout_ms);
+  pump_.emplace(x_, link_.stream, plan_.options.send_timeout_ms, std::exchange(unsent_, {}), first_piece_.size());
+  pump_->start();
 }
 
 net::Task<void> Forward::end_pump(bool answering) {
@@ -370,7 +364,7 @@ net::Task<void> Forward::end_pump(bool answering) {
 
 // The connection failed before there was an answer: again on a fresh one or on another server, if that is harmless.
 Forward::Ended Forward::link_broke(std::string_view what) {
-  const bool harmless = http::is_idempotent(x_.head().method) && body_replayable();
+  const bool harmless = http::is_idempotent(x_.head().method, x_.head().method_text) && body_replayable();
   if (link_.reused() && filled_ == 0 && harmless && !fresh_only_) {
     fresh_only_ = true;
     return Ended::try_again;
@@ -499,8 +493,11 @@ std::optional<Forward::Ended> Forward::judge_answer() {
     return Ended::try_again;
   }
   note_answer();
-  if (status != 101 && answer_is_intercepted()) return refuse(status, "upstream_error", "proxy_intercept_errors");
-  return std::nullopt;
+  if (status == 101 || !answer_is_intercepted()) return std::nullopt;
+  x_.keep_upstream_head(parser_.head());
+  refuse(status, "upstream_error", "proxy_intercept_errors");
+  if (status == 401) refusal_.challenge = challenge_of(parser_.head());
+  return Ended::refused;
 }
 
 // True: the answer was all there and the client has it. False: relay_answer() does the rest.
@@ -514,6 +511,7 @@ bool Forward::relay_at_once() {
 }
 
 void Forward::answer_is_over() {
+  if (x_.snapshot().logs_response_fields) x_.keep_upstream_head(parser_.head());
   x_.upstream.head = nullptr;  // However it ended: it goes with parser_ and buffer_.
   x_.upstream.response_ms = x_.now().monotonic_ms - sent_ms_;
   reusable_ = relay_->upstream_reusable();
@@ -540,6 +538,8 @@ net::Task<Forward::Ended> Forward::open_tunnel() {
   }
   std::string head;
   write_switching_head(x_, parser_.head(), plan_, upgrade_, head);
+  x_.keep_sent_head(head);
+  if (x_.snapshot().logs_response_fields) x_.keep_upstream_head(parser_.head());
   x_.response_started = true;
   x_.keep_alive = false;
   x_.head_bytes_sent = x_.bytes_sent = head.size();

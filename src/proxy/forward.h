@@ -41,7 +41,7 @@ class Forward {
   net::Task<Ended> connect_link();
   enum class Sent : std::uint8_t { failed = 0, part, whole };
   Sent write_request();
-  net::Task<bool> send_rest();
+  net::Task<void> start_pump();
   net::Task<Ended> read_response_head();
   std::optional<Ended> judge_answer();
   bool relay_at_once();
@@ -85,8 +85,7 @@ class Forward {
   bool with_body_ = true;
   std::string_view first_piece_;  // Of the body: what goes out with the head.
   std::string_view upgrade_;      // The protocol that was asked of the upstream; "" for none.
-  std::string unsent_head_;       // What the connection did not take at once, and
-  std::string_view unsent_body_;  // of first_piece_.
+  BodyPump::Unsent unsent_;       // What the connection did not take at once.
   bool body_follows_ = false;     // More than first_piece_ is to be sent.
   std::optional<BodyPump> pump_;
   pipeline::Buffer buffer_;  // The answer.

@@ -75,7 +75,9 @@ void append_target(Exchange& x, const pipeline::Permit& permit, const Plan& plan
   if (is_written || (is_replaced && replacement->query)) {
     out.append(http::encode_path(x.path.text.substr(replacement->matched.size()), x.arena));
   }
-  if (x.uri_changed ? !x.query.empty() : x.shown_query().has_value()) append(out, '?', x.query);
+  // nginx: a lone '?' goes on only with the path as it was sent.
+  const bool as_sent = !x.uri_changed && !plan.options.has_uri;
+  if (as_sent ? x.shown_query().has_value() : !x.query.empty()) append(out, '?', x.query);
 }
 
 void append_framing(const RequestHeadInput& input, std::string& out) {

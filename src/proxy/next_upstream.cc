@@ -52,7 +52,7 @@ bool may_go_on(Failure failure, const NextUpstream& rule, const Attempted& attem
   if (!rule.lists(failure) || !attempted.replayable) return false;
   if (rule.tries_max != 0 && attempted.attempts >= rule.tries_max) return false;
   if (rule.timeout_ms != 0 && attempted.since_ms >= rule.timeout_ms) return false;
-  return !attempted.sent || rule.non_idempotent || http::is_idempotent(attempted.method);
+  return !attempted.sent || rule.non_idempotent || http::is_idempotent(attempted.method, attempted.method_text);
 }
 
 }  // namespace keepgate::proxy

@@ -49,6 +49,7 @@ struct Attempted {
   bool sent = false;          // Bytes of the request may have reached the server.
   bool replayable = false;    // Its body can be sent again.
   http::Method method = http::Method::other;
+  std::string_view method_text;
 };
 bool may_go_on(Failure failure, const NextUpstream& rule, const Attempted& attempted);
 

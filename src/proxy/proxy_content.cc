@@ -17,6 +17,7 @@ class ProxyContent final : public pipeline::Content {
     co_return co_await forward.run();
   }
   std::string_view upstream_name() const override { return plan_.options.host; }
+  std::uint16_t upstream_port() const override { return plan_.options.port; }
 
  private:
   Plan plan_;

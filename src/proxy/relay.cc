@@ -125,6 +125,7 @@ ClientOut::Sent Relay::send(std::string_view piece) {
     x_.response_started = true;
     head_pending_ = false;
     x_.head_bytes_sent = head.size();
+    x_.keep_sent_head(head);
     head.append(lead);
     if (piece.size() <= coalesced_bytes_max) {
       head.append(piece).append(tail);

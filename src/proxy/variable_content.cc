@@ -60,6 +60,7 @@ class VariableProxyContent final : public pipeline::Content {
     }
     exchange.target_uri = target.uri;
     exchange.proxy_host = target.host;
+    exchange.proxy_port = target.tls ? 443 : 80;
     Forward forward(exchange, permit, *plan);
     co_return co_await forward.run();
   }

@@ -335,6 +335,19 @@ def test_an_early_answer_reaches_a_slow_client_that_is_still_uploading(proxy):
     assert answer.complete and answer.body == body
 
 
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_an_early_answer_counts_though_most_of_a_stored_body_was_not_taken(proxy, method):
+    """The backend reads the head alone, answers and closes: bytes wait on both sides."""
+    gate, backend = proxy(
+        lambda request: Close(answer_bytes(status=413, body=b"too large for me", reason="No")),
+        more="client_body_buffer_size 8m; client_max_body_size 0;",
+        early=True,
+    )
+    answer = gate.request(method, "/up", body=b"b" * (6 * MIB))
+    assert (answer.status, answer.body) == (413, b"too large for me") and answer.complete
+    assert len(backend.requests) == 1, "asked once"
+
+
 # Clients that leave or half leave
 
 

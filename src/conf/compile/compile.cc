@@ -15,6 +15,7 @@
 #include "conf/compile/compiler.h"
 #include "conf/parser.h"
 #include "crypto/digest.h"
+#include "logs/access_format.h"
 #include "logs/log_file.h"
 
 namespace keepgate::conf {
@@ -167,7 +168,23 @@ void Compiler::compile_affinity() {
   for (unsigned i = 0; i < out_->worker_count; ++i) processors.push_back({chosen[i % chosen.size()]});
 }
 
+// Logs are written when the heads are gone: those of answers are kept where a log, or a map that it may use, asks.
+bool Compiler::logs_name_response_fields() const {
+  const auto is_field = [](const route::VariableRef& one) {
+    return one.variable == route::Variable::sent_http_ || one.variable == route::Variable::upstream_http_;
+  };
+  const auto maps = [&](const MapFacts& map) {
+    return std::ranges::any_of(map.source, is_field) || std::ranges::any_of(map.values, is_field);
+  };
+  const auto logs = [&](const PendingLog& log) {
+    return log.format &&
+           std::ranges::any_of(log.format->line.parts(), [&](const auto& part) { return is_field(part.reference); });
+  };
+  return std::ranges::any_of(map_facts_, maps) || std::ranges::any_of(pending_logs_, logs);
+}
+
 void Compiler::open_logs() {
+  out_->logs_response_fields = logs_name_response_fields();
   for (const PendingLog& log : pending_logs_) {
     std::string why;
     std::shared_ptr<logs::LogFile> file = logs::LogFile::open(log.path, why);

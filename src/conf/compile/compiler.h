@@ -120,6 +120,7 @@ class Compiler {
   void compile_user();
   void compile_affinity();
   void open_logs();
+  bool logs_name_response_fields() const;
   void make_temp_folders();
   void finish_hash();
   std::string configuration_path(const std::string& path) const;
