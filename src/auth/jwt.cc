@@ -155,6 +155,9 @@ Result<Principal> read_principal(const Json& payload, const IdentityClaims& clai
   Result<std::vector<std::string>> scopes = read_list(payload, claims.scopes, ListKind::scopes);
   if (!scopes) return std::unexpected(scopes.error());
   principal.scopes = std::move(*scopes);
+  // OpenID Connect Core §2 `acr`. Nothing is granted by it, so one that cannot be shown is no reason to refuse.
+  const auto assurance = payload.string_at("acr");
+  if (assurance && is_identity_text(*assurance)) principal.assurance = *assurance;
   return principal;
 }
 

@@ -179,6 +179,16 @@ TEST(Principal, reads_requester_and_customer) {
   }
 }
 
+TEST(Principal, knows_how_well_it_was_proven_where_that_can_be_shown) {
+  const auto assurance = [](std::string_view acr) {
+    return read_principal(*crypto::parse_json(cat(R"({"sub":"a","acr":)", acr, "}")), {}, AuthMethod::jwt)->assurance;
+  };
+  EXPECT_EQ(assurance(R"("urn:mace:incommon:iap:silver")"), "urn:mace:incommon:iap:silver");
+  for (const std::string_view none : {R"("")", "7", "null", R"(["a"])", R"("a
+b")"})
+    EXPECT_EQ(assurance(none), "");
+}
+
 TEST(Principal, follows_the_claims_that_the_operator_names) {
   const IdentityClaims claims{.client = {"app"}, .user = {"email"}, .roles = {"groups", "roles"}, .scopes = {"perm"}};
   const auto payload = crypto::parse_json(R"({"client_id":"x","sub":"y","email":"a@b","roles":"r","perm":"p"})");

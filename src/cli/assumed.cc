@@ -68,6 +68,8 @@ std::string_view AssumedRequest::variable(const VariableRef& reference) {
     case Variable::identity_client:
       if (!principal_) return {};
       return principal_->client.empty() ? principal_->service : principal_->client;
+    case Variable::identity_assurance:
+      return principal_ ? std::string_view(principal_->assurance) : std::string_view();
     case Variable::identity_user:
       return principal_ ? std::string_view(principal_->user) : std::string_view();
     case Variable::identity_roles:

@@ -77,6 +77,9 @@ void append_decision_record(Exchange& x, std::string& out) {
                     : std::string());
   append_member(out, "authenticated_by",
                 auth::name_of(facts.principal ? facts.principal->method : auth::AuthMethod::none));
+  if (facts.principal && !facts.principal->assurance.empty()) {
+    append_member(out, "assurance", facts.principal->assurance);
+  }
   append_member(out, "service", location.service);
   append_member(out, "method", x.method_is_get ? std::string_view("GET") : x.head().method_text);
   append_member(out, "path", facts.service_path);

@@ -329,6 +329,8 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
     case Variable::identity_client:
       if (!facts.principal) return {};
       return facts.principal->client.empty() ? facts.principal->service : facts.principal->client;
+    case Variable::identity_assurance:
+      return facts.principal ? std::string_view(facts.principal->assurance) : std::string_view();
     case Variable::identity_user:
       return facts.principal ? std::string_view(facts.principal->user) : std::string_view();
     case Variable::identity_roles:

@@ -234,6 +234,9 @@ TEST(Variables, tell_who_was_identified_and_what_was_decided) {
   principal.client = "web";
   EXPECT_EQ(bench.value("$client_id $identity_client $identity_user $identity_roles $identity_method"),
             "web web alice a,b variable");
+  EXPECT_EQ(bench.value("$identity_assurance"), "");
+  principal.assurance = "urn:mace:incommon:iap:silver";
+  EXPECT_EQ(bench.value("$identity_assurance"), "urn:mace:incommon:iap:silver");
   EXPECT_EQ(bench.value("$decision_rule $decision_verdict"), "read deny");
   bench.x().permitted = true;
   EXPECT_EQ(bench.value("$decision_verdict"), "allow");

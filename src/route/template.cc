@@ -35,6 +35,7 @@ constexpr VariableRow rows[] = {
     {"hostname", hostname, true, "The name of this machine."},
     {"http_", http_, false, "The request field NAME, dashes written as underscores."},
     {"https", https, true, "\"on\" on a TLS connection, else empty."},
+    {"identity_assurance", identity_assurance, true, "How well the identity was proven, as its issuer says it (acr)."},
     {"identity_client", identity_client, true, "The requesting client of the verified identity."},
     {"identity_method", identity_method, true, "How the identity was verified."},
     {"identity_roles", identity_roles, true, "The roles of the verified identity, joined with commas."},

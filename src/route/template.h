@@ -106,6 +106,7 @@ enum class Variable : std::uint16_t {
   decision_id,
   decision_rule,
   decision_verdict,
+  identity_assurance,
   identity_client,
   identity_method,
   identity_roles,

@@ -15,7 +15,8 @@ using route::Variable;
 bool is_identity(Variable variable) {
   return variable == Variable::client_id || variable == Variable::identity_client ||
          variable == Variable::identity_user || variable == Variable::identity_roles ||
-         variable == Variable::identity_method || variable == Variable::transaction_id;
+         variable == Variable::identity_method || variable == Variable::identity_assurance ||
+         variable == Variable::transaction_id;
 }
 
 }  // namespace
