@@ -23,7 +23,7 @@ AccessResult not_accepted(const Method& method, AuthResult&& result, const AuthI
     out.need = std::move(result.need);
     return out;
   }
-  if (result.verdict == AuthVerdict::unavailable) return refused(503, "keys_unavailable", std::move(result.reason));
+  if (result.verdict == AuthVerdict::unavailable) return refused(503, result.error, std::move(result.reason));
   AccessResult out = refused(401, result.error, std::move(result.reason));
   out.challenge = std::move(result.challenge);
   if (out.challenge.empty() && method.challenge) out.challenge = method.challenge(input, result.error);
@@ -42,6 +42,7 @@ void take(AccessResult& out, AuthResult&& result) {
   out.owner = std::move(result.owner);
   if (result.token) out.token = std::move(result.token);
   if (!result.proof.id.empty()) out.proof = std::move(result.proof);
+  if (!result.signature.id.empty()) out.signature = std::move(result.signature);
 }
 
 // INVARIANT: no method's token counts before its holder has proven what the token asks for.

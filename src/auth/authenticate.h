@@ -24,7 +24,7 @@ struct AccessResult {
   const Principal* principal = nullptr;
   std::shared_ptr<const void> owner;
   std::shared_ptr<const VerifiedToken> token;
-  SingleUse proof;  // What may not come a second time.
+  SingleUse proof, signature;  // What may not come a second time.
   // With refused.
   std::uint16_t status = 401;  // 401, 403 (the address) or 503 (what checks it cannot be used).
   std::string_view code = "credentials_required";

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "auth/claims.h"
+#include "auth/token_kind.h"
 #include "base/bytes.h"
 
 namespace keepgate::auth {
@@ -67,18 +68,6 @@ bool names_type(std::string_view type, std::string_view name) {
   return equals_ignoring_case(type, name) || equals_ignoring_case(type, cat("application/", name));
 }
 
-// Is the audience, one string or an array of strings, one of ours? RFC 7519 §4.1.3.
-bool is_for_one_of(const Json* audience, const std::vector<std::string>& ours) {
-  const auto is_ours = [&](const Json& one) {
-    return one.string() != nullptr && std::ranges::find(ours, *one.string()) != ours.end();
-  };
-  if (audience == nullptr) return false;
-  if (audience->array() == nullptr) return is_ours(*audience);
-  const bool all_texts =
-      std::ranges::all_of(*audience->array(), [](const Json& one) { return one.string() != nullptr; });
-  return all_texts && std::ranges::any_of(*audience->array(), is_ours);
-}
-
 Result<void> check_kind(const VerifiedToken& token, const AcceptedIssuer& accepted) {
   const Json* type = token.header.find("typ");
   if (type != nullptr && type->string() == nullptr) return bad_token("typ is not a string");
@@ -87,21 +76,7 @@ Result<void> check_kind(const VerifiedToken& token, const AcceptedIssuer& accept
     return bad_token(cat("typ ", printable(*type->string(), 60), " is no access token"));
   }
   if (accepted.only_access_tokens) return bad_token("typ is not at+jwt");
-  const Json& claims = token.payload;
-  for (const std::string_view name : {"at_hash", "c_hash", "s_hash"}) {
-    if (claims.find(name) != nullptr) return bad_token(cat("claim '", name, "': an ID token is no access token"));
-  }
-  if (claims.find("events") != nullptr) return bad_token("claim 'events': a security event is no access token");
-  if (claims.find("nonce") != nullptr && claims.find("scope") == nullptr && claims.find("scp") == nullptr) {
-    return bad_token("claim 'nonce' without scopes: an ID token is no access token");
-  }
-  if (claims.find("token_use") != nullptr && claims.string_at("token_use") != "access") {
-    return bad_token("claim 'token_use' is not access");
-  }
-  if (claims.find("typ") == nullptr) return {};
-  const std::string_view word = claims.string_at("typ").value_or("");
-  if (equals_ignoring_case(word, "Bearer") || equals_ignoring_case(word, "DPoP")) return {};
-  return bad_token("claim 'typ' is that of another kind of token");
+  return check_claims_of_access_token(token.payload);
 }
 
 }  // namespace

@@ -166,6 +166,18 @@ Principal principal_of(const Json& payload, const IdentityClaims& claims, AuthMe
   return principal ? std::move(*principal) : Principal();
 }
 
+Result<void> read_claims(VerifiedToken& token, std::int64_t leeway_s, const IdentityClaims& claims, AuthMethod method,
+                         Now now) {
+  if (Result<void> done = read_times(token, leeway_s, now); !done) return done;
+  if (Result<void> done = read_confirmation(token); !done) return done;
+  Result<Principal> principal = read_principal(token.payload, claims, method);
+  if (!principal) return std::unexpected(principal.error());
+  token.principal = std::move(*principal);
+  return {};
+}
+
+std::string short_hash(std::string_view token) { return crypto::sha256_hex(token).substr(0, token_hash_digits); }
+
 Result<std::shared_ptr<const VerifiedToken>> verify_jwt(std::string_view token, const JwtOptions& options, Now now) {
   if (options.keys == nullptr) return fail(ErrorKind::configuration, Blame::configuration, "no_keys", "no key set");
   return verify_jwt(token, options, *options.keys, now);
@@ -182,16 +194,13 @@ Result<std::shared_ptr<const VerifiedToken>> verify_jwt(std::string_view token, 
   if (payload->object() == nullptr) return bad_token("the payload is not an object");
   auto verified = std::make_shared<VerifiedToken>();
   verified->payload = std::move(*payload);
-  if (Result<void> done = read_times(*verified, options.leeway_s, now); !done) return std::unexpected(done.error());
-  if (Result<void> done = read_confirmation(*verified); !done) return std::unexpected(done.error());
-  Result<Principal> principal = read_principal(verified->payload, options.claims, AuthMethod::jwt);
-  if (!principal) return std::unexpected(principal.error());
-  verified->principal = std::move(*principal);
+  const Result<void> read = read_claims(*verified, options.leeway_s, options.claims, AuthMethod::jwt, now);
+  if (!read) return std::unexpected(read.error());
   verified->header_text = std::move(opened->header_text);
   verified->payload_text = std::move(opened->payload);
   verified->header = std::move(opened->header);
   verified->enclosed = std::move(opened->enclosed);
-  verified->token_hash = crypto::sha256_hex(token).substr(0, token_hash_digits);
+  verified->token_hash = short_hash(token);
   return verified;
 }
 

@@ -60,8 +60,11 @@ struct VerifiedToken {
   Principal principal;
   std::int64_t not_before_s = 0;  // Valid while not_before_s ≤ now < expires_s, leeway included. 0: no bound.
   std::int64_t expires_s = 0;     // 0: the token has no exp (accepted as NGINX Plus does).
-  std::string token_hash;         // First 16 hex digits of SHA-256 of the token: what logs may show.
+  std::string token_hash;         // short_hash of the token.
 };
+
+// The first 16 hex digits of its SHA-256: what logs may show of a token.
+std::string short_hash(std::string_view token);
 
 // Claims of a verified payload, as $jwt_claim_NAME shows them: strings raw, numbers and booleans as written, arrays of
 // scalars comma-joined; "" if absent and for what has members: a name inside a document is no value of a claim.
@@ -76,6 +79,11 @@ Result<std::shared_ptr<const VerifiedToken>> verify_jwt(std::string_view token, 
 // The same with these keys instead of options.keys.
 Result<std::shared_ptr<const VerifiedToken>> verify_jwt(std::string_view token, const JwtOptions& options,
                                                         const crypto::KeySet& keys, Now now);
+
+// From a payload that is believed, an object, to the rest of a VerifiedToken: exp, nbf, iat and the confirmation (cnf),
+// judged at `now`, and the identity. `token.payload` is set; verify_jwt and introspection both end here.
+Result<void> read_claims(VerifiedToken& token, std::int64_t leeway_s, const IdentityClaims& claims, AuthMethod method,
+                         Now now);
 
 // Who a payload names. The first claim of each list that is present counts, and it has to be sound (auth/claims.h): a
 // client, user, role or scope that is not refuses the token. `sub` is read as follows:

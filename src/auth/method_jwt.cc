@@ -1,5 +1,6 @@
 // auth_jwt: a bearer token (RFC 6750) or a token from a variable, verified as a JWT.
 #include "auth/challenge.h"
+#include "auth/introspection.h"
 #include "auth/issued.h"
 #include "auth/methods.h"
 #include "auth/possession.h"
@@ -8,7 +9,9 @@
 namespace keepgate::auth {
 
 Result<TokenCredential> presented_token(const AuthInput& in) {
-  if (in.options.jwt.token) return TokenCredential{TokenScheme::none, in.variables.variable(*in.options.jwt.token)};
+  // `auth_jwt off token=$variable` only lets claims be read: a token that is asked about is a bearer token.
+  if (in.options.jwt.token && (in.options.jwt.enabled || !in.options.introspection))
+    return TokenCredential{TokenScheme::none, in.variables.variable(*in.options.jwt.token)};
   const http::HeaderLine* found = nullptr;
   for (const http::HeaderLine& line : in.head.headers) {
     if (line.field != http::Field::authorization) continue;
@@ -20,10 +23,13 @@ Result<TokenCredential> presented_token(const AuthInput& in) {
 
 AuthResult authenticate_by_jwt(const AuthInput& input) {
   const JwtOptions& jwt = input.options.jwt;
+  const Result<TokenCredential> presented = presented_token(input);
+  if (input.options.introspection && presented && !looks_like_jwt(presented->token)) {
+    return authenticate_by_introspection(input);
+  }
   if (!jwt.keys && jwt.issuers.empty()) {
     return AuthResult::is_unavailable("the key set of this location cannot be used");
   }
-  const Result<TokenCredential> presented = presented_token(input);
   if (!presented) return AuthResult::is_bad(presented.error().detail);
   if (jwt.issuers.empty()) {
     return authenticate_jwt(presented->token, jwt, input.now, input.token_cache, input.share);
@@ -36,12 +42,14 @@ std::string describe_jwt(const AuthOptions& options) {
   std::string out = "a JWT (auth_jwt";
   for (const AcceptedIssuer& accepted : options.jwt.issuers) append(out, ", of ", accepted.issuer->options().issuer);
   if (keys > 0 || options.jwt.issuers.empty()) append(out, ", ", keys, keys == 1 ? " key" : " keys");
-  return out + ")";
+  out += ")";
+  if (options.introspection) append(out, " or ", describe_introspection(options));
+  return out;
 }
 
 std::string challenge_for_jwt(const AuthInput& input, std::string_view error) {
   if (error == dpop_error || presented_scheme(input) == TokenScheme::dpop) return challenge_for_dpop(input, error);
-  return challenge("Bearer", input.options.jwt.realm.evaluate(input.variables, input.arena), error);
+  return challenge("Bearer", token_realm(input), error);
 }
 
 }  // namespace keepgate::auth

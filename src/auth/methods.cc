@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+
 namespace keepgate::auth {
 
 namespace {
@@ -31,7 +32,15 @@ constexpr Method table[] = {
         .authenticate = authenticate_by_jwt,
         .challenge = challenge_for_jwt,
         .describe = describe_jwt,
-        .is_unusable = [](const AuthOptions& o) { return o.jwt.keys == nullptr && o.jwt.issuers.empty(); },
+        .is_unusable =
+            [](const AuthOptions& o) { return o.jwt.keys == nullptr && o.jwt.issuers.empty() && !o.introspection; },
+    },
+    {
+        .name = AuthMethod::introspection,
+        .is_asked_for = [](const AuthOptions& o) { return o.introspection != nullptr && !o.jwt.enabled; },
+        .authenticate = authenticate_by_introspection,
+        .challenge = challenge_for_jwt,
+        .describe = describe_introspection,
     },
     {
         .name = AuthMethod::variable,

@@ -74,6 +74,15 @@ Result<TokenCredential> presented_token(const AuthInput& input);
 AuthResult authenticate_by_jwt(const AuthInput& input);
 std::string challenge_for_jwt(const AuthInput& input, std::string_view error);
 std::string describe_jwt(const AuthOptions& options);
+// RFC 7662. Where auth_jwt is asked for as well, the form of the token decides: see method_introspect.cc.
+AuthResult authenticate_by_introspection(const AuthInput& input);
+std::string describe_introspection(const AuthOptions& options);
+// The realm of what is said to holders of tokens.
+std::string_view token_realm(const AuthInput& input);
+// RFC 9421.
+AuthResult authenticate_by_signature(const AuthInput& input);
+std::string challenge_for_signature(const AuthInput& input, std::string_view error);
+std::string describe_signature(const AuthOptions& options);
 AuthResult authenticate_by_variable(const AuthInput& input);
 
 }  // namespace keepgate::auth

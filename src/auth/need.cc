@@ -18,6 +18,8 @@ std::string_view name_of(NeedKind kind) {
       return "password";
     case NeedKind::subrequest:
       return "subrequest";
+    case NeedKind::body_digest:
+      return "body-digest";
   }
   return "none";
 }

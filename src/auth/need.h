@@ -21,8 +21,9 @@ enum class NeedKind : std::uint8_t {
   introspection,  // What an issuer says about an opaque token.
   password,       // Whether a password matches a slow hash.
   subrequest,     // A document that a location of ours serves; the key is its URI.
+  body_digest,    // The digests of the whole request body, which is read for it.
 };
-inline constexpr std::size_t need_kinds = 6;
+inline constexpr std::size_t need_kinds = 7;
 
 std::string_view name_of(NeedKind kind);  // "turn", "issuer-keys", …
 

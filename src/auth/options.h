@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -13,6 +14,9 @@
 #include "route/template.h"
 
 namespace keepgate::auth {
+
+struct IntrospectionOptions;  // auth/introspection.h
+struct SignatureOptions;      // auth/http_signature.h
 
 enum class CertificateName : std::uint8_t { san_uri = 0, san_dns, common_name };
 
@@ -26,13 +30,18 @@ enum class Satisfy : std::uint8_t { all = 0, any };
 
 struct AuthOptions {
   Satisfy satisfy = Satisfy::all;
-  AddressRules addresses;          // allow, deny
-  CertificateOptions certificate;  // auth_client_certificate
-  ApiKeyOptions api_key;           // auth_api_key…
-  JwtOptions jwt;                  // auth_jwt…
+  AddressRules addresses;                                     // allow, deny
+  CertificateOptions certificate;                             // auth_client_certificate
+  ApiKeyOptions api_key;                                      // auth_api_key…
+  JwtOptions jwt;                                             // auth_jwt…
+  std::shared_ptr<const IntrospectionOptions> introspection;  // auth_introspect; nullptr: off.
+  std::shared_ptr<const SignatureOptions> signature;          // auth_http_signature; nullptr: off.
   // auth_dpop_scheme: how clients see us, where TLS ends in front of us. Absent: as the connection is.
   std::optional<bool> dpop_over_tls;
   std::optional<route::VariableRef> identity_variable;  // auth_identity
+
+  // Is a token asked for whose claims are known when it is good?
+  bool asks_for_token() const { return jwt.enabled || introspection != nullptr; }
 };
 
 }  // namespace keepgate::auth

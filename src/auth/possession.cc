@@ -44,8 +44,7 @@ TokenScheme presented_scheme(const AuthInput& input) {
 }
 
 std::string challenge_for_dpop(const AuthInput& input, std::string_view error) {
-  const std::string_view realm = input.options.jwt.realm.evaluate(input.variables, input.arena);
-  return cat(challenge("DPoP", realm, error), ", algs=", quoted(proof_algorithms));
+  return cat(challenge("DPoP", token_realm(input), error), ", algs=", quoted(proof_algorithms));
 }
 
 void check_possession(const AuthInput& input, AuthResult& result) {

@@ -34,9 +34,10 @@ struct AuthResult {
   const Principal* principal = nullptr;        // With good.
   std::shared_ptr<const void> owner;           // Likewise.
   std::shared_ptr<const VerifiedToken> token;  // With good, where it was a JWT: its claims become variables.
-  std::string_view error = "invalid_token";    // With bad: the public code (RFC 6750 §3.1); a literal.
+  std::string_view error = "invalid_token";    // With bad and unavailable: the public code (RFC 6750 §3.1); a literal.
   std::string challenge;                       // With bad: in place of the method's own; "": that.
   SingleUse proof;                             // With good: a proof of possession that came with it.
+  SingleUse signature;                         // With good: a signature of the request that may come once.
   std::string reason;                          // With bad and unavailable: for the logs only.
   std::optional<Need> need;                    // With need.
 
@@ -51,9 +52,10 @@ struct AuthResult {
     out.verdict = AuthVerdict::not_mine;
     return out;
   }
-  static AuthResult is_unavailable(std::string its_reason) {
+  static AuthResult is_unavailable(std::string its_reason, std::string_view its_error = "keys_unavailable") {
     AuthResult out;
     out.verdict = AuthVerdict::unavailable;
+    out.error = its_error;
     out.reason = std::move(its_reason);
     return out;
   }

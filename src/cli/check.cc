@@ -1,4 +1,5 @@
 // `keepgate check`: every complaint about a configuration; and the reference page of directives.
+#include "auth/introspection.h"
 #include "base/bytes.h"
 #include "cli/lookup.h"
 #include "cli/output.h"
@@ -44,6 +45,7 @@ int run_check(int argc, char** argv) {
   for (const auto& one : snapshot->issuers) {  // Nothing is fetched here.
     append(text, "issuer ", one->options().issuer, ": ", issuer::describe_source(one->options()), '\n');
   }
+  for (const auto& one : snapshot->introspection) append(text, "introspection at ", one->options().url, '\n');
   return print(text);
 }
 

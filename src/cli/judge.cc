@@ -133,7 +133,7 @@ bool Judge::authenticate(const LocationConfig& location) {
   if (principal_ && demanded(proof)) {
     note("credentials", cat(describe_proof(location), ", taken as valid for ", principal_->describe()));
     out_.conditions.push_back(proof == Proof::transaction_token ? "the transaction token is valid"
-                              : location.auth.jwt.enabled       ? "the token is valid"
+                              : location.auth.asks_for_token()  ? "the token is valid"
                                                                 : "the credential is valid");
   } else if (!principal_) {
     note("credentials", proof == Proof::none ? "none is asked for here" : "auth_identity names nobody");
@@ -142,7 +142,7 @@ bool Judge::authenticate(const LocationConfig& location) {
 }
 
 bool Judge::meets_requirements(const LocationConfig& location) {
-  return (!location.auth.jwt.enabled || meets_each(location.auth.jwt.require, "auth_jwt_require")) &&
+  return (!location.auth.asks_for_token() || meets_each(location.auth.jwt.require, "auth_jwt_require")) &&
          meets_each(location.requirements, "auth_require");
 }
 
@@ -281,7 +281,7 @@ std::string describe_requirements(const LocationConfig& location) {
     }
     return out;
   };
-  const std::string of_token = location.auth.jwt.enabled ? values_of(location.auth.jwt.require) : std::string();
+  const std::string of_token = location.auth.asks_for_token() ? values_of(location.auth.jwt.require) : std::string();
   const std::string general = values_of(location.requirements);
   std::string out = of_token.empty() ? of_token : cat("auth_jwt_require", of_token, " holds");
   if (!general.empty()) append(out, out.empty() ? "" : ", ", "auth_require", general, " holds");

@@ -16,6 +16,14 @@ void take_unset(LevelOptions& inner, const LevelOptions& outer) {
 void apply_authorize_off(LevelOptions& inner) {
   if (!inner.authorize || inner.authorize->value != AuthorizeSetting::off) return;
   if (!inner.auth_jwt) inner.auth_jwt = AuthJwtModel{true, {}, {}, inner.authorize->at};
+  if (!inner.auth_introspect) {
+    inner.auth_introspect.emplace();
+    inner.auth_introspect->off = true;
+  }
+  if (!inner.auth_http_signature) {
+    inner.auth_http_signature.emplace();
+    inner.auth_http_signature->off = true;
+  }
   if (!inner.auth_certificate) inner.auth_certificate = CertificateIdentityModel{};
   if (!inner.auth_api_key) inner.auth_api_key = ApiKeyModel{true, {}, {}, inner.authorize->at};
   if (!inner.auth_identity) inner.auth_identity = OptionalFile{true, {}};
@@ -50,9 +58,9 @@ void inherit(LevelOptions& inner, const LevelOptions& outer) {
              &O::conn_status, &O::conn_log_level, &O::conn_dry_run>(inner, outer);
   take_unset<&O::auth_api_key, &O::api_key_file, &O::api_key_forward>(inner, outer);
   take_unset<&O::address_rules, &O::satisfy_any, &O::auth_jwt, &O::jwt_key_files, &O::jwt_leeway_s, &O::jwt_issuers,
-             &O::jwt_form, &O::jwt_requires, &O::auth_requires, &O::auth_delay_ms, &O::dpop_over_tls, &O::auth_identity,
-             &O::identity_claims, &O::policies, &O::authorize, &O::service, &O::transaction, &O::transaction_key,
-             &O::transaction_key_files>(inner, outer);
+             &O::auth_introspect, &O::auth_http_signature, &O::jwt_form, &O::jwt_requires, &O::auth_requires,
+             &O::auth_delay_ms, &O::dpop_over_tls, &O::auth_identity, &O::identity_claims, &O::policies, &O::authorize,
+             &O::service, &O::transaction, &O::transaction_key, &O::transaction_key_files>(inner, outer);
   take_unset<&O::proxy_bind, &O::proxy_socket_keepalive, &O::proxy_redirect, &O::proxy_cookie_domain,
              &O::proxy_cookie_path, &O::proxy_cookie_flags>(inner, outer);
   take_unset<&O::proxy_protocol, &O::proxy_set_headers, &O::proxy_hide_headers, &O::proxy_pass_headers,

@@ -114,6 +114,29 @@ struct JwtIssuerModel {
   std::int64_t refresh_ms = 600'000, keep_ms = 3'600'000;
 };
 
+struct IntrospectModel {
+  bool off = false;
+  Word url;
+  std::optional<Word> client_id, secret_file, authorities;
+  std::string issuer;  // "": not demanded.
+  std::vector<std::string> audiences;
+  std::string realm;
+  bool allow_private = false, allow_plain = false;
+  std::int64_t cache_ms = 0, timeout_ms = 3'000;
+  Position at;
+};
+
+struct HttpSignatureModel {
+  bool off = false;
+  Word keys;
+  std::vector<std::string> components;  // As Signature-Input writes them, without quotes where there are no parameters.
+  std::int64_t max_age_s = 300, leeway_s = 5;
+  bool once = false;
+  std::string label, tag;  // "": any.
+  std::string realm;
+  Position at;
+};
+
 struct JwtRequireModel {
   std::vector<Word> values;
   std::uint16_t status = 401;
@@ -283,6 +306,8 @@ struct LevelOptions {
   std::optional<std::int64_t> auth_delay_ms;
   std::optional<bool> dpop_over_tls;
   std::optional<std::vector<JwtIssuerModel>> jwt_issuers;
+  std::optional<IntrospectModel> auth_introspect;
+  std::optional<HttpSignatureModel> auth_http_signature;
   std::optional<OptionalFile> auth_identity;  // `path` is "$variable".
   std::optional<CertificateIdentityModel> auth_certificate;
   std::optional<IdentityClaimsModel> identity_claims;

@@ -9,6 +9,7 @@
 #include <ctime>
 
 #include "base/bytes.h"
+#include "crypto/base64.h"
 #include "crypto/digest.h"
 #include "crypto/openssl.h"
 
@@ -103,13 +104,6 @@ std::string Certificate::pem() const {
   std::string out = "-----BEGIN CERTIFICATE-----\n";
   for (std::size_t at = 0; at < text.size(); at += line_bytes) append(out, text.substr(at, line_bytes), '\n');
   return out += "-----END CERTIFICATE-----\n";
-}
-
-std::string base64_encode(std::string_view bytes) {
-  std::string out((bytes.size() + 2) / 3 * 4 + 1, '\0');
-  const int written = EVP_EncodeBlock(as_bytes(out), as_bytes(bytes), static_cast<int>(bytes.size()));
-  out.resize(static_cast<std::size_t>(written));
-  return out;
 }
 
 std::string certificate_time_text(std::int64_t seconds) {

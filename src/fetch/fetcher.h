@@ -29,7 +29,8 @@ struct Request {
   std::string url;
   Method method = Method::get;
   std::vector<Header> headers;
-  std::string body;  // Of a post.
+  std::string body;        // Of a post.
+  bool is_secret = false;  // The headers' values and the body are wiped when they are not needed any more.
   Reach reach = Reach::global;
   Plain plain = Plain::refused;
   // PEM of the authorities that may vouch for the peer; nullptr: the system's. The peer is always verified.

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "base/bytes.h"
@@ -62,6 +63,12 @@ Transfer::Transfer(const CurlLibrary& library, Request request, Fetcher::Callbac
 
 Transfer::~Transfer() {
   if (handle_) library_.easy_cleanup(handle_);
+  if (request_.is_secret) {
+    for (curl_slist* line = lines_; line != nullptr; line = line->next)
+      ::explicit_bzero(line->data, std::strlen(line->data));
+    for (Header& header : request_.headers) ::explicit_bzero(header.value.data(), header.value.size());
+    ::explicit_bzero(request_.body.data(), request_.body.size());
+  }
   library_.slist_free_all(lines_);
 }
 

@@ -86,6 +86,7 @@ Step authenticate(const DecideInput& in, DecisionFacts& facts, std::optional<aut
       facts.principal_owner = std::move(result.owner);
       facts.token = std::move(result.token);
       facts.proof = std::move(result.proof);
+      facts.signature = std::move(result.signature);
       return std::nullopt;
     case auth::Access::need:
       need = std::move(result.need);
@@ -153,8 +154,26 @@ Step consume_proof(const DecideInput& in, const DecisionFacts& facts) {
   return refuse(503, "replay_memory_full", "the memory of used DPoP proofs is full");
 }
 
+// RFC 9421 §7.2.2: where a location says so, a signature passes once.
+Step consume_signature(const DecideInput& in, const DecisionFacts& facts) {
+  if (facts.signature.id.empty() || in.dry) return std::nullopt;
+  if (in.used_signature && *in.used_signature == facts.signature.id) return std::nullopt;
+  if (!in.signatures) return refuse(503, "replay_memory_unavailable", "no memory of used signatures");
+  switch (in.signatures->consume(facts.signature.id, facts.signature.expires_s, in.now.wall_s())) {
+    case identity::ReplayStore::Use::first:
+      if (in.used_signature) *in.used_signature = facts.signature.id;
+      return std::nullopt;
+    case identity::ReplayStore::Use::replayed:
+      return unauthorized(in, "invalid_signature", "the signature was used before");
+    case identity::ReplayStore::Use::full:
+      break;
+  }
+  return refuse(503, "replay_memory_full", "the memory of used signatures is full");
+}
+
 Step consume_single_use(const DecideInput& in, DecisionFacts& facts) {
   if (Step refused = consume_proof(in, facts)) return refused;
+  if (Step refused = consume_signature(in, facts)) return refused;
   if (!facts.transaction || !in.location.transaction.single_use || in.dry) return std::nullopt;
   if (!in.replay) return refuse(503, "replay_memory_unavailable", "no memory of used transaction tokens");
   switch (in.replay->consume(facts.transaction->txn, facts.transaction->expires_s, in.now.wall_s())) {

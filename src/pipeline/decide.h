@@ -30,7 +30,8 @@ struct DecisionFacts {
   std::shared_ptr<const void> principal_owner;
   std::shared_ptr<const auth::VerifiedToken> token;  // Where the identity is a JWT's.
   std::optional<identity::VerifiedTransaction> transaction;
-  auth::SingleUse proof;  // A proof of possession that came with the token.
+  auth::SingleUse proof;      // A proof of possession that came with the token.
+  auth::SingleUse signature;  // A signature of the request that may come once.
   std::string_view service_path;
   policy::Decision decision;
   bool policy_asked = false;
@@ -56,6 +57,8 @@ struct DecideInput {
   identity::ReplayStore* proofs = nullptr;  // Of used DPoP proofs. Absent: a token that needs one is refused.
   // The proof that this very request has used up already: an error page is decided on anew.
   std::string* used_proof = nullptr;
+  identity::ReplayStore* signatures = nullptr;  // Of used signatures and the one of this request: likewise.
+  std::string* used_signature = nullptr;
 
   std::string_view method() const { return as_get ? std::string_view("GET") : head.method_text; }
 };

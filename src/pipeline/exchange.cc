@@ -28,6 +28,7 @@ void Exchange::end() {
   if (decided) facts = {};
   answers.clear();
   used_proof.clear();
+  used_signature.clear();
   need = {};
   decided = permitted = false;
   permit.reset();

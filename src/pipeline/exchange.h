@@ -86,10 +86,11 @@ class Exchange final : public route::VariableSource {
 
   limit::LimitOutcome limit;
   limit::ConnStatus conn_status = limit::ConnStatus::none;
-  limit::ConnHold conn_hold;  // Given back when the exchange ends.
-  std::string used_proof;     // The DPoP proof that was consumed for this request.
-  auth::Answers answers;      // What needs of this request brought.
-  auth::Need need;            // With Next::need.
+  limit::ConnHold conn_hold;   // Given back when the exchange ends.
+  std::string used_proof;      // The DPoP proof that was consumed for this request.
+  std::string used_signature;  // The signature, likewise.
+  auth::Answers answers;       // What needs of this request brought.
+  auth::Need need;             // With Next::need.
   DecisionFacts facts;
   const LocationConfig* decision_location = nullptr;  // Where decide() ran last: an error page may be elsewhere.
   bool decided = false;                               // decide() ran: there will be a decision record.

@@ -144,7 +144,9 @@ PhaseResult access(Exchange& x) {
                           &x.answers,
                           &x.worker().auth_share,
                           x.snapshot().proofs.get(),
-                          &x.used_proof};
+                          &x.used_proof,
+                          x.snapshot().signatures.get(),
+                          &x.used_signature};
   x.worker().auth_share.begin(x.worker().loop.turn());
   if (x.decided) record_decision(x);  // An error page asks again: what was decided before stays on record by itself.
   x.begin_decision();

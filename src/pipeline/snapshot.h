@@ -26,6 +26,10 @@ struct Group;
 struct HealthCheck;
 }  // namespace keepgate::upstream
 
+namespace keepgate::auth {
+class IntrospectionEndpoint;
+}
+
 namespace keepgate::store {
 class ApiKeyFile;
 }
@@ -75,10 +79,12 @@ struct Snapshot {
   std::vector<std::shared_ptr<limit::ConnZone>> conn_zones;  // Likewise, where name, size and key agree.
   std::shared_ptr<identity::ReplayStore> replay;             // Kept over reloads.
   std::shared_ptr<identity::ReplayStore> proofs;             // Of DPoP, likewise: apart, so that none fills the other.
+  std::shared_ptr<identity::ReplayStore> signatures;         // Of HTTP message signatures, likewise.
   std::vector<std::shared_ptr<const upstream::HealthCheck>> health_checks;
   std::vector<std::shared_ptr<const upstream::Group>> groups;     // The same object over reloads while nothing changed.
   std::vector<std::shared_ptr<store::ApiKeyFile>> api_key_files;  // The same object over reloads.
   std::vector<std::shared_ptr<auth::Issuer>> issuers;             // Likewise: with the keys that were fetched.
+  std::vector<std::shared_ptr<const auth::IntrospectionEndpoint>> introspection;  // Likewise.
   std::size_t token_cache_entries = 10'000;
   bool strict = false;
   std::string hash;  // SHA-256 of all configuration text, hex: $config in logs and status.

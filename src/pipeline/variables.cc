@@ -151,7 +151,7 @@ std::string_view Exchange::map_variable(std::uint32_t index) {
   const std::string_view value = evaluate(map.lookup(evaluate(map.source)));
   --map_depth_;
   // What depends on the token may change when the token is verified: kept only from then on.
-  if (decided || !location_->auth.jwt.enabled) map_values_.push_back({index, value});
+  if (decided || !location_->auth.asks_for_token()) map_values_.push_back({index, value});
   return value;
 }
 

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "issuer/introspection_supplier.h"
 #include "issuer/supplier.h"
 #include "net/loop.h"
 #include "pipeline/worker.h"
@@ -44,15 +45,17 @@ const cpu_set_t& usable_at_start() {
 class WorkerThread::Inside {
  public:
   Inside(net::Loop& loop, const Published<pipeline::Snapshot>& published, net::Background& background,
-         issuer::IssuerService& issuers, unsigned number)
+         issuer::IssuerService& issuers, issuer::Introspector& introspector, unsigned number)
       : loop_(loop),
         pools_(loop),
         named_groups_(loop, background),
         issuer_keys_(loop, issuers),
+        introspection_(loop, introspector),
         worker_(loop, published, number) {
     worker_.upstreams = &pools_;
     worker_.named_groups = &named_groups_;
     worker_.suppliers[static_cast<std::size_t>(auth::NeedKind::issuer_keys)] = &issuer_keys_;
+    worker_.suppliers[static_cast<std::size_t>(auth::NeedKind::introspection)] = &introspection_;
     upstream::sweep_regularly(pools_, loop, sweeping_over_);
   }
 
@@ -174,6 +177,7 @@ class WorkerThread::Inside {
   upstream::Pools pools_;
   upstream::NamedGroups named_groups_;
   issuer::IssuerSupplier issuer_keys_;
+  issuer::IntrospectionSupplier introspection_;
   pipeline::Worker worker_;
   std::vector<SocketUse> wanted_;
   std::vector<std::shared_ptr<pipeline::Acceptor>> acceptors_;
@@ -186,8 +190,8 @@ class WorkerThread::Inside {
 };
 
 WorkerThread::WorkerThread(const Published<pipeline::Snapshot>& published, net::Background& background,
-                           issuer::IssuerService& issuers, unsigned number)
-    : published_(published), background_(background), issuers_(issuers), number_(number) {}
+                           issuer::IssuerService& issuers, issuer::Introspector& introspector, unsigned number)
+    : published_(published), background_(background), issuers_(issuers), introspector_(introspector), number_(number) {}
 
 WorkerThread::~WorkerThread() { join(); }
 
@@ -214,7 +218,7 @@ void WorkerThread::run(std::promise<bool> ready) {
     return ready.set_value(false);
   }
   place(*published_.current());
-  Inside inside(*loop_, published_, background_, issuers_, number_);
+  Inside inside(*loop_, published_, background_, issuers_, introspector_, number_);
   inside_ = &inside;
   ready.set_value(true);
   loop_->run();

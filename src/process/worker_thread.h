@@ -17,8 +17,9 @@
 #include "process/listeners.h"
 
 namespace keepgate::issuer {
+class Introspector;
 class IssuerService;
-}
+}  // namespace keepgate::issuer
 namespace keepgate::net {
 class Background;
 }
@@ -41,7 +42,7 @@ enum class Sockets : std::uint8_t {
 class WorkerThread {
  public:
   WorkerThread(const Published<pipeline::Snapshot>& published, net::Background& background,
-               issuer::IssuerService& issuers, unsigned number);
+               issuer::IssuerService& issuers, issuer::Introspector& introspector, unsigned number);
   ~WorkerThread();
   WorkerThread(const WorkerThread&) = delete;
   WorkerThread& operator=(const WorkerThread&) = delete;
@@ -74,6 +75,7 @@ class WorkerThread {
   const Published<pipeline::Snapshot>& published_;
   net::Background& background_;
   issuer::IssuerService& issuers_;
+  issuer::Introspector& introspector_;
   unsigned number_;
   std::thread thread_;
   std::unique_ptr<net::Loop> loop_;  // Outlives its thread: another may be posting to it just now.

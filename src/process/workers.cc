@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "fetch/client.h"
+#include "issuer/introspector.h"
 #include "issuer/service.h"
 #include "net/background.h"
 #include "net/socket.h"
@@ -14,6 +15,13 @@
 #include "upstream/name_keeper.h"
 
 namespace keepgate::process {
+
+namespace {
+
+constexpr fetch::ClientBounds introspection_bounds{
+    .transfers = 64, .connections = 64, .waiting = 1'000, .transfers_per_host = 32};
+
+}  // namespace
 
 Workers::Workers() = default;
 
@@ -48,14 +56,16 @@ Result<void> Workers::start_background() {
   api_key_watcher_ = std::make_unique<store::ApiKeyWatcher>();
   fetcher_ = std::make_unique<fetch::Client>();
   issuers_ = std::make_unique<issuer::IssuerService>(*background_, *fetcher_);
+  introspection_fetcher_ = std::make_unique<fetch::Client>(introspection_bounds);
+  introspector_ = std::make_unique<issuer::Introspector>(*introspection_fetcher_);
   return {};
 }
 
 Result<void> Workers::start_threads(unsigned count) {
   const auto before = static_cast<unsigned>(threads_.size());
   while (threads_.size() < count) {
-    auto thread =
-        std::make_unique<WorkerThread>(published_, *background_, *issuers_, static_cast<unsigned>(threads_.size()));
+    auto thread = std::make_unique<WorkerThread>(published_, *background_, *issuers_, *introspector_,
+                                                 static_cast<unsigned>(threads_.size()));
     if (!thread->start()) {
       retire_surplus(before, {});
       return fail(ErrorKind::io, Blame::us, "threads", cat("worker ", thread->number(), " cannot be started"));
@@ -156,6 +166,7 @@ void Workers::join() {
   for (const auto& thread : threads_) thread->join();
   for (const auto& thread : retired_) thread->join();
   if (fetcher_) fetcher_->stop();  // First: what it calls back goes to the background's loop.
+  if (introspection_fetcher_) introspection_fetcher_->stop();
   if (background_) background_->stop();
 }
 

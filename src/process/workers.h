@@ -16,8 +16,9 @@ namespace keepgate::fetch {
 class Client;
 }
 namespace keepgate::issuer {
+class Introspector;
 class IssuerService;
-}
+}  // namespace keepgate::issuer
 namespace keepgate::net {
 class Background;
 }
@@ -84,7 +85,9 @@ class Workers {
   std::unique_ptr<upstream::NameKeeper> name_keeper_;
   std::unique_ptr<upstream::HealthChecker> health_checker_;
   std::unique_ptr<fetch::Client> fetcher_;
+  std::unique_ptr<fetch::Client> introspection_fetcher_;  // Apart: a flood of tokens holds up no issuer's keys.
   std::unique_ptr<issuer::IssuerService> issuers_;
+  std::unique_ptr<issuer::Introspector> introspector_;
   std::unique_ptr<net::Background> background_;  // Its thread ends before what it works for goes.
 };
 

@@ -72,7 +72,8 @@ void Compiler::compile_jwt(Location& out, const Level& level) {
     if (claims.roles) out.auth.jwt.claims.roles = *claims.roles;
     if (claims.scopes) out.auth.jwt.claims.scopes = *claims.scopes;
   }
-  if (options.jwt_requires && !options.auth_jwt) {
+  compile_introspection(out, level);
+  if (options.jwt_requires && !options.auth_jwt && !options.auth_introspect) {
     error(code::missing_keys, "'auth_jwt_require' without 'auth_jwt' would never be checked",
           options.jwt_requires->front().values.front().at, "say auth_jwt REALM; or auth_jwt off;");
   }
@@ -82,6 +83,7 @@ void Compiler::compile_jwt(Location& out, const Level& level) {
   out.auth.jwt.enabled = options.auth_jwt && !options.auth_jwt->off;
   compile_issuers(out.auth.jwt, level);
   if (options.auth_jwt && options.auth_jwt->token) out.auth.jwt.token = variable(*options.auth_jwt->token);
+  if (out.auth.asks_for_token()) out.auth.jwt.require = requirements(options.jwt_requires);
   if (!out.auth.jwt.enabled) return;
   out.auth.jwt.realm = text(options.auth_jwt->realm);
   if (options.jwt_form) out.auth.jwt.form = options.jwt_form->value;
@@ -98,7 +100,6 @@ void Compiler::compile_jwt(Location& out, const Level& level) {
             options.auth_jwt->at, "auth_jwt_key_file FILE; or auth_jwt_issuer URL;");
   }
   out.auth.jwt.verifier_id = verifier_id(out.auth.jwt);
-  out.auth.jwt.require = requirements(options.jwt_requires);
 }
 
 std::vector<auth::Requirement> Compiler::requirements(const std::optional<std::vector<JwtRequireModel>>& models) {
@@ -138,7 +139,7 @@ void Compiler::compile_identity(Location& out, const Level& level) {
   if (!setting || setting->off) return;
   out.auth.identity_variable = variable(setting->path);
   if (!out.auth.identity_variable || (level.location == nullptr && !level.server.locations.empty())) return;
-  const bool jwt_verified = out.auth.jwt.enabled;
+  const bool jwt_verified = claims_are_verified(out);
   const Word& word = setting->path;
   if (out.auth.identity_variable->variable != route::Variable::map_) {
     const std::string source = find_unverified(text(word), jwt_verified);
@@ -208,7 +209,7 @@ void Compiler::compile_transaction(Location& out, const Level& level) {
   }
   for (const auto& [name, word] : model.claims) {
     route::Template value = text(word);
-    const std::string source = find_unverified(value, out.auth.jwt.enabled);
+    const std::string source = find_unverified(value, claims_are_verified(out));
     if (!source.empty() && is_used) {
       unsafe(code::unverified_claim, cat("claim '", name, "' comes from ", source, ", which is not verified"), word.at);
     }
@@ -242,9 +243,10 @@ void Compiler::compile_authorize(Location& out, const Level& level) {
 
 void Compiler::check_access(const Location& out, const Level& level) {
   const LevelOptions& options = level.options;
-  if (out.transaction.mode == TransactionMode::require && out.auth.jwt.enabled) {
+  if (out.transaction.mode == TransactionMode::require && out.auth.asks_for_token()) {
     error(code::two_credentials, cat(level.described(), " asks for a transaction token and for a client's token"),
-          options.transaction->at, "a guard believes the transaction token alone: say `auth_jwt off` there");
+          options.transaction->at,
+          "a guard believes the transaction token alone: say `auth_jwt off` and `auth_introspect off` there");
   }
   if (out.transaction.mode == TransactionMode::require && out.auth.api_key.enabled) {
     error(code::two_credentials, cat(level.described(), " asks for a transaction token and for an API key"),
@@ -271,10 +273,9 @@ void Compiler::check_access(const Location& out, const Level& level) {
            "say `authorize off` if the answer is for everybody");
   }
   if (strict_ && !asks_for_credential(out) && !explicitly_off && !internal_return) {
-    error(
-        code::open_location, cat(level.described(), " is open"), level.at,
-        "say `authorize off`, or ask for a credential: auth_jwt, auth_api_key, auth_client_certificate, auth_identity "
-        "or transaction_token require");
+    error(code::open_location, cat(level.described(), " is open"), level.at,
+          "say `authorize off`, or ask for a credential: auth_jwt, auth_introspect, "
+          "auth_api_key, auth_client_certificate, auth_identity or transaction_token require");
   }
   if (out.return_action) return;
   if (out.authorize == Authorize::required && !options.policies) {

@@ -116,6 +116,7 @@ void Compiler::compile_process() {
   compile_affinity();
   if (options_.previous) out_->replay = options_.previous->replay;
   out_->proofs = options_.previous ? options_.previous->proofs : std::make_shared<identity::ReplayStore>();
+  out_->signatures = options_.previous ? options_.previous->signatures : std::make_shared<identity::ReplayStore>();
 }
 
 void Compiler::compile_user() {

@@ -207,6 +207,15 @@ class Compiler {
   std::shared_ptr<const std::string> authorities(const Word& file);
   void report_unused_issuers();
 
+  // introspection.cc
+  static bool claims_are_verified(const Location& out);  // $jwt_claim_… where it is decided.
+  void compile_introspection(Location& out, const Level& level);
+  std::shared_ptr<const auth::IntrospectionEndpoint> introspection_endpoint(const IntrospectModel& model);
+  std::shared_ptr<const std::string> client_secret(const Word& file);
+
+  // http_signatures.cc
+  void compile_http_signature(Location& out, const Level& level);
+
   // keys.cc
   std::shared_ptr<const crypto::KeySet> key_set(const std::vector<Word>& files, bool errors);
   std::shared_ptr<const crypto::Key> signing_key(const Word& file);

@@ -184,7 +184,7 @@ void Compiler::compile_proxy(Location& out, const Level& level) {
   }
   for (const ProxyHeaderModel& header : options.proxy_set_headers.value_or(std::vector<ProxyHeaderModel>{})) {
     route::Template value = text(header.value);
-    check_identity_header(level, header, value, out.auth.jwt.enabled);
+    check_identity_header(level, header, value, claims_are_verified(out));
     proxy.set_headers.emplace_back(header.name, std::move(value));
   }
   set_client_cert(proxy, level);

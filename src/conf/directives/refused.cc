@@ -194,7 +194,6 @@ constexpr DirectiveRow plus[] = {
 };
 
 constexpr DirectiveRow own[] = {
-    row("auth_introspect", levels, "Asks an issuer about opaque tokens."),
     row("audit_log", levels, "A hash-chained log of decisions."),
     row("status_api", in_location, "Status and metrics as JSON."),
     row("dashboard", in_location, "The page that shows them."),

@@ -70,6 +70,8 @@ std::span<const DirectiveRow> access_rows();
 std::span<const DirectiveRow> api_key_rows();
 std::span<const DirectiveRow> jwt_rows();
 std::span<const DirectiveRow> issuer_rows();
+std::span<const DirectiveRow> introspect_rows();
+std::span<const DirectiveRow> http_signature_rows();
 std::span<const DirectiveRow> keepgate_rows();
 std::span<const DirectiveRow> ignored_rows();
 std::span<const DirectiveRow> refused_nginx_rows();

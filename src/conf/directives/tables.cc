@@ -24,6 +24,7 @@ std::span<const DirectiveTable> directive_tables() {
       {"API keys", api_key_rows()},
       {"JSON Web Tokens", jwt_rows()},
       {"Issuers", issuer_rows()},
+      {"Introspection", introspect_rows()},
       {"Keepgate's own", keepgate_rows()},
       {"Accepted without effect", ignored_rows()},
       {"nginx's, not built", refused_nginx_rows()},
