@@ -123,7 +123,10 @@ const crypto::Json* Exchange::unverified(bool payload) {
 }
 
 std::string_view Exchange::jwt_variable(const route::VariableRef& reference) {
-  if (!location_->auth.jwt.enabled && !location_->auth.jwt.token && !facts.token) return {};
+  const auth::AuthOptions& auth = location_->auth;
+  if (!auth.jwt.enabled && !auth.jwt.token && !facts.token) return {};
+  // Where `satisfy any` was content with something else, the token beside it was looked at by nobody: it says nothing.
+  if (decided && auth.asks_for_token() && !facts.token) return {};
   const bool payload = reference.variable != Variable::jwt_header_ && reference.variable != Variable::jwt_header_path_;
   const crypto::Json* json =
       facts.token ? (payload ? &facts.token->payload : &facts.token->header) : unverified(payload);

@@ -21,6 +21,7 @@ server {
     location /both/ { allow 10.0.0.0/8; deny all; auth_jwt x; auth_jwt_key_file keys.json; proxy_pass http://@origin@; }
     location /any/ {
         satisfy any; allow 10.0.0.0/8; deny all; auth_jwt x; auth_jwt_key_file keys.json; proxy_pass http://@origin@;
+        proxy_set_header X-Sub $jwt_claim_sub;
     }
     location /return/ { deny all; return 200 "open, as in nginx\\n"; }
 }
@@ -32,6 +33,16 @@ def world(module_keepgate, module_origin, jose):
     backend = module_origin()
     gate = module_keepgate(CONF, files={"keys.json": jose.set_of(jose.key("ES256"))}, values={"origin": backend.address})
     return gate, backend, {"Authorization": "Bearer " + jose.sign("ES256", claims())}
+
+
+def test_a_token_that_nobody_verified_says_nothing_where_the_address_was_enough(world, jose):
+    gate, backend, good = world
+    forged = {"Authorization": "Bearer " + jose.sign("ES256", claims(sub="admin"), "another")}
+    assert status(world, "/any/", "10.0.0.1", forged) == 200
+    assert backend.last.get("X-Sub") in (None, "")
+    assert status(world, "/any/", "11.0.0.1", good) == 200
+    assert backend.last.get("X-Sub")
+    assert status(world, "/any/", "11.0.0.1", forged) == 401
 
 
 def status(world, path, address, headers=None):
