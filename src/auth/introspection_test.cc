@@ -188,7 +188,7 @@ struct Case {
   AccessResult run(std::string_view authorization) {
     text = cat("GET / HTTP/1.1\r\nHost: x\r\n",
                authorization.empty() ? "" : cat("Authorization: ", authorization, "\r\n"), "\r\n");
-    parser = std::make_unique<http::RequestParser>();
+    parser = std::make_unique<http::RequestParser>(http::HeadLimits{.line_bytes_max = 20'000});
     EXPECT_EQ(parser->parse(text), http::ParseStatus::complete);
     return authenticate({.options = options,
                          .head = parser->head(),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "auth/http_signature.h"
 
 namespace keepgate::auth {
 
@@ -25,6 +26,14 @@ constexpr Method table[] = {
         .challenge = challenge_for_api_key,
         .describe = describe_api_key,
         .is_unusable = is_api_key_unusable,
+    },
+    {
+        .name = AuthMethod::signature,
+        .is_asked_for = [](const AuthOptions& o) { return o.signature != nullptr; },
+        .authenticate = authenticate_by_signature,
+        .challenge = challenge_for_signature,
+        .describe = describe_signature,
+        .is_unusable = [](const AuthOptions& o) { return o.signature->keys == nullptr; },
     },
     {
         .name = AuthMethod::jwt,

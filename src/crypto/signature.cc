@@ -179,4 +179,8 @@ std::optional<std::string> make_signature(const Key& key, std::string_view messa
   return std::nullopt;
 }
 
+bool is_ed25519(const Key& key) {
+  return key.algorithm() == Algorithm::eddsa && EVP_PKEY_is_a(key.native(), "ED25519") == 1;
+}
+
 }  // namespace keepgate::crypto

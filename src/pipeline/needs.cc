@@ -30,6 +30,7 @@ net::Task<bool> meet_need(Exchange& x) {
   }
   auth::Answer answer;
   Supplier* supplier = x.worker().suppliers[static_cast<std::size_t>(need.kind)];
+  x.refusal = {};
   if (supplier) {
     answer = co_await supplier->supply(x, need);
   } else {
@@ -39,6 +40,7 @@ net::Task<bool> meet_need(Exchange& x) {
     give_up(x);
     co_return false;
   }
+  if (!answer.is_good && !x.refusal.reason.empty()) co_return false;
   answer.kind = need.kind;
   answer.key = need.key;
   x.answers.add(std::move(answer));

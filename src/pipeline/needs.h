@@ -14,7 +14,7 @@ class Exchange;
 class Supplier {
  public:
   // Meets `need` within a time that it bounds itself. While it waits the client may go away: it ends early then. The
-  // answer's kind and key are filled in by the caller.
+  // answer's kind and key are filled in by the caller. A reason in exchange.refusal ends the request with that refusal.
   virtual net::Task<auth::Answer> supply(Exchange& exchange, const auth::Need& need) = 0;
 
  protected:

@@ -16,6 +16,7 @@
 #include "issuer/introspection_supplier.h"
 #include "issuer/supplier.h"
 #include "net/loop.h"
+#include "pipeline/body_digest.h"
 #include "pipeline/worker.h"
 #include "upstream/named_groups.h"
 #include "upstream/pools.h"
@@ -56,6 +57,7 @@ class WorkerThread::Inside {
     worker_.named_groups = &named_groups_;
     worker_.suppliers[static_cast<std::size_t>(auth::NeedKind::issuer_keys)] = &issuer_keys_;
     worker_.suppliers[static_cast<std::size_t>(auth::NeedKind::introspection)] = &introspection_;
+    worker_.suppliers[static_cast<std::size_t>(auth::NeedKind::body_digest)] = &body_digests_;
     upstream::sweep_regularly(pools_, loop, sweeping_over_);
   }
 
@@ -178,6 +180,7 @@ class WorkerThread::Inside {
   upstream::NamedGroups named_groups_;
   issuer::IssuerSupplier issuer_keys_;
   issuer::IntrospectionSupplier introspection_;
+  pipeline::BodyDigestSupplier body_digests_;
   pipeline::Worker worker_;
   std::vector<SocketUse> wanted_;
   std::vector<std::shared_ptr<pipeline::Acceptor>> acceptors_;

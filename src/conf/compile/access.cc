@@ -248,6 +248,10 @@ void Compiler::check_access(const Location& out, const Level& level) {
           options.transaction->at,
           "a guard believes the transaction token alone: say `auth_jwt off` and `auth_introspect off` there");
   }
+  if (out.transaction.mode == TransactionMode::require && out.auth.signature) {
+    error(code::two_credentials, cat(level.described(), " asks for a transaction token and for a signed request"),
+          options.transaction->at, "say `auth_http_signature off` there");
+  }
   if (out.transaction.mode == TransactionMode::require && out.auth.api_key.enabled) {
     error(code::two_credentials, cat(level.described(), " asks for a transaction token and for an API key"),
           options.transaction->at, "a guard believes the transaction token alone: say `auth_api_key off` there");
@@ -274,7 +278,7 @@ void Compiler::check_access(const Location& out, const Level& level) {
   }
   if (strict_ && !asks_for_credential(out) && !explicitly_off && !internal_return) {
     error(code::open_location, cat(level.described(), " is open"), level.at,
-          "say `authorize off`, or ask for a credential: auth_jwt, auth_introspect, "
+          "say `authorize off`, or ask for a credential: auth_jwt, auth_introspect, auth_http_signature, "
           "auth_api_key, auth_client_certificate, auth_identity or transaction_token require");
   }
   if (out.return_action) return;
