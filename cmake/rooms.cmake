@@ -3,7 +3,7 @@
 #
 #       room      may use (in order of level)                                         outside libraries
 kg_room(base     USES                                                                 LIBRARIES)
-kg_room(crypto   USES base                                                            LIBRARIES OpenSSL::Crypto simdjson::simdjson)
+kg_room(crypto   USES base                                                            LIBRARIES OpenSSL::Crypto simdjson::simdjson xcrypt)
 kg_room(net      USES base                                                            LIBRARIES Threads::Threads cares)
 kg_room(http     USES base                                                            LIBRARIES)
 kg_room(tls      USES base crypto net                                                 LIBRARIES OpenSSL::SSL)
@@ -18,7 +18,8 @@ kg_room(upstream USES base crypto net http tls route                            
 kg_room(store    USES base crypto http route auth                                     LIBRARIES Threads::Threads)
 kg_room(pipeline USES base crypto net http logs tls route auth policy limit identity  LIBRARIES)
 kg_room(issuer   USES base crypto net http logs tls route auth policy limit identity fetch pipeline  LIBRARIES)
+kg_room(password USES base crypto net http logs tls route auth policy limit identity pipeline  LIBRARIES Threads::Threads)
 kg_room(proxy    USES base crypto net http logs tls route auth identity upstream pipeline    LIBRARIES)
 kg_room(conf     USES base crypto http logs tls route auth policy limit identity upstream store fetch pipeline issuer proxy LIBRARIES)
-kg_room(process  USES base net logs auth upstream store fetch pipeline issuer conf                               LIBRARIES Threads::Threads)
-kg_room(cli      USES base crypto net http logs tls route auth policy limit identity upstream store fetch pipeline issuer proxy conf process LIBRARIES CLI11::CLI11)
+kg_room(process  USES base net logs auth upstream store fetch pipeline issuer password conf                               LIBRARIES Threads::Threads)
+kg_room(cli      USES base crypto net http logs tls route auth policy limit identity upstream store fetch pipeline issuer password proxy conf process LIBRARIES CLI11::CLI11)

@@ -37,6 +37,10 @@ AccessResult no_credential(const Method& method, const AuthInput& input) {
 }
 
 void take(AccessResult& out, AuthResult&& result) {
+  bool asks(const Method& method, const AuthInput& input) {
+    return method.is_asked_for(input.options) && !(method.is_waived && method.is_waived(input));
+  }
+
   out.access = Access::accepted;
   out.principal = result.principal;
   out.owner = std::move(result.owner);
@@ -59,7 +63,7 @@ AccessResult satisfy_all(const AuthInput& input) {
   AccessResult out;
   out.access = Access::accepted;
   for (const Method& method : methods()) {
-    if (!method.is_asked_for(input.options)) continue;
+    if (!asks(method, input)) continue;
     if (!method.challenge && out.principal) continue;  // It only names those whom nothing else names.
     AuthResult result = ask(method, input);
     if (result.verdict == AuthVerdict::good) {
@@ -80,7 +84,7 @@ AccessResult satisfy_any(const AuthInput& input, bool policy_decides) {
   if (address == AddressVerdict::allowed && !policy_decides) return out;
   bool was_asked = false;
   for (const Method& method : methods()) {
-    if (!method.is_asked_for(input.options)) continue;
+    if (!asks(method, input)) continue;
     AuthResult result = ask(method, input);
     if (result.verdict == AuthVerdict::good) {
       take(out, std::move(result));
@@ -108,7 +112,7 @@ AccessResult authenticate(const AuthInput& input, bool policy_decides) {
 std::string challenges(const AuthInput& input, std::string_view error) {
   std::string out;
   for (const Method& method : methods()) {
-    if (!method.challenge || !method.is_asked_for(input.options)) continue;
+    if (!method.challenge || !asks(method, input)) continue;
     append(out, out.empty() ? "" : ", ", method.challenge(input, error));
   }
   return out.empty() ? challenge_for_jwt(input, error) : out;

@@ -36,6 +36,15 @@ constexpr Method table[] = {
         .is_unusable = [](const AuthOptions& o) { return o.signature->keys == nullptr; },
     },
     {
+        .name = AuthMethod::basic,
+        .is_asked_for = [](const AuthOptions& o) { return o.basic.enabled; },
+        .authenticate = authenticate_by_basic,
+        .challenge = challenge_for_basic,
+        .describe = describe_basic,
+        .is_unusable = is_basic_unusable,
+        .is_waived = is_basic_waived,
+    },
+    {
         .name = AuthMethod::jwt,
         .is_asked_for = [](const AuthOptions& o) { return o.jwt.enabled; },
         .authenticate = authenticate_by_jwt,

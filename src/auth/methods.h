@@ -20,6 +20,8 @@
 
 namespace keepgate::auth {
 
+class VerifiedPasswords;
+
 // What is known of the connection that a request came over.
 struct Channel {
   std::string_view address;  // Of the client (real_ip applied): 4 or 16 bytes; empty: a Unix socket.
@@ -35,10 +37,11 @@ struct AuthInput {
   route::VariableSource& variables;
   Arena& arena;
   Now now;
-  const Answers* answers = nullptr;   // Absent (explain): nothing was answered.
-  TokenCache* token_cache = nullptr;  // May be absent: slower, same answer.
-  TurnShare* share = nullptr;         // Absent: costly checks are not shared out.
-  std::string_view method;            // The method as decided on.
+  const Answers* answers = nullptr;        // Absent (explain): nothing was answered.
+  TokenCache* token_cache = nullptr;       // May be absent: slower, same answer.
+  TurnShare* share = nullptr;              // Absent: costly checks are not shared out.
+  std::string_view method;                 // The method as decided on.
+  VerifiedPasswords* passwords = nullptr;  // May be absent: slower, same answer.
 };
 
 struct Method {
@@ -52,6 +55,8 @@ struct Method {
   std::string (*describe)(const AuthOptions& options) = nullptr;
   // What it checks with cannot be used: every request is answered 503. nullptr: that cannot happen.
   bool (*is_unusable)(const AuthOptions& options) = nullptr;
+  // Not asked of this request, by what variables say. nullptr: that cannot happen.
+  bool (*is_waived)(const AuthInput& input) = nullptr;
   bool names_workloads = false;  // Principal::service may come from it.
 };
 
@@ -69,6 +74,11 @@ AuthResult authenticate_by_api_key(const AuthInput& input);
 std::string challenge_for_api_key(const AuthInput& input, std::string_view error);
 std::string describe_api_key(const AuthOptions& options);
 bool is_api_key_unusable(const AuthOptions& options);
+AuthResult authenticate_by_basic(const AuthInput& input);
+std::string challenge_for_basic(const AuthInput& input, std::string_view error);
+std::string describe_basic(const AuthOptions& options);
+bool is_basic_unusable(const AuthOptions& options);
+bool is_basic_waived(const AuthInput& input);
 // Where the location's tokens come from: a variable (then without a scheme) or Authorization.
 Result<TokenCredential> presented_token(const AuthInput& input);
 AuthResult authenticate_by_jwt(const AuthInput& input);

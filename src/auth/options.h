@@ -11,6 +11,8 @@
 #include "auth/address_rules.h"
 #include "auth/api_key_credential.h"
 #include "auth/jwt.h"
+#include "auth/user_set.h"
+#include "base/published.h"
 #include "route/template.h"
 
 namespace keepgate::auth {
@@ -26,6 +28,13 @@ struct CertificateOptions {
   std::string realm;
 };
 
+struct BasicOptions {
+  bool enabled = false;
+  route::Template realm;                            // "off", where it has variables: not asked.
+  std::shared_ptr<const Published<UserSet>> users;  // nullptr, or nothing published: unusable → 503.
+  bool forwards = false;                            // The service sees the password (auth_basic_forward on).
+};
+
 enum class Satisfy : std::uint8_t { all = 0, any };
 
 struct AuthOptions {
@@ -33,6 +42,7 @@ struct AuthOptions {
   AddressRules addresses;                                     // allow, deny
   CertificateOptions certificate;                             // auth_client_certificate
   ApiKeyOptions api_key;                                      // auth_api_key…
+  BasicOptions basic;                                         // auth_basic…
   JwtOptions jwt;                                             // auth_jwt…
   std::shared_ptr<const IntrospectionOptions> introspection;  // auth_introspect; nullptr: off.
   std::shared_ptr<const SignatureOptions> signature;          // auth_http_signature; nullptr: off.

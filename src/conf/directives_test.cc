@@ -68,7 +68,7 @@ TEST(Directives, refusal_names_the_directive) {
 TEST(Directives, off_is_what_there_is) {
   EXPECT_NE(check_server("gzip off; auth_basic off;").snapshot, nullptr);
   EXPECT_EQ(check_server("gzip on;").snapshot, nullptr);
-  EXPECT_EQ(check_server("auth_basic \"closed\";").snapshot, nullptr);
+  EXPECT_EQ(check_server("auth_request /check;").snapshot, nullptr);
 }
 
 TEST(Directives, nothing_that_protects_is_ignored) {

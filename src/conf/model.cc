@@ -26,6 +26,7 @@ void apply_authorize_off(LevelOptions& inner) {
   }
   if (!inner.auth_certificate) inner.auth_certificate = CertificateIdentityModel{};
   if (!inner.auth_api_key) inner.auth_api_key = ApiKeyModel{true, {}, {}, inner.authorize->at};
+  if (!inner.auth_basic) inner.auth_basic = AuthBasicModel{true, {}, inner.authorize->at};
   if (!inner.auth_identity) inner.auth_identity = OptionalFile{true, {}};
   if (!inner.transaction) inner.transaction = TransactionModel{};
 }
@@ -56,7 +57,8 @@ void inherit(LevelOptions& inner, const LevelOptions& outer) {
              &O::proxy_ignore_headers>(inner, outer);
   take_unset<&O::limits, &O::limit_status, &O::limit_log_level, &O::limit_dry_run, &O::limit_headers, &O::conn_limits,
              &O::conn_status, &O::conn_log_level, &O::conn_dry_run>(inner, outer);
-  take_unset<&O::auth_api_key, &O::api_key_file, &O::api_key_forward>(inner, outer);
+  take_unset<&O::auth_api_key, &O::api_key_file, &O::api_key_forward, &O::auth_basic, &O::basic_user_file,
+             &O::basic_forward>(inner, outer);
   take_unset<&O::address_rules, &O::satisfy_any, &O::auth_jwt, &O::jwt_key_files, &O::jwt_leeway_s, &O::jwt_issuers,
              &O::auth_introspect, &O::auth_http_signature, &O::jwt_form, &O::jwt_requires, &O::auth_requires,
              &O::auth_delay_ms, &O::dpop_over_tls, &O::auth_identity, &O::identity_claims, &O::policies, &O::authorize,

@@ -103,6 +103,12 @@ struct ApiKeyFileModel {
   std::optional<std::string> secret;
 };
 
+struct AuthBasicModel {
+  bool off = false;
+  Word realm;
+  Position at;
+};
+
 struct JwtIssuerModel {
   Word issuer;
   std::optional<Word> keys;  // A URL or a file; absent: discovery.
@@ -298,6 +304,9 @@ struct LevelOptions {
   std::optional<ApiKeyModel> auth_api_key;
   std::optional<ApiKeyFileModel> api_key_file;
   std::optional<bool> api_key_forward;
+  std::optional<AuthBasicModel> auth_basic;
+  std::optional<Word> basic_user_file;
+  std::optional<bool> basic_forward;
   std::optional<AuthJwtModel> auth_jwt;
   std::optional<std::vector<Word>> jwt_key_files;
   std::optional<std::int64_t> jwt_leeway_s;

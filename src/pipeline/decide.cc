@@ -12,8 +12,17 @@ namespace keepgate::pipeline {
 namespace {
 
 auth::AuthInput auth_input(const DecideInput& in) {
-  return {in.location.auth, in.head,    in.channel,     in.variables, in.arena,
-          in.now,           in.answers, in.token_cache, in.share,     in.method()};
+  return {.options = in.location.auth,
+          .head = in.head,
+          .channel = in.channel,
+          .variables = in.variables,
+          .arena = in.arena,
+          .now = in.now,
+          .answers = in.answers,
+          .token_cache = in.token_cache,
+          .share = in.share,
+          .method = in.method(),
+          .passwords = in.passwords};
 }
 
 // One step of the access phase: nothing to say, or a refusal.

@@ -47,6 +47,7 @@ void Exchange::end() {
   target_uri = proxy_host = {};
   proxy_port = 0;
   withheld_ = nullptr;
+  password_withheld_ = false;
   decision_id_ = request_id_ = {};
   map_values_.clear();
   map_depth_ = 0;
@@ -76,6 +77,11 @@ void Exchange::begin_decision() {
 void Exchange::withhold_api_key(const auth::ApiKeyOptions& options) {
   withheld_ = &options;
   query = auth::without_api_key_arguments(options, query, arena);
+  map_values_.clear();
+}
+
+void Exchange::withhold_password() {
+  password_withheld_ = true;
   map_values_.clear();
 }
 

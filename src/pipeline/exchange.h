@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "auth/basic_credential.h"
 #include "base/arena.h"
 #include "http/h1_parser.h"
 #include "http/uri.h"
@@ -53,8 +54,13 @@ class Exchange final : public route::VariableSource {
   // The API key that was checked is nobody's business any more (auth_api_key_forward): no variable and no upstream sees
   // it from now on, wherever the request goes.
   void withhold_api_key(const auth::ApiKeyOptions& options);
-  bool withholds_api_key() const { return withheld_ != nullptr; }
-  bool is_withheld(const http::HeaderLine& line) const { return withheld_ && auth::is_api_key_field(*withheld_, line); }
+  // Likewise the credential of Basic authentication (auth_basic_forward); its user name stays known.
+  void withhold_password();
+  bool withholds_credential() const { return withheld_ != nullptr || password_withheld_; }
+  bool is_withheld(const http::HeaderLine& line) const {
+    return (withheld_ && auth::is_api_key_field(*withheld_, line)) ||
+           (password_withheld_ && auth::is_basic_field(line));
+  }
   std::string_view shown_value(const http::HeaderLine& line);  // Of a Cookie field what is not withheld.
   std::string_view shown_target();                             // The request target as sent, likewise.
   std::optional<std::string_view> shown_query();               // Of what was sent; nothing: there is none.
@@ -131,6 +137,7 @@ class Exchange final : public route::VariableSource {
   const ServerConfig* server_ = nullptr;
   const LocationConfig* location_ = nullptr;
   const auth::ApiKeyOptions* withheld_ = nullptr;
+  bool password_withheld_ = false;
   std::string_view decision_id_, request_id_;
   struct MapValue {
     std::uint32_t index;

@@ -146,7 +146,8 @@ PhaseResult access(Exchange& x) {
                           x.snapshot().proofs.get(),
                           &x.used_proof,
                           x.snapshot().signatures.get(),
-                          &x.used_signature};
+                          &x.used_signature,
+                          x.snapshot().passwords.get()};
   x.worker().auth_share.begin(x.worker().loop.turn());
   if (x.decided) record_decision(x);  // An error page asks again: what was decided before stays on record by itself.
   x.begin_decision();
@@ -170,6 +171,8 @@ PhaseResult access(Exchange& x) {
   x.permitted = true;
   const auth::ApiKeyOptions& api_key = x.location().auth.api_key;
   if (api_key.enabled && !api_key.forwards) x.withhold_api_key(api_key);
+  const auth::BasicOptions& basic = x.location().auth.basic;
+  if (basic.enabled && !basic.forwards) x.withhold_password();
   const std::uint64_t delay_ms = decided.permit->delay_ms();
   x.permit = std::move(decided.permit);
   return delay_ms == 0 ? PhaseResult{Next::phase} : PhaseResult{Next::delay, delay_ms};

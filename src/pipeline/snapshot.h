@@ -28,11 +28,13 @@ struct HealthCheck;
 
 namespace keepgate::auth {
 class IntrospectionEndpoint;
-}
+class VerifiedPasswords;
+}  // namespace keepgate::auth
 
 namespace keepgate::store {
 class ApiKeyFile;
-}
+class UserFile;
+}  // namespace keepgate::store
 
 namespace keepgate::pipeline {
 
@@ -83,8 +85,10 @@ struct Snapshot {
   std::vector<std::shared_ptr<const upstream::HealthCheck>> health_checks;
   std::vector<std::shared_ptr<const upstream::Group>> groups;     // The same object over reloads while nothing changed.
   std::vector<std::shared_ptr<store::ApiKeyFile>> api_key_files;  // The same object over reloads.
-  std::vector<std::shared_ptr<auth::Issuer>> issuers;             // Likewise: with the keys that were fetched.
   std::vector<std::shared_ptr<const auth::IntrospectionEndpoint>> introspection;  // Likewise.
+  std::vector<std::shared_ptr<store::UserFile>> user_files;                       // Likewise.
+  std::shared_ptr<auth::VerifiedPasswords> passwords;                             // Kept over reloads.
+  std::vector<std::shared_ptr<auth::Issuer>> issuers;  // Likewise: with the keys that were fetched.
   std::size_t token_cache_entries = 10'000;
   bool strict = false;
   std::string hash;  // SHA-256 of all configuration text, hex: $config in logs and status.

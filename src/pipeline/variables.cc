@@ -250,7 +250,7 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
     case Variable::remote_port:
       return keep(port_text(c.peer));
     case Variable::remote_user:
-      return {};  // auth_basic's; refused by the configuration until it is there.
+      return auth::basic_user(request, arena);
     case Variable::request:
       if (!refused_line.empty()) return refused_line;
       return request.method_text.empty()

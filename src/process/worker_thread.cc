@@ -16,6 +16,7 @@
 #include "issuer/introspection_supplier.h"
 #include "issuer/supplier.h"
 #include "net/loop.h"
+#include "password/supplier.h"
 #include "pipeline/body_digest.h"
 #include "pipeline/worker.h"
 #include "upstream/named_groups.h"
@@ -45,19 +46,20 @@ const cpu_set_t& usable_at_start() {
 
 class WorkerThread::Inside {
  public:
-  Inside(net::Loop& loop, const Published<pipeline::Snapshot>& published, net::Background& background,
-         issuer::IssuerService& issuers, issuer::Introspector& introspector, unsigned number)
+  Inside(net::Loop& loop, const Published<pipeline::Snapshot>& published, const Services& services, unsigned number)
       : loop_(loop),
         pools_(loop),
-        named_groups_(loop, background),
-        issuer_keys_(loop, issuers),
-        introspection_(loop, introspector),
+        named_groups_(loop, services.background),
+        issuer_keys_(loop, services.issuers),
+        introspection_(loop, services.introspector),
+        passwords_(loop, services.passwords),
         worker_(loop, published, number) {
     worker_.upstreams = &pools_;
     worker_.named_groups = &named_groups_;
     worker_.suppliers[static_cast<std::size_t>(auth::NeedKind::issuer_keys)] = &issuer_keys_;
     worker_.suppliers[static_cast<std::size_t>(auth::NeedKind::introspection)] = &introspection_;
     worker_.suppliers[static_cast<std::size_t>(auth::NeedKind::body_digest)] = &body_digests_;
+    worker_.suppliers[static_cast<std::size_t>(auth::NeedKind::password)] = &passwords_;
     upstream::sweep_regularly(pools_, loop, sweeping_over_);
   }
 
@@ -181,6 +183,7 @@ class WorkerThread::Inside {
   issuer::IssuerSupplier issuer_keys_;
   issuer::IntrospectionSupplier introspection_;
   pipeline::BodyDigestSupplier body_digests_;
+  password::PasswordSupplier passwords_;
   pipeline::Worker worker_;
   std::vector<SocketUse> wanted_;
   std::vector<std::shared_ptr<pipeline::Acceptor>> acceptors_;
@@ -192,9 +195,8 @@ class WorkerThread::Inside {
   bool sweeping_over_ = false;
 };
 
-WorkerThread::WorkerThread(const Published<pipeline::Snapshot>& published, net::Background& background,
-                           issuer::IssuerService& issuers, issuer::Introspector& introspector, unsigned number)
-    : published_(published), background_(background), issuers_(issuers), introspector_(introspector), number_(number) {}
+WorkerThread::WorkerThread(const Published<pipeline::Snapshot>& published, const Services& services, unsigned number)
+    : published_(published), services_(services), number_(number) {}
 
 WorkerThread::~WorkerThread() { join(); }
 
@@ -221,7 +223,7 @@ void WorkerThread::run(std::promise<bool> ready) {
     return ready.set_value(false);
   }
   place(*published_.current());
-  Inside inside(*loop_, published_, background_, issuers_, introspector_, number_);
+  Inside inside(*loop_, published_, services_, number_);
   inside_ = &inside;
   ready.set_value(true);
   loop_->run();

@@ -16,6 +16,9 @@
 #include "pipeline/snapshot.h"
 #include "process/listeners.h"
 
+namespace keepgate::password {
+class Pool;
+}
 namespace keepgate::issuer {
 class Introspector;
 class IssuerService;
@@ -39,10 +42,17 @@ enum class Sockets : std::uint8_t {
   hand_over,  // Others serve them on: it lets go of them at once.
 };
 
+// What all workers ask, on threads of its own. Outlives them.
+struct Services {
+  net::Background& background;
+  issuer::IssuerService& issuers;
+  issuer::Introspector& introspector;
+  password::Pool& passwords;
+};
+
 class WorkerThread {
  public:
-  WorkerThread(const Published<pipeline::Snapshot>& published, net::Background& background,
-               issuer::IssuerService& issuers, issuer::Introspector& introspector, unsigned number);
+  WorkerThread(const Published<pipeline::Snapshot>& published, const Services& services, unsigned number);
   ~WorkerThread();
   WorkerThread(const WorkerThread&) = delete;
   WorkerThread& operator=(const WorkerThread&) = delete;
@@ -73,9 +83,7 @@ class WorkerThread {
   void tell(Action action);
 
   const Published<pipeline::Snapshot>& published_;
-  net::Background& background_;
-  issuer::IssuerService& issuers_;
-  issuer::Introspector& introspector_;
+  Services services_;
   unsigned number_;
   std::thread thread_;
   std::unique_ptr<net::Loop> loop_;  // Outlives its thread: another may be posting to it just now.

@@ -10,7 +10,10 @@
 #include "issuer/service.h"
 #include "net/background.h"
 #include "net/socket.h"
-#include "store/api_key_watcher.h"
+#include "password/pool.h"
+#include "store/api_key_file.h"
+#include "store/file_watcher.h"
+#include "store/user_file.h"
 #include "upstream/health_check.h"
 #include "upstream/name_keeper.h"
 
@@ -20,6 +23,12 @@ namespace {
 
 constexpr fetch::ClientBounds introspection_bounds{
     .transfers = 64, .connections = 64, .waiting = 1'000, .transfers_per_host = 32};
+std::vector<std::shared_ptr<store::FollowedFile>> followed_files(const pipeline::Snapshot& snapshot) {
+  std::vector<std::shared_ptr<store::FollowedFile>> out;
+  out.insert(out.end(), snapshot.api_key_files.begin(), snapshot.api_key_files.end());
+  out.insert(out.end(), snapshot.user_files.begin(), snapshot.user_files.end());
+  return out;
+}
 
 }  // namespace
 
@@ -41,7 +50,7 @@ Result<void> Workers::start() {
   if (auto started = start_threads(current()->worker_count); !started) return started;
   name_keeper_->keep(current()->groups);
   health_checker_->check(current()->health_checks);
-  api_key_watcher_->watch(current()->api_key_files);
+  file_watcher_->watch(followed_files(*current()));
   assign({});
   return {};
 }
@@ -53,7 +62,8 @@ Result<void> Workers::start_background() {
   background_ = std::move(background);
   name_keeper_ = std::make_unique<upstream::NameKeeper>(*background_);
   health_checker_ = std::make_unique<upstream::HealthChecker>(*background_);
-  api_key_watcher_ = std::make_unique<store::ApiKeyWatcher>();
+  file_watcher_ = std::make_unique<store::FileWatcher>();
+  passwords_ = std::make_unique<password::Pool>();
   fetcher_ = std::make_unique<fetch::Client>();
   issuers_ = std::make_unique<issuer::IssuerService>(*background_, *fetcher_);
   introspection_fetcher_ = std::make_unique<fetch::Client>(introspection_bounds);
@@ -64,8 +74,8 @@ Result<void> Workers::start_background() {
 Result<void> Workers::start_threads(unsigned count) {
   const auto before = static_cast<unsigned>(threads_.size());
   while (threads_.size() < count) {
-    auto thread = std::make_unique<WorkerThread>(published_, *background_, *issuers_, *introspector_,
-                                                 static_cast<unsigned>(threads_.size()));
+    const Services services{*background_, *issuers_, *introspector_, *passwords_};
+    auto thread = std::make_unique<WorkerThread>(published_, services, static_cast<unsigned>(threads_.size()));
     if (!thread->start()) {
       retire_surplus(before, {});
       return fail(ErrorKind::io, Blame::us, "threads", cat("worker ", thread->number(), " cannot be started"));
@@ -131,7 +141,7 @@ Result<void> Workers::reload(std::shared_ptr<const pipeline::Snapshot> snapshot,
   published_.publish(std::move(snapshot));
   name_keeper_->keep(current()->groups);
   health_checker_->check(current()->health_checks);
-  api_key_watcher_->watch(current()->api_key_files);
+  file_watcher_->watch(followed_files(*current()));
   listeners_ = std::move(*listeners);
   retire_surplus(count, removed);
   assign(removed);
@@ -165,6 +175,7 @@ bool Workers::finished() const {
 void Workers::join() {
   for (const auto& thread : threads_) thread->join();
   for (const auto& thread : retired_) thread->join();
+  if (passwords_) passwords_->stop();
   if (fetcher_) fetcher_->stop();  // First: what it calls back goes to the background's loop.
   if (introspection_fetcher_) introspection_fetcher_->stop();
   if (background_) background_->stop();

@@ -22,8 +22,11 @@ class IssuerService;
 namespace keepgate::net {
 class Background;
 }
+namespace keepgate::password {
+class Pool;
+}
 namespace keepgate::store {
-class ApiKeyWatcher;
+class FileWatcher;
 }
 namespace keepgate::upstream {
 class HealthChecker;
@@ -81,13 +84,14 @@ class Workers {
   std::vector<Going> going_;
   std::vector<std::unique_ptr<WorkerThread>> threads_;  // By number.
   std::vector<std::unique_ptr<WorkerThread>> retired_;  // Draining.
-  std::unique_ptr<store::ApiKeyWatcher> api_key_watcher_;
+  std::unique_ptr<store::FileWatcher> file_watcher_;
   std::unique_ptr<upstream::NameKeeper> name_keeper_;
   std::unique_ptr<upstream::HealthChecker> health_checker_;
   std::unique_ptr<fetch::Client> fetcher_;
   std::unique_ptr<fetch::Client> introspection_fetcher_;  // Apart: a flood of tokens holds up no issuer's keys.
   std::unique_ptr<issuer::IssuerService> issuers_;
   std::unique_ptr<issuer::Introspector> introspector_;
+  std::unique_ptr<password::Pool> passwords_;
   std::unique_ptr<net::Background> background_;  // Its thread ends before what it works for goes.
 };
 

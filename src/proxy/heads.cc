@@ -128,7 +128,7 @@ void append_client_cert(const Exchange& x, const Plan& plan, std::string& out) {
 }
 
 // Tells whether the line can pass as it is; else what may pass of it was copied.
-bool pass_without_api_key(Exchange& x, const http::HeaderLine& line, RunCopier& copier) {
+bool pass_without_credential(Exchange& x, const http::HeaderLine& line, RunCopier& copier) {
   if (x.is_withheld(line)) return false;
   const std::string_view shown = x.shown_value(line);
   if (shown == line.value) return true;
@@ -143,7 +143,7 @@ void append_client_fields(Exchange& x, const Plan& plan, std::string& out) {
     if (plan.request_dropped.has(line)) continue;
     if (x.stripped_by_airlock(line)) continue;
     if (head.names_hop_fields && head.connection_lists(line.name)) continue;
-    if (!x.withholds_api_key() || pass_without_api_key(x, line, copier)) copier.pass(line.raw);
+    if (!x.withholds_credential() || pass_without_credential(x, line, copier)) copier.pass(line.raw);
   }
 }
 

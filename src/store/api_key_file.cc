@@ -14,10 +14,6 @@ namespace keepgate::store {
 namespace {
 
 constexpr std::size_t end_bytes = 256;
-// File systems count time in ticks: a file that changed this shortly ago may change again without looking different.
-constexpr std::int64_t settling_ms = 100;
-
-bool is_settled(const FileState& state, Now now) { return state.changed_ns / 1'000'000 + settling_ms < now.wall_ms; }
 
 std::string end_before(int descriptor, std::uint64_t offset) {
   std::string out(std::min<std::uint64_t>(offset, end_bytes), '\0');

@@ -15,10 +15,11 @@
 #include "base/clock.h"
 #include "base/published.h"
 #include "store/files.h"
+#include "store/followed_file.h"
 
 namespace keepgate::store {
 
-class ApiKeyFile {
+class ApiKeyFile final : public FollowedFile {
  public:
   static constexpr std::uint64_t file_bytes_max = std::uint64_t{2} << 30;
   static constexpr std::uint64_t followed_from_bytes = std::uint64_t{1} << 20;
@@ -33,12 +34,7 @@ class ApiKeyFile {
   // nullptr is published until the file could be read once.
   const Published<auth::ApiKeySet>& keys() const { return keys_; }
 
-  enum class Change : std::uint8_t { none = 0, failed, read };
-  struct Refreshed {
-    Change change = Change::none;
-    std::string message;  // For the log, where something changed. A failure is told once, not at each look.
-  };
-  Refreshed refresh(Now now);
+  Refreshed refresh(Now now) override;
 
  private:
   Result<void> read(Now now, bool anew);

@@ -12,7 +12,7 @@
 
 #include "base/bytes.h"
 #include "store/api_key_editor.h"
-#include "store/api_key_watcher.h"
+#include "store/file_watcher.h"
 
 namespace keepgate::store {
 namespace {
@@ -304,7 +304,7 @@ TEST_F(KeyFiles, the_watcher_sees_a_change_by_itself_and_ends_when_told) {
   const NewKey one = add();
   auto file = std::make_shared<ApiKeyFile>(path, secret_path);
   file->refresh(Now::read());
-  ApiKeyWatcher watcher;
+  FileWatcher watcher;
   watcher.watch({});
   watcher.watch({file});
   revoke(one);

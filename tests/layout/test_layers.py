@@ -12,6 +12,7 @@ OUTSIDE = [
     (r"openssl/(ssl|ocsp)", {"tls"}),
     (r"openssl/", {"crypto", "tls"}),
     (r"sys/epoll\.h|sys/eventfd\.h|sys/timerfd\.h", {"net"}),
+    (r"crypt\.h$", {"crypto"}),
     (r"simdjson", {"crypto"}),
     (r"yaml\.h", {"policy"}),
     (r"pcre2\.h", {"route"}),

@@ -256,6 +256,10 @@ void Compiler::check_access(const Location& out, const Level& level) {
     error(code::two_credentials, cat(level.described(), " asks for a transaction token and for an API key"),
           options.transaction->at, "a guard believes the transaction token alone: say `auth_api_key off` there");
   }
+  if (out.transaction.mode == TransactionMode::require && out.auth.basic.enabled) {
+    error(code::two_credentials, cat(level.described(), " asks for a transaction token and for a password"),
+          options.transaction->at, "a guard believes the transaction token alone: say `auth_basic off` there");
+  }
   if (out.transaction.mode == TransactionMode::require && out.auth.identity_variable) {
     error(code::two_credentials, cat(level.described(), " asks for a transaction token and takes `auth_identity`"),
           options.transaction->at, "say `auth_identity off` there");
@@ -279,7 +283,7 @@ void Compiler::check_access(const Location& out, const Level& level) {
   if (strict_ && !asks_for_credential(out) && !explicitly_off && !internal_return) {
     error(code::open_location, cat(level.described(), " is open"), level.at,
           "say `authorize off`, or ask for a credential: auth_jwt, auth_introspect, auth_http_signature, "
-          "auth_api_key, auth_client_certificate, auth_identity or transaction_token require");
+          "auth_api_key, auth_basic, auth_client_certificate, auth_identity or transaction_token require");
   }
   if (out.return_action) return;
   if (out.authorize == Authorize::required && !options.policies) {

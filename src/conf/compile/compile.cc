@@ -10,6 +10,7 @@
 #include <cstring>
 #include <utility>
 
+#include "auth/password_check.h"
 #include "base/bytes.h"
 #include "conf/codes.h"
 #include "conf/compile/compiler.h"
@@ -117,6 +118,7 @@ void Compiler::compile_process() {
   if (options_.previous) out_->replay = options_.previous->replay;
   out_->proofs = options_.previous ? options_.previous->proofs : std::make_shared<identity::ReplayStore>();
   out_->signatures = options_.previous ? options_.previous->signatures : std::make_shared<identity::ReplayStore>();
+  out_->passwords = options_.previous ? options_.previous->passwords : std::make_shared<auth::VerifiedPasswords>();
 }
 
 void Compiler::compile_user() {

@@ -33,7 +33,8 @@ using UpstreamNames = std::map<std::string, std::shared_ptr<const upstream::Grou
 
 namespace keepgate::store {
 class ApiKeyFile;
-}
+class UserFile;
+}  // namespace keepgate::store
 
 namespace keepgate::conf {
 
@@ -225,6 +226,10 @@ class Compiler {
   // api_keys.cc
   std::shared_ptr<store::ApiKeyFile> api_key_file(const ApiKeyFileModel& model);
   void compile_api_key(Location& out, const Level& level);
+
+  // passwords.cc
+  std::shared_ptr<store::UserFile> user_file(const Word& word);
+  void compile_basic(Location& out, const Level& level);
 
   // access.cc
   void compile_jwt(Location& out, const Level& level);

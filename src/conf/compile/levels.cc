@@ -36,6 +36,7 @@ void Compiler::compile_level(Location& out, const Level& level) {
   compile_addresses(out, level);
   compile_api_key(out, level);
   compile_http_signature(out, level);
+  compile_basic(out, level);
   compile_jwt(out, level);
   compile_certificate_identity(out, level);
   compile_identity(out, level);

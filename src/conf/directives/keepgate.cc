@@ -194,7 +194,8 @@ constexpr DirectiveRow keepgate_table[] = {
      set_authorize,
      "on where a policy is in effect or `strict on`",
      "Whether a policy must allow the request. `off` opens the location: it also cancels the auth_jwt, auth_api_key, "
-     "auth_identity and transaction_token that outer levels ask for, unless the same level names its own. `shadow` "
+     "auth_basic, auth_identity and transaction_token that outer levels ask for, unless the same level names its own. "
+     "`shadow` "
      "asks and logs."},
     {"service",
      in_server | in_location,

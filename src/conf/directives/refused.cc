@@ -49,8 +49,6 @@ constexpr DirectiveRow nginx[] = {
     unless_off("rewrite_log", levels, "Logs rewrites."),
     row("uninitialized_variable_warn", levels, "Logs variables without a value."),
     row("limit_except", in_location, "Other settings for other methods."),
-    unless_off("auth_basic", access, "Asks for a password."),
-    row("auth_basic_user_file", access, "Asks for a password."),
     unless_off("auth_request", levels, "Asks another service whether a request may pass."),
     row("auth_request_set", levels, "Keeps a value of that service's answer."),
     row("geo", in_http, "A variable by address."),

@@ -68,6 +68,7 @@ std::span<const DirectiveRow> ssl_rows();
 std::span<const DirectiveRow> client_certificate_rows();
 std::span<const DirectiveRow> access_rows();
 std::span<const DirectiveRow> api_key_rows();
+std::span<const DirectiveRow> basic_rows();
 std::span<const DirectiveRow> jwt_rows();
 std::span<const DirectiveRow> issuer_rows();
 std::span<const DirectiveRow> introspect_rows();

@@ -22,6 +22,7 @@ std::span<const DirectiveTable> directive_tables() {
       {"Certificates of clients", client_certificate_rows()},
       {"Access", access_rows()},
       {"API keys", api_key_rows()},
+      {"Passwords", basic_rows()},
       {"JSON Web Tokens", jwt_rows()},
       {"Issuers", issuer_rows()},
       {"Introspection", introspect_rows()},

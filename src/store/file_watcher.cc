@@ -1,4 +1,4 @@
-#include "store/api_key_watcher.h"
+#include "store/file_watcher.h"
 
 #include <pthread.h>
 
@@ -10,7 +10,7 @@
 
 namespace keepgate::store {
 
-ApiKeyWatcher::~ApiKeyWatcher() {
+FileWatcher::~FileWatcher() {
   {
     const std::lock_guard lock(mutex_);
     ending_ = true;
@@ -19,7 +19,7 @@ ApiKeyWatcher::~ApiKeyWatcher() {
   if (thread_.joinable()) thread_.join();
 }
 
-void ApiKeyWatcher::watch(std::vector<std::shared_ptr<ApiKeyFile>> files) {
+void FileWatcher::watch(std::vector<std::shared_ptr<FollowedFile>> files) {
   {
     const std::lock_guard lock(mutex_);
     files_ = std::move(files);
@@ -33,16 +33,16 @@ void ApiKeyWatcher::watch(std::vector<std::shared_ptr<ApiKeyFile>> files) {
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-void ApiKeyWatcher::run() {
-  ::pthread_setname_np(::pthread_self(), "api-keys");
+void FileWatcher::run() {
+  ::pthread_setname_np(::pthread_self(), "followed-files");
   std::unique_lock lock(mutex_);
   while (!ending_) {
     const auto files = files_;
     lock.unlock();
     for (const auto& file : files) {
-      const ApiKeyFile::Refreshed news = file->refresh(Now::read());
+      const FollowedFile::Refreshed news = file->refresh(Now::read());
       if (news.message.empty()) continue;
-      log(news.change == ApiKeyFile::Change::failed ? LogLevel::error : LogLevel::notice, news.message);
+      log(news.change == FollowedFile::Change::failed ? LogLevel::error : LogLevel::notice, news.message);
     }
     lock.lock();
     changed_.wait_for(lock, std::chrono::milliseconds(look_every_ms), [this] { return ending_; });

@@ -1,0 +1,252 @@
+#include "crypto/password_hash.h"
+
+#include <crypt.h>
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "crypto/base64.h"
+#include "crypto/digest.h"
+#include "crypto/openssl.h"
+#include "crypto/secret.h"
+
+namespace keepgate::crypto {
+
+namespace {
+
+// The alphabet of crypt(3), in the order of its values.
+constexpr std::string_view crypt_alphabet = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+constexpr std::string_view apr1_prefix = "$apr1$", plain_prefix = "{PLAIN}", sha_prefix = "{SHA}",
+                           ssha_prefix = "{SSHA}";
+constexpr std::size_t sha1_bytes = 20;
+constexpr std::size_t md5_bytes = 16;
+
+bool is_crypt_text(std::string_view text) { return text.find_first_not_of(crypt_alphabet) == std::string_view::npos; }
+
+// SALT$HASH behind the prefix, the hash of exactly `hash_length` characters.
+bool is_salted(std::string_view rest, std::size_t salt_max, std::size_t hash_length) {
+  const std::size_t end = rest.find('$');
+  if (end == std::string_view::npos || end > salt_max) return false;
+  return is_crypt_text(rest.substr(0, end)) && is_crypt_text(rest.substr(end + 1)) &&
+         rest.size() - end - 1 == hash_length;
+}
+
+bool is_bcrypt(std::string_view stored) {
+  constexpr std::size_t length = 60;  // $2y$10$, 22 characters of salt, 31 of hash.
+  if (stored.size() != length || stored[3] != '$' || stored[6] != '$') return false;
+  if (stored[2] != 'a' && stored[2] != 'b' && stored[2] != 'y') return false;
+  const auto cost = parse_unsigned<unsigned>(stored.substr(4, 2));
+  return cost && *cost >= 4 && *cost <= bcrypt_cost_max && is_crypt_text(stored.substr(7));
+}
+
+bool is_sha_crypt(std::string_view rest, std::size_t hash_length) {
+  constexpr std::string_view rounds_prefix = "rounds=";
+  constexpr unsigned rounds_min = 1000;  // crypt(3) takes fewer for a mistake.
+  if (rest.starts_with(rounds_prefix)) {
+    rest.remove_prefix(rounds_prefix.size());
+    const std::size_t end = std::min(rest.find('$'), rest.size());
+    const auto rounds = parse_unsigned<unsigned>(rest.substr(0, end));
+    if (!rounds || *rounds < rounds_min || *rounds > sha_crypt_rounds_max || end == rest.size()) return false;
+    rest.remove_prefix(end + 1);
+  }
+  return is_salted(rest, 16, hash_length);
+}
+
+// $y$jNr$SALT$HASH: flavour j, then the logarithm of N and r, a character each, both counted from 1.
+bool is_yescrypt(std::string_view rest) {
+  constexpr std::size_t one_character_max = 47;  // Greater values take more characters: far above the bound.
+  if (rest.size() < 4 || rest[0] != 'j' || rest[3] != '$') return false;
+  const std::size_t n_log2 = crypt_alphabet.find(rest[1]) + 1, r = crypt_alphabet.find(rest[2]) + 1;
+  if (n_log2 == 0 || r == 0 || n_log2 > one_character_max || r > one_character_max) return false;
+  if (n_log2 > 40 || (std::size_t{128} * r << n_log2) > yescrypt_memory_bytes_max) return false;
+  return is_salted(rest.substr(4), 86, 43);
+}
+
+const EVP_MD* md5() {
+  // nullptr where a policy of the system forbids it: then nobody passes with $apr1$.
+  static const EVP_MD* const fetched_md5 = EVP_MD_fetch(nullptr, "MD5", nullptr);
+  return fetched_md5;
+}
+
+// One MD5 over several pieces.
+class Md5 {
+ public:
+  Md5() : context_(EVP_MD_CTX_new()) { start(); }
+  void start() { KG_ASSERT(context_ && EVP_DigestInit_ex2(context_.get(), md5(), nullptr) == 1); }
+  void add(std::string_view bytes) { KG_ASSERT(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1); }
+  void finish(SecretText& out) {
+    KG_ASSERT(EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(out.data()), nullptr) == 1);
+  }
+
+ private:
+  DigestContextPtr context_;
+};
+
+// The order in which the bytes of the digest are written, three to a group of four characters.
+std::string apr1_text(std::string_view digest) {
+  constexpr unsigned char order[] = {0, 6, 12, 1, 7, 13, 2, 8, 14, 3, 9, 15, 4, 10, 5};
+  std::string out;
+  const auto write = [&](std::uint32_t bits, int characters) {
+    for (; characters > 0; --characters, bits >>= 6) out.push_back(crypt_alphabet[bits & 0x3f]);
+  };
+  const auto byte = [&](std::size_t at) { return std::uint32_t{static_cast<unsigned char>(digest[at])}; };
+  for (std::size_t i = 0; i < sizeof order; i += 3) {
+    write(byte(order[i]) << 16 | byte(order[i + 1]) << 8 | byte(order[i + 2]), 4);
+  }
+  write(byte(11), 2);
+  return out;
+}
+
+// The algorithm of md5-crypt with Apache's prefix, a thousand rounds.
+std::string apr1_hash(std::string_view password, std::string_view salt) {
+  constexpr int rounds = 1000;
+  SecretText sum(md5_bytes);
+  Md5 hash;
+  for (const std::string_view piece : {password, salt, password}) hash.add(piece);
+  hash.finish(sum);
+  hash.start();
+  for (const std::string_view piece : {password, apr1_prefix, salt}) hash.add(piece);
+  for (std::size_t left = password.size(); left > 0; left -= std::min(left, md5_bytes)) {
+    hash.add(sum.view().substr(0, std::min(left, md5_bytes)));
+  }
+  for (std::size_t bits = password.size(); bits != 0; bits >>= 1) {
+    hash.add((bits & 1) != 0 ? std::string_view("\0", 1) : password.substr(0, 1));
+  }
+  hash.finish(sum);
+  for (int round = 0; round < rounds; ++round) {
+    const bool is_odd = round % 2 != 0;
+    hash.start();
+    hash.add(is_odd ? password : sum.view());
+    if (round % 3 != 0) hash.add(salt);
+    if (round % 7 != 0) hash.add(password);
+    hash.add(is_odd ? sum.view() : password);
+    hash.finish(sum);
+  }
+  return apr1_text(sum.view());
+}
+
+bool matches_apr1(std::string_view password, std::string_view rest) {
+  if (md5() == nullptr) return false;
+  const std::size_t end = rest.find('$');
+  return equal_constant_time(apr1_hash(password, rest.substr(0, end)), rest.substr(end + 1));
+}
+
+bool matches_sha1(std::string_view password, std::string_view encoded) {
+  const std::optional<SecretText> stored = base64_decode_secret(encoded);
+  if (!stored || stored->size() < sha1_bytes) return false;
+  const std::string_view salt = stored->view().substr(sha1_bytes);
+  SecretText salted(password.size() + salt.size());
+  std::ranges::copy(password, salted.data());
+  std::ranges::copy(salt, salted.data() + password.size());
+  unsigned char sum[digest_bytes_max];
+  digest(Hash::sha1, salted.view(), sum);
+  return equal_constant_time({reinterpret_cast<const char*>(sum), sha1_bytes}, stored->view().substr(0, sha1_bytes));
+}
+
+// A plain password is compared by its hash: how long it takes says nothing about how much of it was right.
+bool matches_plain(std::string_view password, std::string_view stored) {
+  const auto a = sha256(password), b = sha256(stored);
+  return equal_constant_time({reinterpret_cast<const char*>(a.data()), a.size()},
+                             {reinterpret_cast<const char*>(b.data()), b.size()});
+}
+
+bool matches_crypt(std::string_view password, std::string_view stored) {
+  struct Wiping {
+    void operator()(crypt_data* data) const {
+      wipe(data, sizeof *data);
+      delete data;
+    }
+  };
+  const std::unique_ptr<crypt_data, Wiping> data(new crypt_data{});
+  const SecretText phrase(password), setting(stored);
+  const char* const hashed = ::crypt_r(phrase.c_str(), setting.c_str(), data.get());
+  return hashed != nullptr && hashed[0] != '*' && equal_constant_time(hashed, stored);
+}
+
+}  // namespace
+
+std::string_view name_of(PasswordForm form) {
+  switch (form) {
+    case PasswordForm::plain:
+      return "{PLAIN}";
+    case PasswordForm::sha1:
+      return "{SHA}";
+    case PasswordForm::salted_sha1:
+      return "{SSHA}";
+    case PasswordForm::des_crypt:
+      return "crypt";
+    case PasswordForm::md5_crypt:
+      return "$1$";
+    case PasswordForm::apr1:
+      return "$apr1$";
+    case PasswordForm::bcrypt:
+      return "bcrypt";
+    case PasswordForm::sha256_crypt:
+      return "$5$";
+    case PasswordForm::sha512_crypt:
+      return "$6$";
+    case PasswordForm::yescrypt:
+      return "yescrypt";
+    case PasswordForm::none:
+      break;
+  }
+  return "none";
+}
+
+PasswordForm password_form(std::string_view stored) {
+  const auto behind = [&](std::string_view prefix) { return stored.substr(prefix.size()); };
+  const auto when = [](bool holds, PasswordForm form) { return holds ? form : PasswordForm::none; };
+  if (stored.size() > stored_password_bytes_max || stored.find('\0') != std::string_view::npos) {
+    return PasswordForm::none;
+  }
+  if (stored.starts_with(plain_prefix)) return when(!behind(plain_prefix).empty(), PasswordForm::plain);
+  if (stored.starts_with(sha_prefix)) {
+    const auto decoded = base64_decode_secret(behind(sha_prefix));
+    return when(decoded && decoded->size() == sha1_bytes, PasswordForm::sha1);
+  }
+  if (stored.starts_with(ssha_prefix)) {
+    const auto decoded = base64_decode_secret(behind(ssha_prefix));
+    return when(decoded && decoded->size() > sha1_bytes, PasswordForm::salted_sha1);
+  }
+  if (stored.starts_with(apr1_prefix)) return when(is_salted(behind(apr1_prefix), 8, 22), PasswordForm::apr1);
+  if (stored.starts_with("$1$")) return when(is_salted(behind("$1$"), 8, 22), PasswordForm::md5_crypt);
+  if (stored.starts_with("$2")) return when(is_bcrypt(stored), PasswordForm::bcrypt);
+  if (stored.starts_with("$5$")) return when(is_sha_crypt(behind("$5$"), 43), PasswordForm::sha256_crypt);
+  if (stored.starts_with("$6$")) return when(is_sha_crypt(behind("$6$"), 86), PasswordForm::sha512_crypt);
+  if (stored.starts_with("$y$")) return when(is_yescrypt(behind("$y$")), PasswordForm::yescrypt);
+  return when(stored.size() == 13 && is_crypt_text(stored), PasswordForm::des_crypt);
+}
+
+bool is_slow(PasswordForm form) { return form > PasswordForm::salted_sha1; }
+
+bool matches_password(std::string_view password, std::string_view stored) {
+  if (password.size() > password_bytes_max || password.find('\0') != std::string_view::npos) return false;
+  const ErrorQueueGuard guard;
+  switch (password_form(stored)) {
+    case PasswordForm::none:
+      return false;
+    case PasswordForm::plain:
+      return matches_plain(password, stored.substr(plain_prefix.size()));
+    case PasswordForm::sha1:
+      return matches_sha1(password, stored.substr(sha_prefix.size()));
+    case PasswordForm::salted_sha1:
+      return matches_sha1(password, stored.substr(ssha_prefix.size()));
+    case PasswordForm::apr1:
+      return matches_apr1(password, stored.substr(apr1_prefix.size()));
+    case PasswordForm::des_crypt:
+    case PasswordForm::md5_crypt:
+    case PasswordForm::bcrypt:
+    case PasswordForm::sha256_crypt:
+    case PasswordForm::sha512_crypt:
+    case PasswordForm::yescrypt:
+      return matches_crypt(password, stored);
+  }
+  return false;
+}
+
+}  // namespace keepgate::crypto
