@@ -1,6 +1,7 @@
 #include "auth/authenticate.h"
 
 #include "auth/possession.h"
+#include "auth/revocations.h"
 #include "base/bytes.h"
 
 namespace keepgate::auth {
@@ -36,11 +37,11 @@ AccessResult no_credential(const Method& method, const AuthInput& input) {
   return out;
 }
 
-void take(AccessResult& out, AuthResult&& result) {
-  bool asks(const Method& method, const AuthInput& input) {
-    return method.is_asked_for(input.options) && !(method.is_waived && method.is_waived(input));
-  }
+bool asks(const Method& method, const AuthInput& input) {
+  return method.is_asked_for(input.options) && !(method.is_waived && method.is_waived(input));
+}
 
+void take(AccessResult& out, AuthResult&& result) {
   out.access = Access::accepted;
   out.principal = result.principal;
   out.owner = std::move(result.owner);
@@ -49,10 +50,25 @@ void take(AccessResult& out, AuthResult&& result) {
   if (!result.signature.id.empty()) out.signature = std::move(result.signature);
 }
 
-// INVARIANT: no method's token counts before its holder has proven what the token asks for.
+// What was taken back is no credential, however it was found to be good, from a cache too.
+void check_revocations(const AuthInput& input, AuthResult& result) {
+  RevocableNames names;
+  names.principal = result.principal;
+  names.api_key = result.key_id;
+  if (result.token) {
+    names.take_claims(result.token->payload);
+    names.token_key = result.token->key_id;
+  }
+  const Revocation* const revocation = input.revocations->find(names, input.now);
+  if (revocation) result = AuthResult::is_bad(cat("revoked: ", revocation->describe()));
+}
+
+// INVARIANT: no method's token counts before its holder has proven what the token asks for, and nothing counts that is
+// revoked.
 AuthResult ask(const Method& method, const AuthInput& input) {
   AuthResult result = method.authenticate(input);
   if (result.verdict == AuthVerdict::good && result.token) check_possession(input, result);
+  if (result.verdict == AuthVerdict::good && input.revocations) check_revocations(input, result);
   return result;
 }
 

@@ -200,6 +200,7 @@ Result<std::shared_ptr<const VerifiedToken>> verify_jwt(std::string_view token, 
   verified->payload_text = std::move(opened->payload);
   verified->header = std::move(opened->header);
   verified->enclosed = std::move(opened->enclosed);
+  verified->key_id = std::move(opened->key_id);
   verified->token_hash = short_hash(token);
   return verified;
 }

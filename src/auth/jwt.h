@@ -60,6 +60,7 @@ struct VerifiedToken {
   Principal principal;
   std::int64_t not_before_s = 0;  // Valid while not_before_s ≤ now < expires_s, leeway included. 0: no bound.
   std::int64_t expires_s = 0;     // 0: the token has no exp (accepted as NGINX Plus does).
+  std::string key_id;             // Of the key that verified it, else as the token names it; "": neither has one.
   std::string token_hash;         // short_hash of the token.
 };
 

@@ -30,8 +30,11 @@ Result<OpenedToken> open_signed(std::string_view token, const crypto::KeySet& ke
   Result<crypto::Jws> jws = crypto::parse_jws(token);
   if (!jws) return std::unexpected(jws.error());
   if (Result<void> done = check_type(jws->header); !done) return std::unexpected(done.error());
-  if (const auto key = crypto::verify_jws(*jws, keys); !key) return std::unexpected(key.error());
-  return OpenedToken{std::move(jws->header_text), std::move(jws->header), std::move(jws->payload), {}};
+  const auto key = crypto::verify_jws(*jws, keys);
+  if (!key) return std::unexpected(key.error());
+  std::string key_id((*key)->id().empty() ? jws->key_id : std::string_view((*key)->id()));
+  return OpenedToken{
+      std::move(jws->header_text), std::move(jws->header), std::move(jws->payload), {}, std::move(key_id)};
 }
 
 Result<OpenedToken> open_encrypted(std::string_view token, const crypto::KeySet& keys, bool expects_token) {
@@ -43,9 +46,11 @@ Result<OpenedToken> open_encrypted(std::string_view token, const crypto::KeySet&
     return bad_token(expects_token ? "cty is not JWT: no signed token inside"
                                    : "cty is JWT: a token inside, where claims are expected");
   }
-  Result<std::string> plaintext = crypto::decrypt_jwe(*jwe, keys);
+  std::string key_id;
+  Result<std::string> plaintext = crypto::decrypt_jwe(*jwe, keys, &key_id);
   if (!plaintext) return std::unexpected(plaintext.error());
-  return OpenedToken{std::move(jwe->header_text), std::move(jwe->header), std::move(*plaintext), {}};
+  if (key_id.empty()) key_id = jwe->header.string_at("kid").value_or("");
+  return OpenedToken{std::move(jwe->header_text), std::move(jwe->header), std::move(*plaintext), {}, std::move(key_id)};
 }
 
 }  // namespace

@@ -24,6 +24,7 @@ struct OpenedToken {
   crypto::Json header;
   std::string payload;
   std::string enclosed;  // nested: the signed token inside.
+  std::string key_id;    // Of the key that verified it, else as the token names it.
 };
 
 // Every layer has held: nothing of the payload was looked at before.

@@ -30,7 +30,9 @@ AuthResult authenticate_by_api_key(const AuthInput& input) {
   if (!found->is_there) return AuthResult::is_not_mine();
   CheckedApiKey checked = keys->check(found->text, input.now.wall_s());
   if (checked.state != ApiKeyState::active || !checked.principal) return AuthResult::is_bad(reason_of(checked));
-  return AuthResult::is_good(std::move(checked.principal));
+  AuthResult result = AuthResult::is_good(std::move(checked.principal));
+  result.key_id = checked.id;
+  return result;
 }
 
 std::string challenge_for_api_key(const AuthInput& input, std::string_view error) {

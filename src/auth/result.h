@@ -36,6 +36,7 @@ struct AuthResult {
   std::shared_ptr<const VerifiedToken> token;  // With good, where it was a JWT: its claims become variables.
   std::string_view error = "invalid_token";    // With bad and unavailable: the public code (RFC 6750 §3.1); a literal.
   std::string challenge;                       // With bad: in place of the method's own; "": that.
+  std::string_view key_id;                     // With good, where it was an API key: its id, as it came.
   SingleUse proof;                             // With good: a proof of possession that came with it.
   SingleUse signature;                         // With good: a signature of the request that may come once.
   std::string reason;                          // With bad and unavailable: for the logs only.

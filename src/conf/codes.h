@@ -49,6 +49,7 @@ inline constexpr Code unusable_log = "KG044";
 inline constexpr Code exposed_key = "KG045";
 inline constexpr Code missing_certificate = "KG046";
 inline constexpr Code unusable_folder = "KG047";
+inline constexpr Code unusable_revocations = "KG048";
 
 // KG05x: accepted, with a remark.
 inline constexpr Code no_effect = "KG050";
@@ -70,6 +71,6 @@ inline constexpr Code client_chosen_target = "KG112";
 inline constexpr Code undecided_path = "KG113";  // Always an error.
 inline constexpr Code unsigned_tokens = "KG114";
 inline constexpr Code any_audience = "KG118";
-
 inline constexpr Code open_by_variable = "KG121";
+
 }  // namespace keepgate::conf::code

@@ -482,6 +482,7 @@ struct Model {
   LevelOptions http;
   std::optional<Word> trust_domain;
   std::optional<std::uint64_t> token_cache_entries;
+  std::optional<Word> revocations;
   std::vector<std::unique_ptr<UpstreamModel>> upstreams;
   std::vector<std::unique_ptr<ServerModel>> servers;
   std::vector<MapModel> maps;

@@ -202,7 +202,7 @@ Result<Jwe> parse_jwe(std::string_view token) {
   return jwe;
 }
 
-Result<std::string> decrypt_jwe(const Jwe& jwe, const KeySet& keys) {
+Result<std::string> decrypt_jwe(const Jwe& jwe, const KeySet& keys, std::string* key_id) {
   const bool names_key = jwe.header.find("kid") != nullptr;
   const ContentRow& row = row_of(jwe.content);
   std::size_t attempts = 0;
@@ -211,7 +211,9 @@ Result<std::string> decrypt_jwe(const Jwe& jwe, const KeySet& keys) {
     if (++attempts > decrypt_attempts_max) break;
     const SecretBytes secret = content_key(jwe, *key, row);
     std::optional<std::string> plain = open_content(row, secret.bytes, jwe.iv, jwe.ciphertext, jwe.tag, jwe.associated);
-    if (plain) return std::move(*plain);
+    if (!plain) continue;
+    if (key_id) *key_id = key->id();
+    return std::move(*plain);
   }
   const std::string which = names_key ? cat("kid '", printable(jwe.key_id, 60), "'") : std::string("no kid");
   if (attempts == 0) {

@@ -42,7 +42,8 @@ Result<Jwe> parse_jwe(std::string_view token);
 
 // Tries the decryption keys that fit: same alg (with dir the same enc too) and, where the token names a kid, the same
 // kid or a key without one. Errors: code "unknown_key" (no key fits), "bad_decryption" (all else).
-Result<std::string> decrypt_jwe(const Jwe& jwe, const KeySet& keys);
+// `key_id`, if any: the kid of the key that did it.
+Result<std::string> decrypt_jwe(const Jwe& jwe, const KeySet& keys, std::string* key_id = nullptr);
 
 // `header` names the key's alg and an enc that suits it; AES-GCM key wrapping adds its `iv` and `tag`.
 Result<std::string> encrypt_jwe(Json::Object header, std::string_view plaintext, const EncryptionKey& key);

@@ -77,6 +77,7 @@ struct VerifiedTransaction {
   std::string txn;
   std::int64_t expires_s = 0;
   std::string token_hash;
+  std::string key_id;  // Of the key that verified it, else as the token names it.
   crypto::Json payload;
 };
 

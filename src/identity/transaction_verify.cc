@@ -136,12 +136,14 @@ Result<void> read_principal(const Json& payload, const Json* context, auth::Prin
 }
 
 // The payload of a token whose type and signature hold.
-Result<Json> trusted_payload(std::string_view token, const crypto::KeySet& keys) {
+Result<Json> trusted_payload(std::string_view token, const crypto::KeySet& keys, std::string& key_id) {
   const Result<crypto::Jws> jws = crypto::parse_jws(token);
   if (!jws) return bad(jws.error());
   // The draft's §7 and RFC 8725 §3.11: exactly this type, so that no access token passes for one.
   if (jws->header.string_at("typ") != transaction_token_type) return bad("not of type txntoken+jwt");
-  if (const auto key = crypto::verify_jws(*jws, keys); !key) return bad(key.error());
+  const auto key = crypto::verify_jws(*jws, keys);
+  if (!key) return bad(key.error());
+  key_id = (*key)->id().empty() ? jws->key_id : std::string_view((*key)->id());
   Result<Json> payload = crypto::parse_json(jws->payload, payload_limits);
   if (!payload) return bad(cat("the payload is not acceptable JSON: ", payload.error().detail));
   if (payload->object() == nullptr) return bad("the payload is not an object");
@@ -154,9 +156,9 @@ Result<VerifiedTransaction> verify(std::string_view token, const RequestFacts& r
                                    const TransactionOptions& options, Now now) {
   if (token.empty()) return bad("no token");
   if (options.keys == nullptr) return bad("no key set");
-  Result<Json> payload = trusted_payload(token, *options.keys);
-  if (!payload) return std::unexpected(payload.error());
   VerifiedTransaction verified;
+  Result<Json> payload = trusted_payload(token, *options.keys, verified.key_id);
+  if (!payload) return std::unexpected(payload.error());
   if (Result<void> done = check_times(*payload, now, verified); !done) return std::unexpected(done.error());
   if (Result<void> done = check_claims(*payload, options, verified); !done) return std::unexpected(done.error());
   const Json* context = payload->find("tctx");

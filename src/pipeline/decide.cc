@@ -4,6 +4,7 @@
 
 #include "auth/challenge.h"
 #include "auth/possession.h"
+#include "auth/revocations.h"
 #include "auth/spiffe.h"
 #include "base/bytes.h"
 
@@ -22,7 +23,8 @@ auth::AuthInput auth_input(const DecideInput& in) {
           .token_cache = in.token_cache,
           .share = in.share,
           .method = in.method(),
-          .passwords = in.passwords};
+          .passwords = in.passwords,
+          .revocations = in.revocations};
 }
 
 // One step of the access phase: nothing to say, or a refusal.
@@ -72,6 +74,16 @@ Step check_transaction_token(const DecideInput& in, DecisionFacts& facts) {
       return unauthorized(
           in, "invalid_token",
           cat("transaction token: asked for by ", printable(asker), ", whom the caller's certificate does not name"));
+    }
+  }
+  if (in.revocations) {
+    auth::RevocableNames names;
+    names.principal = &verified->principal;
+    names.take_claims(verified->payload);
+    names.token = verified->txn;
+    names.token_key = verified->key_id;
+    if (const auth::Revocation* revocation = in.revocations->find(names, in.now)) {
+      return unauthorized(in, "invalid_token", cat("transaction token: revoked: ", revocation->describe()));
     }
   }
   facts.transaction = std::move(*verified);

@@ -59,7 +59,8 @@ struct DecideInput {
   std::string* used_proof = nullptr;
   identity::ReplayStore* signatures = nullptr;  // Of used signatures and the one of this request: likewise.
   std::string* used_signature = nullptr;
-  auth::VerifiedPasswords* passwords = nullptr;  // May be absent (explain): slower, same answer.
+  auth::VerifiedPasswords* passwords = nullptr;       // May be absent (explain): slower, same answer.
+  const auth::RevocationList* revocations = nullptr;  // Absent: nothing is revoked.
 
   std::string_view method() const { return as_get ? std::string_view("GET") : head.method_text; }
 };

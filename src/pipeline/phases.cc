@@ -147,7 +147,8 @@ PhaseResult access(Exchange& x) {
                           &x.used_proof,
                           x.snapshot().signatures.get(),
                           &x.used_signature,
-                          x.snapshot().passwords.get()};
+                          x.snapshot().passwords.get(),
+                          x.worker().revocations()};
   x.worker().auth_share.begin(x.worker().loop.turn());
   if (x.decided) record_decision(x);  // An error page asks again: what was decided before stays on record by itself.
   x.begin_decision();

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/published.h"
 #include "http/h1_parser.h"
 #include "identity/replay.h"
 #include "net/address.h"
@@ -28,11 +29,13 @@ struct HealthCheck;
 
 namespace keepgate::auth {
 class IntrospectionEndpoint;
+class RevocationList;
 class VerifiedPasswords;
 }  // namespace keepgate::auth
 
 namespace keepgate::store {
 class ApiKeyFile;
+class RevocationFile;
 class UserFile;
 }  // namespace keepgate::store
 
@@ -87,8 +90,10 @@ struct Snapshot {
   std::vector<std::shared_ptr<store::ApiKeyFile>> api_key_files;  // The same object over reloads.
   std::vector<std::shared_ptr<const auth::IntrospectionEndpoint>> introspection;  // Likewise.
   std::vector<std::shared_ptr<store::UserFile>> user_files;                       // Likewise.
-  std::shared_ptr<auth::VerifiedPasswords> passwords;                             // Kept over reloads.
-  std::vector<std::shared_ptr<auth::Issuer>> issuers;  // Likewise: with the keys that were fetched.
+  std::shared_ptr<store::RevocationFile> revocation_file;                         // Likewise; nullptr: none.
+  std::shared_ptr<const Published<auth::RevocationList>> revocations;  // What it says; nullptr: nothing is revoked.
+  std::shared_ptr<auth::VerifiedPasswords> passwords;                  // Kept over reloads.
+  std::vector<std::shared_ptr<auth::Issuer>> issuers;                  // Likewise: with the keys that were fetched.
   std::size_t token_cache_entries = 10'000;
   bool strict = false;
   std::string hash;  // SHA-256 of all configuration text, hex: $config in logs and status.

@@ -107,4 +107,14 @@ void Worker::reconsider_idle() {
   }
 }
 
+const auth::RevocationList* Worker::revocations() {
+  const auto& source = snapshot.get()->revocations;
+  if (!source) return nullptr;
+  if (source != revocation_source_) {
+    revocation_source_ = source;
+    revocations_.emplace(*source);
+  }
+  return revocations_->get().get();
+}
+
 }  // namespace keepgate::pipeline

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,10 @@ struct Worker final : net::Admission {
   // Signatures that are seen for the first time, in one turn of the loop: less than half a millisecond of it.
   static constexpr unsigned costly_checks_per_turn = 4;
 
+  // What the newest configuration's file of revocations says at this moment, whatever snapshot a connection has;
+  // nullptr: nothing is revoked. Valid until the next call.
+  const auth::RevocationList* revocations();
+
   // "Date: …\r\n" of the current second.
   std::string_view date_line();
   // Unique, not secret: a random prefix and a counter.
@@ -101,6 +106,8 @@ struct Worker final : net::Admission {
   Connection* newest_idle_ = nullptr;
   std::size_t idle_count_ = 0;
   RareNews reuse_news_, full_news_;
+  std::shared_ptr<const Published<auth::RevocationList>> revocation_source_;
+  std::optional<Published<auth::RevocationList>::Reader> revocations_;  // Of that source.
 
   std::vector<std::unique_ptr<Exchange>> spare_exchanges_;
   std::uint64_t id_prefix_ = 0;

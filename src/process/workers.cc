@@ -13,6 +13,7 @@
 #include "password/pool.h"
 #include "store/api_key_file.h"
 #include "store/file_watcher.h"
+#include "store/revocation_file.h"
 #include "store/user_file.h"
 #include "upstream/health_check.h"
 #include "upstream/name_keeper.h"
@@ -27,6 +28,7 @@ std::vector<std::shared_ptr<store::FollowedFile>> followed_files(const pipeline:
   std::vector<std::shared_ptr<store::FollowedFile>> out;
   out.insert(out.end(), snapshot.api_key_files.begin(), snapshot.api_key_files.end());
   out.insert(out.end(), snapshot.user_files.begin(), snapshot.user_files.end());
+  if (snapshot.revocation_file) out.push_back(snapshot.revocation_file);
   return out;
 }
 

@@ -81,6 +81,7 @@ bool Compiler::read_text(const std::string& path, std::size_t bytes_max, std::st
 
 std::shared_ptr<const pipeline::Snapshot> Compiler::compile() {
   compile_process();
+  compile_revocations();
   compile_maps();
   compile_formats();
   compile_zones();

@@ -231,6 +231,9 @@ class Compiler {
   std::shared_ptr<store::UserFile> user_file(const Word& word);
   void compile_basic(Location& out, const Level& level);
 
+  // revocations.cc
+  void compile_revocations();
+
   // access.cc
   void compile_jwt(Location& out, const Level& level);
   void check_token_form(auth::JwtOptions& jwt, const Level& level);

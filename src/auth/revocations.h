@@ -1,0 +1,95 @@
+// Revocations: what is taken back before it expires, by name: a subject, one token, a client, a key.
+//
+// One entry a line of a file, as a JSON object or in words:
+//   {"sub":"alice","iss":"https://id.example","before":1767225600,"until":1798761600}
+//   sub alice iss=https://id.example before=1767225600 until=1798761600
+// Exactly one of `sub`, `jti`, `client`, `kid` (the key that a token was signed with) and `key` (the id of an API key).
+// `iss`: only credentials of this issuer. `before`: only tokens that were issued earlier; a credential that does not
+// say when it was issued counts as earlier. `until`: the entry ends then. Times are seconds since 1970. Lines that
+// begin with
+// '#' and empty ones say nothing; a last line without its newline is not there yet. Anything else is an error: half a
+// list would let in whom it was written against.
+// Thread rule: immutable after it was built; callable from any thread. Bounds: those named below.
+// Cost of find(): one look-up a kind of name that the list has.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "auth/principal.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "crypto/digest.h"
+#include "crypto/json.h"
+
+namespace keepgate::auth {
+
+enum class RevocationKind : std::uint8_t { subject = 0, token, client, token_key, api_key };
+inline constexpr std::size_t revocation_kinds = 5;
+std::string_view name_of(RevocationKind kind);  // As in the file: "sub", "jti", "client", "kid", "key".
+
+struct Revocation {
+  RevocationKind kind = RevocationKind::subject;
+  std::string value, issuer;  // issuer "": of any, and of credentials without one.
+  std::optional<std::int64_t> before_s;
+  std::optional<std::int64_t> until_s;  // The first second in which it no longer counts.
+  std::size_t line = 0;
+
+  bool says_the_same(const Revocation& other) const;  // Wherever it stands.
+  std::string describe() const;  // `sub "alice" (line 7, iss https://id.example, before 1767225600)`: for logs.
+};
+
+// What a credential that is good otherwise may be taken back by. "" or nothing: it has none. Points into the
+// credential.
+struct RevocableNames {
+  const Principal* principal = nullptr;  // Client, service and user.
+  std::string_view issuer, subject, token, token_key, api_key;
+  std::optional<std::int64_t> issued_s;
+
+  // Of the claims of a token: iss, sub, jti and iat.
+  void take_claims(const crypto::Json& payload);
+};
+
+// What is looked for comes from outside.
+struct RevocationHash {
+  std::size_t operator()(std::string_view text) const { return crypto::siphash13(key, text); }
+  crypto::SipKey key = crypto::SipKey::random();
+};
+
+class RevocationList {
+ public:
+  static constexpr std::size_t file_bytes_max = std::size_t{64} << 20;
+  static constexpr std::size_t line_bytes_max = 4096;
+  static constexpr std::size_t value_bytes_max = 1024;
+  static constexpr std::size_t entries_max = 1'000'000;
+
+  // The whole text of a file. Error{…, "bad_revocations"}: "line 7: …"; quotes nothing.
+  static Result<std::shared_ptr<const RevocationList>> parse(std::string_view text);
+
+  // All entries of `newer`, and those of `older` that it has not. Error: they are too many together.
+  static Result<std::shared_ptr<const RevocationList>> joined(const RevocationList& newer, const RevocationList& older);
+
+  // The entry that takes the credential back; nullptr: none does. A client is looked for as client and as workload, a
+  // subject as the token's `sub` and as the user that it was read as.
+  const Revocation* find(const RevocableNames& names, Now now) const;
+  std::size_t size() const { return entries_.size(); }
+
+ private:
+  using Index = std::unordered_multimap<std::string_view, std::size_t, RevocationHash>;  // → entries_
+
+  RevocationList() = default;
+  Result<void> read(std::string_view text);
+  void add_index();
+  bool has(const Revocation& entry) const;
+  const Revocation* find(RevocationKind kind, std::string_view value, const RevocableNames& names, Now now) const;
+
+  std::vector<Revocation> entries_;
+  Index by_value_[revocation_kinds];
+};
+
+}  // namespace keepgate::auth

@@ -1,0 +1,218 @@
+#include "auth/revocations.h"
+
+#include <gtest/gtest.h>
+
+#include "base/bytes.h"
+
+namespace keepgate::auth {
+namespace {
+
+constexpr std::int64_t now_s = 1'900'000'000;
+constexpr Now now{0, now_s * 1000};
+
+std::shared_ptr<const RevocationList> list(std::string_view text) {
+  auto out = RevocationList::parse(text);
+  EXPECT_TRUE(out.has_value()) << out.error().detail;
+  return out ? *out : nullptr;
+}
+
+std::string failure(std::string_view text) {
+  const auto out = RevocationList::parse(text);
+  return out ? "none" : out.error().detail;
+}
+
+// A token's names. `principal` is what it was read as.
+struct Token {
+  Token() {
+    principal.client = "web";
+    principal.user = "alice";
+    names.principal = &principal;
+    names.issuer = "https://id.example";
+    names.subject = "user:alice";
+    names.token = "t-1";
+    names.token_key = "k-1";
+    names.issued_s = now_s - 100;
+  }
+  Principal principal;
+  RevocableNames names;
+};
+
+// What is told of it; "" where nothing is.
+std::string told(std::string_view text, const RevocableNames& names, Now at = now) {
+  const auto revocations = list(text);
+  const Revocation* found = revocations ? revocations->find(names, at) : nullptr;
+  return found ? found->describe() : "";
+}
+
+TEST(Revocations, match_by_each_kind_of_name_and_by_no_other) {
+  const Token token;
+  for (const std::string_view line :
+       {"sub alice", "sub user:alice", "jti t-1", "client web", "kid k-1", R"({"sub":"alice"})", R"({"jti":"t-1"})",
+        R"({"client":"web"})", R"({"kid":"k-1"})"}) {
+    EXPECT_NE(told(cat(line, "\n"), token.names), "") << line;
+  }
+  for (const std::string_view line :
+       {"sub alic", "sub alicee", "sub Alice", "sub web", "client alice", "jti k-1", "kid t-1", "jti alice",
+        "client t-1", "key t-1", "key k-1", "key web", "sub t-1", R"({"sub":" alice"})"}) {
+    EXPECT_EQ(told(cat(line, "\n"), token.names), "") << line;
+  }
+}
+
+TEST(Revocations, know_workloads_and_api_keys) {
+  Principal principal;
+  principal.service = "spiffe://shop.internal/orders";
+  RevocableNames names;
+  names.principal = &principal;
+  names.api_key = "4tXqk2mJw0Za";
+  EXPECT_NE(told("client spiffe://shop.internal/orders\n", names), "");
+  EXPECT_NE(told("key 4tXqk2mJw0Za\n", names), "");
+  EXPECT_EQ(told("key 4tXqk2mJw0Zb\n", names), "");
+  EXPECT_EQ(told("kid 4tXqk2mJw0Za\n", names), "");
+}
+
+TEST(Revocations, names_that_are_not_there_match_nothing) {
+  EXPECT_EQ(told("sub alice\njti t\nclient c\nkid k\nkey a\n", RevocableNames{}), "");
+  const Principal nobody;
+  RevocableNames names;
+  names.principal = &nobody;
+  EXPECT_EQ(told("sub alice\nclient c\n", names), "");
+}
+
+TEST(Revocations, of_an_issuer_leave_others_alone) {
+  Token token;
+  EXPECT_NE(told("sub alice iss=https://id.example\n", token.names), "");
+  for (const std::string_view issuer :
+       {"https://id.example/", "https://id.exampl", "http://id.example", "HTTPS://id.example"}) {
+    EXPECT_EQ(told(cat("sub alice iss=", issuer, "\n"), token.names), "") << issuer;
+  }
+  token.names.issuer = "";
+  EXPECT_EQ(told("sub alice iss=https://id.example\n", token.names), "");
+  EXPECT_NE(told("sub alice\n", token.names), "");
+}
+
+TEST(Revocations, before_a_time_leave_later_tokens_alone) {
+  Token token;
+  EXPECT_NE(told(cat("sub alice before=", now_s - 99, "\n"), token.names), "");
+  EXPECT_EQ(told(cat("sub alice before=", now_s - 100, "\n"), token.names), "") << "issued in that very second";
+  EXPECT_EQ(told(cat("sub alice before=", now_s - 101, "\n"), token.names), "");
+  token.names.issued_s = std::nullopt;
+  EXPECT_NE(told(cat("sub alice before=", now_s - 101, "\n"), token.names), "") << "who knows when it was issued?";
+}
+
+TEST(Revocations, end_when_they_say_so) {
+  const Token token;
+  EXPECT_NE(told(cat("sub alice until=", now_s + 1, "\n"), token.names), "");
+  EXPECT_EQ(told(cat("sub alice until=", now_s, "\n"), token.names), "");
+  EXPECT_NE(told(cat("sub alice until=", now_s, "\n"), token.names, {0, now_s * 1000 - 1}), "");
+}
+
+TEST(Revocations, one_entry_that_matches_is_enough) {
+  const Token token;
+  const std::string text = cat("sub alice iss=https://other.example\nsub alice until=", now_s - 1,
+                               "\n# one\n\nsub alice before=", now_s, "\nsub alice\n");
+  EXPECT_EQ(told(text, token.names), cat("sub \"alice\" (line 5, before ", now_s, ")"));
+}
+
+TEST(Revocations, say_which_line_matched) {
+  const Token token;
+  EXPECT_EQ(told("# x\njti t-1 iss=https://id.example until=1999999999\n", token.names),
+            "jti \"t-1\" (line 2, iss https://id.example, until 1999999999)");
+}
+
+TEST(Revocations, both_forms_say_the_same) {
+  const Token token;
+  EXPECT_EQ(told(R"({"until":1999999999,"iss":"https://id.example","before":1900000000,"sub":"alice"})"
+                 "\n",
+                 token.names),
+            told("sub alice before=1900000000 iss=https://id.example until=1999999999\n", token.names));
+  EXPECT_EQ(list("  sub\talice \t iss=x  \r\n\r\n\t\n #no\n")->size(), 1U);
+}
+
+TEST(Revocations, a_last_line_without_its_newline_is_not_there_yet) {
+  EXPECT_EQ(list("sub alice\nsub bo")->size(), 1U);
+  EXPECT_EQ(list("{\"sub\":")->size(), 0U);
+  EXPECT_EQ(list("")->size(), 0U);
+}
+
+TEST(Revocations, what_cannot_be_read_is_an_error_and_never_half_a_list) {
+  for (const std::string_view line : {"alice",
+                                      "sub",
+                                      "sub ",
+                                      "user alice",
+                                      "Sub alice",
+                                      "sub alice bob",
+                                      "sub alice before",
+                                      "sub alice before=",
+                                      "sub alice before=x",
+                                      "sub alice before=-1",
+                                      "sub alice before=0",
+                                      "sub alice before=1e9",
+                                      "sub alice before=1767225600000",
+                                      "sub alice until=253402300800",
+                                      "sub alice until=99999999999999999999",
+                                      "sub alice before=1 before=2",
+                                      "sub alice iss=",
+                                      "sub alice iss=a iss=b",
+                                      "sub alice x=1",
+                                      "sub alice sub=bob",
+                                      "[]",
+                                      "\"sub\"",
+                                      "{}",
+                                      "{",
+                                      R"({"sub":"a"} x)",
+                                      R"({"sub":"a","sub":"b"})",
+                                      R"({"sub":"a","jti":"b"})",
+                                      R"({"sub":1})",
+                                      R"({"sub":""})",
+                                      R"({"sub":null})",
+                                      R"({"sub":["a"]})",
+                                      R"({"sub":"a","before":"1"})",
+                                      R"({"sub":"a","before":1.5})",
+                                      R"({"sub":"a","until":true})",
+                                      R"({"sub":"a","before":-1})",
+                                      R"({"sub":"a","extra":1})",
+                                      R"({"iss":"a"})",
+                                      R"({"sub":"a\u0000"})",
+                                      R"({"sub":"a","iss":"\n"})",
+                                      "sub \xff",
+                                      "\xef\xbb\xbfsub alice"}) {
+    EXPECT_TRUE(failure(cat("sub good\n", line, "\n")).starts_with("line 2: "))
+        << line << ": " << failure(cat("sub good\n", line, "\n"));
+    EXPECT_EQ(failure(cat("sub good\n", line, "\n")).find("alice"), std::string::npos) << line;
+  }
+  EXPECT_NE(failure(std::string_view("sub a\0b\n", 8)), "none");
+}
+
+TEST(Revocations, have_bounds) {
+  const std::string value(RevocationList::value_bytes_max, 'v');
+  EXPECT_EQ(failure(cat("sub ", value, "\n")), "none");
+  EXPECT_NE(failure(cat("sub ", value, "v\n")), "none");
+  const std::string comment = cat("#", std::string(RevocationList::line_bytes_max - 1, 'c'));
+  EXPECT_EQ(failure(comment + "\n"), "none");
+  EXPECT_NE(failure(comment + "c\n"), "none");
+  EXPECT_NE(failure(comment + "c"), "none") << "also without a newline";
+  std::string text;
+  for (std::size_t i = 0; i < RevocationList::entries_max; ++i) append(text, "jti ", i, '\n');
+  EXPECT_EQ(failure(text), "none");
+  EXPECT_NE(failure(text + "jti x\n"), "none");
+  EXPECT_NE(failure(std::string(RevocationList::file_bytes_max + 1, '\n')), "none");
+}
+
+TEST(RevocableNames, are_read_of_claims) {
+  const auto claims = crypto::parse_json(R"({"iss":"i","sub":"s","jti":"j","iat":1900000000.9})");
+  RevocableNames names;
+  names.take_claims(*claims);
+  EXPECT_EQ(names.issuer, "i");
+  EXPECT_EQ(names.subject, "s");
+  EXPECT_EQ(names.token, "j");
+  EXPECT_EQ(names.issued_s, 1'900'000'000);
+  const auto odd = crypto::parse_json(R"({"iss":1,"sub":["s"],"jti":null,"iat":"1"})");
+  names.take_claims(*odd);
+  EXPECT_EQ(names.issuer, "");
+  EXPECT_EQ(names.subject, "");
+  EXPECT_EQ(names.token, "");
+  EXPECT_EQ(names.issued_s, std::nullopt);
+}
+
+}  // namespace
+}  // namespace keepgate::auth
