@@ -2,6 +2,7 @@
 
 #include "auth/possession.h"
 #include "auth/revocations.h"
+#include "auth/service_answer.h"
 #include "base/bytes.h"
 
 namespace keepgate::auth {
@@ -24,7 +25,9 @@ AccessResult not_accepted(const Method& method, AuthResult&& result, const AuthI
     out.need = std::move(result.need);
     return out;
   }
-  if (result.verdict == AuthVerdict::unavailable) return refused(503, result.error, std::move(result.reason));
+  if (result.verdict == AuthVerdict::unavailable) {
+    return refused(result.unavailable_status, result.error, std::move(result.reason));
+  }
   AccessResult out = refused(401, result.error, std::move(result.reason));
   out.challenge = std::move(result.challenge);
   if (out.challenge.empty() && method.challenge) out.challenge = method.challenge(input, result.error);
@@ -63,6 +66,31 @@ void check_revocations(const AuthInput& input, AuthResult& result) {
   if (revocation) result = AuthResult::is_bad(cat("revoked: ", revocation->describe()));
 }
 
+// auth_request, behind every credential: what the operator's own service says about the request. It names nobody.
+AccessResult ask_service(const AuthInput& input) {
+  const std::string& uri = input.options.request_uri;
+  const Answer* answer = input.answers ? input.answers->find(NeedKind::subrequest, uri) : nullptr;
+  AccessResult out;
+  if (!answer) {
+    out.access = Access::need;
+    out.need = Need{NeedKind::subrequest, uri, nullptr};
+    return out;
+  }
+  const auto* said = dynamic_cast<const ServiceAnswer*>(answer->value.get());
+  if (!answer->is_good || !said)
+    return refused(500, "auth_request_failed", cat("auth_request ", uri, ": ", answer->reason));
+  if (said->allows()) {
+    out.access = Access::accepted;
+    return out;
+  }
+  std::string reason = cat("auth_request ", uri, " answered ", said->status);
+  // nginx: whatever is neither a permission nor a refusal is a failure of the service.
+  if (!said->denies()) return refused(500, "auth_request_failed", std::move(reason));
+  out = refused(said->status, said->status == 401 ? "credentials_required" : "denied", std::move(reason));
+  out.challenge = said->challenge;
+  return out;
+}
+
 // INVARIANT: no method's token counts before its holder has proven what the token asks for, and nothing counts that is
 // revoked.
 AuthResult ask(const Method& method, const AuthInput& input) {
@@ -90,6 +118,9 @@ AccessResult satisfy_all(const AuthInput& input) {
       return no_credential(method, input);
     }
   }
+  if (input.options.request_uri.empty()) return out;
+  AccessResult said = ask_service(input);
+  if (said.access != Access::accepted) return said;
   return out;
 }
 
@@ -110,9 +141,17 @@ AccessResult satisfy_any(const AuthInput& input, bool policy_decides) {
     was_asked = was_asked || method.challenge != nullptr;
   }
   if (address == AddressVerdict::allowed) return out;
+  std::string service_challenge;
+  if (!input.options.request_uri.empty()) {
+    AccessResult said = ask_service(input);
+    // 401 is preferred to 403, as in nginx: a credential that is missing may be enough.
+    if (said.access != Access::refused || said.status == 500 || !was_asked) return said;
+    service_challenge = std::move(said.challenge);
+  }
   if (was_asked) {
     AccessResult refusal = refused(401, "credentials_required", "no credential");
     refusal.challenge = challenges(input);
+    if (!service_challenge.empty()) append(refusal.challenge, ", ", service_challenge);
     return refusal;
   }
   if (address == AddressVerdict::denied) return refused(403, "address_denied", "access forbidden by rule");

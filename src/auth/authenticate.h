@@ -1,4 +1,4 @@
-// authenticate: the access checks of a location together: allow and deny, every method, `satisfy all|any`.
+// authenticate: the access checks of a location together: allow and deny, every method, auth_request, `satisfy`.
 //
 // all (the default): the address must not be denied and every method that is asked for must be good; the last one's
 // identity counts. any: the first that accepts is enough; a bad credential still refuses, unless the address alone
@@ -26,7 +26,7 @@ struct AccessResult {
   std::shared_ptr<const VerifiedToken> token;
   SingleUse proof, signature;  // What may not come a second time.
   // With refused.
-  std::uint16_t status = 401;  // 401, 403 (the address) or 503 (what checks it cannot be used).
+  std::uint16_t status = 401;  // 401, 403 (the address, auth_request), 500 or 503 (what checks it cannot be used).
   std::string_view code = "credentials_required";
   std::string challenge;  // With 401.
   std::string reason;     // For the logs.

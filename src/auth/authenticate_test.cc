@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "auth/service_answer.h"
 #include "base/bytes.h"
 #include "crypto/base64url.h"
 #include "crypto/certificate.h"
@@ -223,6 +224,89 @@ TEST(Authenticate, refuses_what_is_no_credential) {
     EXPECT_FALSE(result.challenge.empty()) << printable(fields, 60);
   }
   EXPECT_EQ(one.run(bearer(good_token())).access, Access::accepted);
+}
+
+void service_says(Case& one, std::uint16_t status, std::string challenge = "") {
+  one.options.request_uri = "/auth";
+  auto said = std::make_shared<ServiceAnswer>();
+  said->status = status;
+  said->challenge = std::move(challenge);
+  one.answers.clear();
+  one.answers.add({NeedKind::subrequest, "/auth", true, "", std::move(said)});
+}
+
+TEST(AuthRequest, is_asked_behind_every_credential) {
+  Case one;
+  one.ask_for_jwt();
+  one.options.request_uri = "/auth";
+  EXPECT_EQ(one.run().status, 401);
+  EXPECT_FALSE(one.run(bearer("x.y.z")).need);
+  const AccessResult asks = one.run(bearer(good_token()));
+  EXPECT_EQ(asks.access, Access::need);
+  ASSERT_TRUE(asks.need);
+  EXPECT_EQ(asks.need->kind, NeedKind::subrequest);
+  EXPECT_EQ(asks.need->key, "/auth");
+  service_says(one, 204);
+  EXPECT_EQ(one.run(bearer(good_token())).principal->client, "web");
+  EXPECT_EQ(one.run().status, 401);
+  service_says(one, 403);
+  EXPECT_EQ(one.run(bearer(good_token())).status, 403);
+}
+
+TEST(AuthRequest, passes_by_2xx_alone) {
+  for (unsigned status = 100; status < 1000; ++status) {
+    Case one;
+    service_says(one, static_cast<std::uint16_t>(status), "Basic");
+    const AccessResult result = one.run();
+    if (status >= 200 && status < 300) {
+      EXPECT_EQ(result.access, Access::accepted) << status;
+      EXPECT_EQ(result.principal, nullptr) << status;
+      continue;
+    }
+    EXPECT_EQ(result.access, Access::refused) << status;
+    EXPECT_EQ(result.status, status == 401 || status == 403 ? status : 500) << status;
+  }
+}
+
+TEST(AuthRequest, opens_nothing_without_an_answer_that_is_one) {
+  Case one;
+  one.options.request_uri = "/auth";
+  one.answers.add({NeedKind::subrequest, "/auth", false, "no answer", nullptr});
+  EXPECT_EQ(one.run().status, 500);
+  service_says(one, 200);
+  EXPECT_EQ(one.run().access, Access::accepted);
+  one.answers.clear();
+  one.answers.add({NeedKind::subrequest, "/auth", true, "", std::make_shared<AnswerValue>()});
+  EXPECT_EQ(one.run().status, 500);
+  one.answers.clear();
+  one.answers.add({NeedKind::subrequest, "/other", true, "", std::make_shared<ServiceAnswer>()});
+  EXPECT_EQ(one.run().access, Access::need);
+}
+
+TEST(AuthRequest, is_one_of_those_that_any_is_content_with) {
+  Case one;
+  one.options.satisfy = Satisfy::any;
+  one.options.addresses.add(false, Who::everybody);
+  service_says(one, 200);
+  EXPECT_EQ(one.run().access, Access::accepted);
+  service_says(one, 403);
+  EXPECT_EQ(one.run().status, 403);
+  service_says(one, 401, "Basic");
+  EXPECT_EQ(one.run().status, 401);
+  EXPECT_EQ(one.run().challenge, "Basic");
+  service_says(one, 500);
+  EXPECT_EQ(one.run().status, 500);
+  one.ask_for_jwt();
+  EXPECT_EQ(one.run().status, 500);
+  EXPECT_EQ(one.run(bearer(good_token())).access, Access::accepted);  // Enough: nobody is asked.
+  service_says(one, 200);
+  EXPECT_EQ(one.run().access, Access::accepted);
+  EXPECT_EQ(one.run(bearer("x.y.z")).access, Access::refused);
+  service_says(one, 403);
+  EXPECT_EQ(one.run().status, 401);
+  EXPECT_EQ(one.run().challenge, "Bearer realm=\"shop\"");
+  service_says(one, 401, "Basic");
+  EXPECT_EQ(one.run().challenge, "Bearer realm=\"shop\", Basic");
 }
 
 }  // namespace

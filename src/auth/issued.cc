@@ -100,6 +100,7 @@ AuthResult authenticate_issued(std::string_view token, const JwtOptions& options
   if (!jws) return AuthResult::is_bad(jws.error().detail);
   const AcceptedIssuer* accepted = find_issuer(*jws, options);
   if (accepted == nullptr) {
+    if (options.requested) return authenticate_requested(token, options, now, cache, share, answers);
     if (!options.keys) return AuthResult::is_bad("the token is of no issuer that is accepted here");
     return authenticate_jwt(token, options, now, cache, share);
   }

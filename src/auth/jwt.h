@@ -15,6 +15,7 @@
 #include "auth/issuer.h"
 #include "auth/jwt_open.h"
 #include "auth/principal.h"
+#include "auth/requested_keys.h"
 #include "auth/result.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -46,7 +47,9 @@ struct JwtOptions {
   std::shared_ptr<const crypto::KeySet>
       keys;  // All auth_jwt_key_file of the level, merged. nullptr with enabled: unusable → 503.
   std::vector<AcceptedIssuer> issuers;  // auth_jwt_issuer; tokens of none of them are left to `keys`. Signed ones only.
-  std::uint64_t verifier_id = 0;  // Unique per (keys, issuers, form, leeway, claims, reload): part of every cache key.
+  std::shared_ptr<RequestedKeys> requested;  // auth_jwt_key_request: these keys then, which hold `keys` too.
+  std::uint64_t verifier_id =
+      0;  // Unique per (keys, requested, issuers, form, leeway, claims, reload): part of every cache key.
   std::int64_t leeway_s = 0;
   IdentityClaims claims;
   std::vector<Requirement> require;

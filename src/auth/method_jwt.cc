@@ -27,10 +27,13 @@ AuthResult authenticate_by_jwt(const AuthInput& input) {
   if (input.options.introspection && presented && !looks_like_jwt(presented->token)) {
     return authenticate_by_introspection(input);
   }
-  if (!jwt.keys && jwt.issuers.empty()) {
+  if (!jwt.keys && !jwt.requested && jwt.issuers.empty()) {
     return AuthResult::is_unavailable("the key set of this location cannot be used");
   }
   if (!presented) return AuthResult::is_bad(presented.error().detail);
+  if (jwt.issuers.empty() && jwt.requested) {
+    return authenticate_requested(presented->token, jwt, input.now, input.token_cache, input.share, input.answers);
+  }
   if (jwt.issuers.empty()) {
     return authenticate_jwt(presented->token, jwt, input.now, input.token_cache, input.share);
   }
@@ -41,7 +44,10 @@ std::string describe_jwt(const AuthOptions& options) {
   const std::size_t keys = options.jwt.keys ? options.jwt.keys->keys.size() : 0;
   std::string out = "a JWT (auth_jwt";
   for (const AcceptedIssuer& accepted : options.jwt.issuers) append(out, ", of ", accepted.issuer->options().issuer);
-  if (keys > 0 || options.jwt.issuers.empty()) append(out, ", ", keys, keys == 1 ? " key" : " keys");
+  if (options.jwt.requested) append(out, ", keys by request of ", options.jwt.requested->uris());
+  if (keys > 0 || (options.jwt.issuers.empty() && !options.jwt.requested)) {
+    append(out, ", ", keys, keys == 1 ? " key" : " keys");
+  }
   out += ")";
   if (options.introspection) append(out, " or ", describe_introspection(options));
   return out;

@@ -51,7 +51,9 @@ constexpr Method table[] = {
         .challenge = challenge_for_jwt,
         .describe = describe_jwt,
         .is_unusable =
-            [](const AuthOptions& o) { return o.jwt.keys == nullptr && o.jwt.issuers.empty() && !o.introspection; },
+            [](const AuthOptions& o) {
+              return !o.jwt.keys && !o.jwt.requested && o.jwt.issuers.empty() && !o.introspection;
+            },
     },
     {
         .name = AuthMethod::introspection,

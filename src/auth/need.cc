@@ -20,6 +20,8 @@ std::string_view name_of(NeedKind kind) {
       return "subrequest";
     case NeedKind::body_digest:
       return "body-digest";
+    case NeedKind::requested_keys:
+      return "requested-keys";
   }
   return "none";
 }

@@ -16,14 +16,15 @@ namespace keepgate::auth {
 
 enum class NeedKind : std::uint8_t {
   none = 0,
-  turn,           // This turn's share of costly checks is used up: ask again in the loop's next turn.
-  issuer_keys,    // The newest keys of an issuer; the key names the issuer.
-  introspection,  // What an issuer says about an opaque token.
-  password,       // Whether a password matches a slow hash.
-  subrequest,     // A document that a location of ours serves; the key is its URI.
-  body_digest,    // The digests of the whole request body, which is read for it.
+  turn,            // This turn's share of costly checks is used up: ask again in the loop's next turn.
+  issuer_keys,     // The newest keys of an issuer; the key names the issuer.
+  introspection,   // What an issuer says about an opaque token.
+  password,        // Whether a password matches a slow hash.
+  subrequest,      // What a location of ours says about this request; the key is its URI.
+  requested_keys,  // Keys that locations of ours serve (auth_jwt_key_request).
+  body_digest,     // The digests of the whole request body, which is read for it.
 };
-inline constexpr std::size_t need_kinds = 7;
+inline constexpr std::size_t need_kinds = 8;
 
 std::string_view name_of(NeedKind kind);  // "turn", "issuer-keys", …
 
@@ -57,6 +58,9 @@ class Answers {
   const Answer* find(NeedKind kind, std::string_view key) const;
   bool full() const { return answers_.size() >= count_max; }
   void add(Answer answer) { answers_.push_back(std::move(answer)); }
+  void forget(NeedKind kind) {
+    if (!answers_.empty()) std::erase_if(answers_, [kind](const Answer& one) { return one.kind == kind; });
+  }
   void clear() { answers_.clear(); }
 
  private:

@@ -49,6 +49,7 @@ struct AuthOptions {
   // auth_dpop_scheme: how clients see us, where TLS ends in front of us. Absent: as the connection is.
   std::optional<bool> dpop_over_tls;
   std::optional<route::VariableRef> identity_variable;  // auth_identity
+  std::string request_uri;                              // auth_request: a location of ours; "": nobody is asked.
 
   // Is a token asked for whose claims are known when it is good?
   bool asks_for_token() const { return jwt.enabled || introspection != nullptr; }

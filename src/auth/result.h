@@ -19,7 +19,7 @@ enum class AuthVerdict : std::uint8_t {
   bad = 0,      // A credential of this method, and not right. Never tried as another method or as anonymous.
   good,         // `principal` is who it is.
   not_mine,     // No credential of this method is there.
-  unavailable,  // What checks it cannot be used: 503, whatever the credential.
+  unavailable,  // What checks it cannot be used: 503 (or another 5xx), whatever the credential.
   need,         // Asks again when `need` is met.
 };
 
@@ -40,6 +40,7 @@ struct AuthResult {
   SingleUse proof;                             // With good: a proof of possession that came with it.
   SingleUse signature;                         // With good: a signature of the request that may come once.
   std::string reason;                          // With bad and unavailable: for the logs only.
+  std::uint16_t unavailable_status = 503;      // With unavailable.
   std::optional<Need> need;                    // With need.
 
   static AuthResult is_bad(std::string its_reason, std::string_view its_error = "invalid_token") {
@@ -53,10 +54,12 @@ struct AuthResult {
     out.verdict = AuthVerdict::not_mine;
     return out;
   }
-  static AuthResult is_unavailable(std::string its_reason, std::string_view its_error = "keys_unavailable") {
+  static AuthResult is_unavailable(std::string its_reason, std::string_view its_error = "keys_unavailable",
+                                   std::uint16_t its_status = 503) {
     AuthResult out;
     out.verdict = AuthVerdict::unavailable;
     out.error = its_error;
+    out.unavailable_status = its_status;
     out.reason = std::move(its_reason);
     return out;
   }

@@ -121,6 +121,10 @@ bool Judge::authenticate(const LocationConfig& location) {
     out_.conditions.push_back(is_enough ? "the address is allowed, or the credential is valid"
                                         : "the client's address is allowed");
   }
+  if (const std::string& uri = location.auth.request_uri; !uri.empty()) {
+    note("auth_request", cat("the service at ", uri, " is asked"));
+    out_.conditions.push_back(cat("the service at ", uri, " (auth_request) allows it"));
+  }
   const Proof proof = proof_at(location);
   if (keys_are_missing(location)) {
     note("credentials", cat(describe_proof(location), ": its keys cannot be used"), true);

@@ -37,6 +37,8 @@ void inherit(LevelOptions& inner, const LevelOptions& outer) {
   using O = LevelOptions;
   // Before inheriting: only what this level itself says counts.
   apply_authorize_off(inner);
+  const bool has_own_keys = inner.jwt_key_files || inner.jwt_key_requests;
+  if (!has_own_keys) take_unset<&O::jwt_key_files, &O::jwt_key_requests>(inner, outer);
   // A level that names its own certificates names their keys too.
   take_unset<&O::client_header_timeout_ms, &O::client_header_buffer_size, &O::large_client_header_buffers,
              &O::merge_slashes, &O::underscores_in_headers, &O::identity_headers, &O::ssl_certificates,
@@ -59,17 +61,19 @@ void inherit(LevelOptions& inner, const LevelOptions& outer) {
              &O::conn_status, &O::conn_log_level, &O::conn_dry_run>(inner, outer);
   take_unset<&O::auth_api_key, &O::api_key_file, &O::api_key_forward, &O::auth_basic, &O::basic_user_file,
              &O::basic_forward>(inner, outer);
-  take_unset<&O::address_rules, &O::satisfy_any, &O::auth_jwt, &O::jwt_key_files, &O::jwt_leeway_s, &O::jwt_issuers,
-             &O::auth_introspect, &O::auth_http_signature, &O::jwt_form, &O::jwt_requires, &O::auth_requires,
-             &O::auth_delay_ms, &O::dpop_over_tls, &O::auth_identity, &O::identity_claims, &O::policies, &O::authorize,
-             &O::service, &O::transaction, &O::transaction_key, &O::transaction_key_files>(inner, outer);
+  take_unset<&O::address_rules, &O::satisfy_any, &O::auth_request, &O::assignments, &O::auth_jwt, &O::jwt_key_cache_ms,
+             &O::jwt_leeway_s, &O::jwt_issuers, &O::auth_introspect, &O::auth_http_signature, &O::jwt_form,
+             &O::jwt_requires, &O::auth_requires, &O::auth_delay_ms, &O::dpop_over_tls, &O::auth_identity,
+             &O::identity_claims, &O::policies, &O::authorize, &O::service, &O::transaction, &O::transaction_key,
+             &O::transaction_key_files>(inner, outer);
   take_unset<&O::proxy_bind, &O::proxy_socket_keepalive, &O::proxy_redirect, &O::proxy_cookie_domain,
              &O::proxy_cookie_path, &O::proxy_cookie_flags>(inner, outer);
   take_unset<&O::proxy_protocol, &O::proxy_set_headers, &O::proxy_hide_headers, &O::proxy_pass_headers,
-             &O::proxy_pass_request_headers, &O::proxy_intercept_errors, &O::proxy_connect_timeout_ms,
-             &O::proxy_send_timeout_ms, &O::proxy_read_timeout_ms, &O::proxy_ssl_verify, &O::proxy_ssl_server_name,
-             &O::proxy_ssl_trusted_certificate, &O::proxy_ssl_name, &O::proxy_ssl_certificate,
-             &O::proxy_ssl_certificate_key, &O::proxy_ssl_verify_depth, &O::proxy_ssl_protocols>(inner, outer);
+             &O::proxy_pass_request_headers, &O::proxy_pass_request_body, &O::proxy_intercept_errors,
+             &O::proxy_connect_timeout_ms, &O::proxy_send_timeout_ms, &O::proxy_read_timeout_ms, &O::proxy_ssl_verify,
+             &O::proxy_ssl_server_name, &O::proxy_ssl_trusted_certificate, &O::proxy_ssl_name,
+             &O::proxy_ssl_certificate, &O::proxy_ssl_certificate_key, &O::proxy_ssl_verify_depth,
+             &O::proxy_ssl_protocols>(inner, outer);
   take_unset<&O::resolver, &O::resolver_timeout_ms, &O::health_check_timeout_ms>(inner, outer);
 }
 

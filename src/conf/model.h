@@ -148,6 +148,11 @@ struct JwtRequireModel {
   std::uint16_t status = 401;
 };
 
+struct AssignmentModel {    // auth_request_set
+  std::uint32_t index = 0;  // In Model::assigned.
+  Word value;
+};
+
 struct IdentityClaimsModel {
   std::optional<std::vector<std::string>> client, user, roles, scopes;
 };
@@ -301,6 +306,8 @@ struct LevelOptions {
   // Access.
   std::optional<std::vector<AddressRuleModel>> address_rules;  // allow, deny: one list, in order.
   std::optional<bool> satisfy_any;
+  std::optional<OptionalFile> auth_request;  // `path` is a URI.
+  std::optional<std::vector<AssignmentModel>> assignments;
   std::optional<ApiKeyModel> auth_api_key;
   std::optional<ApiKeyFileModel> api_key_file;
   std::optional<bool> api_key_forward;
@@ -308,7 +315,8 @@ struct LevelOptions {
   std::optional<Word> basic_user_file;
   std::optional<bool> basic_forward;
   std::optional<AuthJwtModel> auth_jwt;
-  std::optional<std::vector<Word>> jwt_key_files;
+  std::optional<std::vector<Word>> jwt_key_files, jwt_key_requests;  // A level with either inherits neither.
+  std::optional<std::int64_t> jwt_key_cache_ms;
   std::optional<std::int64_t> jwt_leeway_s;
   std::optional<Placed<auth::TokenForm>> jwt_form;
   std::optional<std::vector<JwtRequireModel>> jwt_requires, auth_requires;
@@ -335,7 +343,7 @@ struct LevelOptions {
   std::optional<RewritesModel> proxy_redirect, proxy_cookie_domain, proxy_cookie_path, proxy_cookie_flags;
   std::optional<std::vector<ProxyHeaderModel>> proxy_set_headers;
   std::optional<std::vector<std::string>> proxy_hide_headers, proxy_pass_headers;
-  std::optional<bool> proxy_pass_request_headers, proxy_intercept_errors;
+  std::optional<bool> proxy_pass_request_headers, proxy_pass_request_body, proxy_intercept_errors;
   std::optional<std::int64_t> proxy_connect_timeout_ms, proxy_send_timeout_ms, proxy_read_timeout_ms;
   std::optional<NextUpstreamModel> proxy_next_upstream;
   std::optional<std::uint32_t> proxy_next_upstream_tries;
@@ -488,6 +496,7 @@ struct Model {
   std::vector<MapModel> maps;
   std::vector<MatchModel> matches;
   std::vector<JwtPathModel> jwt_paths;
+  std::vector<Word> assigned;  // Variables of auth_request_set, each once: lower case, without '$'.
   std::vector<ZoneModel> zones, conn_zones;
   std::vector<LogFormatModel> formats;
 };

@@ -99,6 +99,7 @@ Step authenticate(const DecideInput& in, DecisionFacts& facts, std::optional<aut
     }
     return check_transaction_token(in, facts);
   }
+  if (in.is_subrequest) return std::nullopt;
   const bool policy_decides = in.location.policy && in.location.authorize != Authorize::off;
   auth::AccessResult result = auth::authenticate(auth_input(in), policy_decides);
   switch (result.access) {
@@ -137,6 +138,7 @@ Step check_each(const DecideInput& in, const std::vector<auth::Requirement>& req
 // auth_jwt_require, where a token was verified, and auth_require.
 Step check_requirements(const DecideInput& in, const DecisionFacts& facts) {
   Step refused;
+  if (in.is_subrequest) return refused;
   if (facts.token) refused = check_each(in, in.location.auth.jwt.require, "auth_jwt_require");
   if (!refused) refused = check_each(in, in.location.requirements, "auth_require");
   return refused;
@@ -154,6 +156,7 @@ Step authorize(const DecideInput& in, DecisionFacts& facts) {
   }
   std::string reason = facts.decision.rule.empty() ? std::string(in.location.policy ? "no rule allows it" : "no policy")
                                                    : cat("rule ", facts.decision.rule, " forbids it");
+  if (in.is_subrequest) return refuse(500, "internal", cat("a subrequest is nobody's: ", reason));
   if (!facts.principal || !facts.principal->identified()) return unauthorized(in, "", std::move(reason));
   return refuse(403, "denied", std::move(reason));
 }
@@ -211,7 +214,7 @@ Step consume_single_use(const DecideInput& in, DecisionFacts& facts) {
 // Limits on verified identity: after authorization, since only now is the key the caller's own.
 Step check_identity_limits(const DecideInput& in, DecisionFacts& facts) {
   const std::vector<limit::Limit>& limits = in.location.identity_limits;
-  if (limits.empty() || in.dry) return std::nullopt;
+  if (limits.empty() || in.dry || in.is_subrequest) return std::nullopt;
   std::array<std::string_view, limit::limits_max> keys;
   KG_ASSERT(limits.size() <= keys.size());
   for (std::size_t i = 0; i < limits.size(); ++i) keys[i] = limits[i].zone->key().evaluate(in.variables, in.arena);

@@ -61,6 +61,9 @@ struct DecideInput {
   std::string* used_signature = nullptr;
   auth::VerifiedPasswords* passwords = nullptr;       // May be absent (explain): slower, same answer.
   const auth::RevocationList* revocations = nullptr;  // Absent: nothing is revoked.
+  // A request of our own (pipeline/subrequest.h): nobody's. As in nginx no credential, address or requirement is asked
+  // of it; a policy and a guard's transaction token decide as ever.
+  bool is_subrequest = false;
 
   std::string_view method() const { return as_get ? std::string_view("GET") : head.method_text; }
 };

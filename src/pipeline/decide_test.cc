@@ -343,5 +343,43 @@ TEST(Decide, a_bound_token_is_refused_without_a_proof_and_without_a_memory_of_pr
   EXPECT_EQ(unbound.refusal.status, 401);
 }
 
+// decide() for a request of our own, and the same for a client's.
+Decided run_subrequest(Case& one, std::string_view fields = "", bool is_subrequest = true) {
+  one.text = cat("GET /auth HTTP/1.1\r\nHost: x\r\n", fields, "\r\n");
+  http::RequestParser parser;
+  EXPECT_EQ(parser.parse(one.text), http::ParseStatus::complete);
+  one.facts = {};
+  DecideInput input{one.location, parser.head(), {"/auth"}, 0, one.variables, one.arena, {1000, now_s * 1000}};
+  input.replay = &one.replay;
+  input.is_subrequest = is_subrequest;
+  return decide(input, one.facts);
+}
+
+TEST(Decide, asks_a_subrequest_for_no_credential_as_nginx) {
+  Case one;
+  one.require_jwt();
+  one.location.auth.addresses.add(false, auth::AddressRules::Who::everybody);
+  one.location.auth.request_uri = "/auth";
+  auth::Requirement require;
+  require.values.push_back(route::Template::literal("0"));
+  one.location.requirements.push_back(require);
+  EXPECT_TRUE(run_subrequest(one).permit);
+  EXPECT_EQ(one.facts.principal, nullptr);
+  EXPECT_EQ(run_subrequest(one, bearer(client1_token()), false).refusal.status, 403);
+  EXPECT_TRUE(run_subrequest(one, bearer(client1_token())).permit);
+  EXPECT_EQ(one.facts.principal, nullptr) << "a client's token makes it nobody else's";
+}
+
+TEST(Decide, lets_a_subrequest_by_no_policy_and_no_guard) {
+  Case one;
+  one.location.authorize = Authorize::required;
+  EXPECT_EQ(run_subrequest(one).refusal.status, 500);
+  one.location.authorize = Authorize::off;
+  EXPECT_TRUE(run_subrequest(one).permit);
+  one.require_transaction();
+  EXPECT_FALSE(run_subrequest(one).permit);
+  EXPECT_TRUE(run_subrequest(one, cat("Txn-Token: ", one.minted("GET", "/auth"), "\r\n")).permit);
+}
+
 }  // namespace
 }  // namespace keepgate::pipeline

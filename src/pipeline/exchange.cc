@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "crypto/random.h"
+#include "pipeline/subrequest.h"
 
 namespace keepgate::pipeline {
 
@@ -9,6 +10,69 @@ void Exchange::begin(Connection& connection) {
   connection_ = &connection;
   started_ms = now().monotonic_ms;
   pipelined = connection.request_count > 0 && connection.in_begin < connection.in_end;
+}
+
+namespace {
+
+// Fields that say something about the body or the connection of the main request: a subrequest has its own.
+bool belongs_to_main(http::Field field) {
+  return field == http::Field::host || field == http::Field::content_length ||
+         field == http::Field::transfer_encoding || field == http::Field::expect || field == http::Field::upgrade ||
+         field == http::Field::te || field == http::Field::trailer;
+}
+
+// As a client would send it, and parsed like a client's: there is no other way to a head.
+std::string_view subrequest_head(const Exchange* main, const ServerConfig& server, std::string_view uri, Arena& arena) {
+  std::string out =
+      cat("GET ", http::encode_path(uri, arena), " HTTP/1.", main && main->head().authority.empty() ? 0 : 1, "\r\n");
+  if (!main) {
+    append(out, "Host: ", server.name.empty() ? std::string_view("localhost") : server.name, "\r\n");
+  } else if (!main->head().authority.empty()) {
+    append(out, "Host: ", main->head().authority, "\r\n");
+  }
+  for (const http::HeaderLine& line : main ? main->head().headers : std::span<const http::HeaderLine>()) {
+    if (!belongs_to_main(line.field)) out += line.raw;
+  }
+  return arena.copy(out += "\r\n");
+}
+
+}  // namespace
+
+bool Exchange::begin_subrequest(Connection& connection, const ServerConfig& server, Subrequest& subrequest,
+                                std::string_view uri) {
+  connection_ = &connection;
+  subrequest_ = &subrequest;
+  started_ms = now().monotonic_ms;
+  set_server(server);
+  http::HeadLimits limits = server.head_limits;
+  limits.head_bytes_max +=
+      static_cast<std::uint32_t>(3 * uri.size());  // Encoded it may be longer than what it replaces.
+  limits.line_bytes_max += static_cast<std::uint32_t>(3 * uri.size());
+  parser.set_limits(limits);
+  Exchange* const main = subrequest.main();
+  if (parser.parse(subrequest_head(main, server, uri, arena)) != http::ParseStatus::complete) return false;
+  body.begin(connection, head());
+  path = {arena.copy(uri)};
+  uri_changed = method_is_get = true;
+  limits_checked = connections_counted = identity_connections_counted = true;
+  if (!main) return true;
+  limits_checked = main->limits_checked;
+  connections_counted = main->connections_counted;
+  const auth::ApiKeyOptions& api_key = main->location().auth.api_key;
+  if (main->withheld_) {
+    withheld_ = main->withheld_;
+  } else if (api_key.enabled && !api_key.forwards) {
+    withheld_ = &api_key;
+  }
+  return true;
+}
+
+Exchange* Exchange::main_exchange() const { return subrequest_ ? subrequest_->main() : nullptr; }
+
+void Exchange::assign(std::uint32_t index, std::string_view value) {
+  if (assigned_.size() <= index) assigned_.resize(index + 1);
+  assigned_[index] = arena.copy(value);
+  map_values_.clear();
 }
 
 void Exchange::end() {
@@ -42,7 +106,9 @@ void Exchange::end() {
   upstream = {};
   server_ = nullptr;
   location_ = nullptr;
-  if (connection_) connection_->restore_peer();
+  if (connection_ && !subrequest_) connection_->restore_peer();
+  subrequest_ = nullptr;
+  assigned_.clear();
   connection_ = nullptr;
   target_uri = proxy_host = {};
   proxy_port = 0;

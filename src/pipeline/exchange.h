@@ -27,10 +27,18 @@
 
 namespace keepgate::pipeline {
 
+class Subrequest;
+
 class Exchange final : public route::VariableSource {
  public:
   Exchange() = default;
   void begin(Connection& connection);
+  // A request of our own for `uri`, a path as the configuration spells it; with the fields of subrequest.main(), if it
+  // is asked because of one. The connection may be that one's: its bytes are not touched. False: it cannot be asked.
+  bool begin_subrequest(Connection& connection, const ServerConfig& server, Subrequest& subrequest,
+                        std::string_view uri);
+  // Whose answer goes to ourselves; nullptr, as nearly always: a client's request.
+  Subrequest* subrequest() const { return subrequest_; }
   void end();  // Back to a fresh exchange; keeps memory.
 
   Connection& connection() const { return *connection_; }
@@ -69,6 +77,7 @@ class Exchange final : public route::VariableSource {
   std::string_view request_id();
   void keep_sent_head(std::string_view head);
   void keep_upstream_head(const http::ResponseHead& head);
+  void assign(std::uint32_t index, std::string_view value);  // auth_request_set. Copies the value.
 
   http::RequestParser parser;
   Arena arena;
@@ -125,6 +134,7 @@ class Exchange final : public route::VariableSource {
   bool pipelined = false;  // Its first bytes came while the request before it was served.
 
  private:
+  Exchange* main_exchange() const;
   std::string_view header_variable(std::string_view name);
   std::string_view response_variable(const route::VariableRef& reference);
   std::string_view proxy_port_variable();
@@ -138,6 +148,8 @@ class Exchange final : public route::VariableSource {
   const LocationConfig* location_ = nullptr;
   const auth::ApiKeyOptions* withheld_ = nullptr;
   bool password_withheld_ = false;
+  Subrequest* subrequest_ = nullptr;
+  std::vector<std::string_view> assigned_;  // By index; none of a variable that nothing was assigned to.
   std::string_view decision_id_, request_id_;
   struct MapValue {
     std::uint32_t index;

@@ -69,6 +69,12 @@ struct PathReplacement {
 // lingering_close: whether to read on, for a while, what a client still sends when its connection is to be closed.
 enum class Lingering : std::uint8_t { on = 0 /* if it seems to send */, always, off };
 
+// auth_request_set: what the answer of the operator's service makes of a variable.
+struct Assignment {
+  std::uint32_t index = 0;  // VariableRef::index of Variable::assigned_.
+  route::Template value;    // Of the subrequest.
+};
+
 enum class Authorize : std::uint8_t {
   required = 0,  // A policy must allow; without a policy: refused.
   shadow,        // Asked and logged; never refuses.
@@ -108,6 +114,7 @@ struct LocationConfig {
   // Access phase.
   auth::AuthOptions auth;
   std::vector<auth::Requirement> requirements;  // auth_require
+  std::vector<Assignment> assignments;          // auth_request_set
   std::int64_t auth_delay_ms = 0;               // A 401 of the access phase waits so long.
   std::shared_ptr<const policy::Policy> policy;
   Authorize authorize = Authorize::required;

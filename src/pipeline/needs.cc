@@ -36,7 +36,7 @@ net::Task<bool> meet_need(Exchange& x) {
   } else {
     answer.reason = cat("nothing here answers needs of kind ", auth::name_of(need.kind));
   }
-  if (x.client().broken()) {
+  if (x.aborted || x.client().broken()) {
     give_up(x);
     co_return false;
   }

@@ -22,6 +22,7 @@ PhaseResult refused(Exchange& x, std::uint16_t status, std::string_view code, st
 }
 
 PhaseResult real_ip(Exchange& x) {
+  if (x.subrequest()) return {Next::phase};  // The connection is the main request's, and so is its address.
   find_real_ip(x);
   return {Next::phase};
 }
@@ -148,9 +149,13 @@ PhaseResult access(Exchange& x) {
                           x.snapshot().signatures.get(),
                           &x.used_signature,
                           x.snapshot().passwords.get(),
-                          x.worker().revocations()};
+                          x.worker().revocations(),
+                          x.subrequest() != nullptr};
   x.worker().auth_share.begin(x.worker().loop.turn());
-  if (x.decided) record_decision(x);  // An error page asks again: what was decided before stays on record by itself.
+  if (x.decided) {  // An error page asks again: what was decided before stays on record by itself.
+    record_decision(x);
+    x.answers.forget(auth::NeedKind::subrequest);
+  }
   x.begin_decision();
   Decided decided = decide(input, x.facts);
   if (decided.need) {

@@ -52,14 +52,14 @@ void write_access_logs(Exchange& x) {
   }
 }
 
+}  // namespace
+
 void log_refusal(Exchange& x) {
   if (x.refusal.reason.empty() || !log_enabled(LogLevel::info)) return;
   log(x.refusal.status >= 500 ? LogLevel::error : LogLevel::info, x.refusal.code, ": ", x.refusal.reason,
       ", client: ", x.connection().peer_ip(), ", server: ", x.server().name, ", request: \"",
       printable(x.head().method_text), ' ', printable(x.head().raw_path), "\", status: ", x.refusal.status);
 }
-
-}  // namespace
 
 void append_decision_record(Exchange& x, std::string& out) {
   const DecisionFacts& facts = x.facts;

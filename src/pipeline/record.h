@@ -8,6 +8,9 @@ namespace keepgate::pipeline {
 
 void record(Exchange& exchange);
 
+// The error log's line about a refusal, if it has a reason. Part of record().
+void log_refusal(Exchange& exchange);
+
 // The decision record alone: for a decision that another one of the same request follows.
 void record_decision(Exchange& exchange);
 

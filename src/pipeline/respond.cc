@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "http/status.h"
+#include "pipeline/subrequest.h"
 
 namespace keepgate::pipeline {
 
@@ -128,7 +129,13 @@ net::Task<void> respond(Exchange& x, LocalAnswer answer) {
 
   iovec pieces[2] = {{head.data(), head.size()}, {const_cast<char*>(answer.body.data()), answer.body.size()}};
   const int count = send_body && !answer.body.empty() ? 2 : 1;
-  const auto sent = co_await net::write_all(x.client(), pieces, count, x.location().send_timeout_ms);
+  bool sent = true;
+  if (Subrequest* const own = x.subrequest()) {
+    sent = own->take(pieces, count).status == net::Io::ok;
+  } else {
+    const auto written = co_await net::write_all(x.client(), pieces, count, x.location().send_timeout_ms);
+    sent = written.has_value();
+  }
   if (!sent) {
     x.aborted = true;
     x.keep_alive = false;

@@ -154,7 +154,7 @@ PhaseResult run_to_wish(Exchange& x, std::size_t& index) {
 // Drives the phases. Every way out has answered, or noted that the client is gone. Not `prepared`: there is a refusal
 // already, which is answered like any other.
 net::Task<void> run_phases(Exchange& x, bool prepared) {
-  std::size_t index = 0;
+  std::size_t index = x.subrequest() ? find_location_phase : 0;
   while (true) {
     const PhaseResult result = prepared ? run_to_wish(x, index) : PhaseResult{};
     prepared = true;
@@ -395,6 +395,8 @@ net::Detached open_and_serve(std::unique_ptr<Connection> connection) {
 }
 
 }  // namespace
+
+net::Task<void> serve_subrequest(Exchange& x) { return run_phases(x, true); }
 
 void serve_connection(std::unique_ptr<Connection> connection) {
   if (connection->tls || connection->listener->proxy_protocol) {

@@ -53,6 +53,23 @@ std::string joined(const std::vector<std::string>& values) {
   return out;
 }
 
+bool is_of_main(Variable variable) {
+  switch (variable) {
+    case Variable::assigned_:
+    case Variable::content_length:
+    case Variable::request:
+    case Variable::request_id:
+    case Variable::request_length:
+    case Variable::request_method:
+    case Variable::request_time:
+    case Variable::request_uri:
+    case Variable::server_protocol:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 struct Exchange::Peeked {
@@ -162,6 +179,9 @@ std::string_view Exchange::map_variable(std::uint32_t index) {
 std::string_view Exchange::variable(const route::VariableRef& reference) {
   const http::RequestHead& request = head();
   Connection& c = *connection_;
+  // What a subrequest shares with the request that asks for it, as in nginx.
+  Exchange* const main = subrequest_ ? main_exchange() : nullptr;
+  if (main && is_of_main(reference.variable)) return main->variable(reference);
   switch (reference.variable) {
     case Variable::none:
       return {};
@@ -352,6 +372,8 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
       return facts.transaction ? std::string_view(facts.transaction->txn) : std::string_view(minted_transaction);
     case Variable::map_:
       return map_variable(reference.index);
+    case Variable::assigned_:
+      return reference.index < assigned_.size() ? assigned_[reference.index] : std::string_view();
     case Variable::capture_:
       return {};  // Belongs to whoever matched.
   }

@@ -17,7 +17,9 @@
 #include "issuer/supplier.h"
 #include "net/loop.h"
 #include "password/supplier.h"
+#include "pipeline/auth_request.h"
 #include "pipeline/body_digest.h"
+#include "pipeline/key_request.h"
 #include "pipeline/worker.h"
 #include "upstream/named_groups.h"
 #include "upstream/pools.h"
@@ -60,6 +62,8 @@ class WorkerThread::Inside {
     worker_.suppliers[static_cast<std::size_t>(auth::NeedKind::introspection)] = &introspection_;
     worker_.suppliers[static_cast<std::size_t>(auth::NeedKind::body_digest)] = &body_digests_;
     worker_.suppliers[static_cast<std::size_t>(auth::NeedKind::password)] = &passwords_;
+    worker_.suppliers[static_cast<std::size_t>(auth::NeedKind::subrequest)] = &auth_requests_;
+    worker_.suppliers[static_cast<std::size_t>(auth::NeedKind::requested_keys)] = &key_requests_;
     upstream::sweep_regularly(pools_, loop, sweeping_over_);
   }
 
@@ -184,6 +188,8 @@ class WorkerThread::Inside {
   issuer::IntrospectionSupplier introspection_;
   pipeline::BodyDigestSupplier body_digests_;
   password::PasswordSupplier passwords_;
+  pipeline::AuthRequests auth_requests_;
+  pipeline::KeyRequests key_requests_;
   pipeline::Worker worker_;
   std::vector<SocketUse> wanted_;
   std::vector<std::shared_ptr<pipeline::Acceptor>> acceptors_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "pipeline/subrequest.h"
+
 namespace keepgate::proxy {
 
 namespace {
@@ -37,7 +39,8 @@ ClientOut::Sent ClientOut::send(std::string_view lead, std::string_view body, st
   if (count == 0) return Sent::done;
   std::size_t written = 0;
   if (!running_ && options_.rate == 0) {
-    const net::IoResult sent = x_.client().write(pieces, count);
+    pipeline::Subrequest* const own = x_.subrequest();
+    const net::IoResult sent = own ? own->take(pieces, count) : x_.client().write(pieces, count);
     if (sent.status == net::Io::failed || sent.status == net::Io::closed) {
       failed_ = true;
       return Sent::gone;

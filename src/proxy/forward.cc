@@ -9,6 +9,7 @@
 #include "identity/transaction_token.h"
 #include "net/proxy_protocol.h"
 #include "net/socket.h"
+#include "pipeline/subrequest.h"
 #include "pipeline/worker.h"
 #include "proxy/pieces.h"
 #include "proxy/tunnel.h"
@@ -61,7 +62,7 @@ Forward::Forward(Exchange& exchange, const pipeline::Permit& permit, const Plan&
       plan_(plan),
       pool_(find_pool()),
       began_ms_(exchange.now().monotonic_ms),
-      with_body_(!exchange.method_is_get && !exchange.body_given_up &&
+      with_body_(plan.options.pass_request_body && !exchange.method_is_get && !exchange.body_given_up &&
                  exchange.head().framing != http::BodyFraming::none),
       parser_(head_limits(plan)) {}
 
@@ -265,6 +266,11 @@ net::Task<Forward::Ended> Forward::attempt() {
     const std::optional<Ended> judged = judge_answer();
     if (!judged && parser_.head().status == 101) co_return co_await open_tunnel();
     if (!judged && relay_at_once()) co_return Ended::answered;
+    if (!judged && x_.subrequest() && x_.subrequest()->wants_head_only()) {
+      answer_is_over();
+      finish_link();
+      co_return Ended::answered;
+    }
     if (!judged) co_return co_await relay_answer();
     ended = *judged;
   }
@@ -466,6 +472,9 @@ net::Task<Forward::Ended> Forward::read_response_head() {
   }
   x_.upstream.header_ms = x_.now().monotonic_ms - sent_ms_;
   x_.upstream.status = parser_.head().status;
+  if (pipeline::Subrequest* const own = x_.subrequest()) {
+    x_.upstream.head = own->keep_upstream_head({buffer_.data(), parser_.head_bytes()});
+  }
   co_return Ended::answered;
 }
 
@@ -512,7 +521,8 @@ bool Forward::relay_at_once() {
 
 void Forward::answer_is_over() {
   if (x_.snapshot().logs_response_fields) x_.keep_upstream_head(parser_.head());
-  x_.upstream.head = nullptr;  // However it ended: it goes with parser_ and buffer_.
+  // However it ended: it goes with parser_ and buffer_.
+  x_.upstream.head = x_.subrequest() ? x_.subrequest()->upstream_head() : nullptr;
   x_.upstream.response_ms = x_.now().monotonic_ms - sent_ms_;
   reusable_ = relay_->upstream_reusable();
 }

@@ -36,7 +36,7 @@ struct ProxyOptions {
   // proxy_set_header, outermost list that applies; an empty value drops the field. Host and Connection have defaults.
   std::vector<std::pair<std::string, route::Template>> set_headers;
   std::vector<std::string> hide_headers, pass_headers;  // proxy_hide_header, proxy_pass_header
-  bool pass_request_headers = true;
+  bool pass_request_headers = true, pass_request_body = true;
   std::int64_t connect_timeout_ms = 60'000;
   std::int64_t send_timeout_ms = 60'000;
   std::int64_t read_timeout_ms = 60'000;

@@ -40,6 +40,7 @@ ClientOutOptions out_options(pipeline::Exchange& x, const Plan& plan, const http
   if (!location.limit_rate_after.empty()) out.rate_after = size_of(x.evaluate(location.limit_rate_after));
   const std::string_view rate = accel(response, plan, "X-Accel-Limit-Rate");
   if (const auto value = parse_unsigned<std::uint32_t>(rate)) out.rate = *value;
+  if (x.subrequest()) out.rate = 0;
   return out;
 }
 

@@ -172,6 +172,7 @@ std::optional<VariableRef> resolve_variable(std::string_view name, const Variabl
   if (!map) map = names.map_index(lower);
   if (map) return VariableRef{Variable::map_, *map, {}};
   if (auto path = names.jwt_path(lower)) return path;
+  if (const auto number = names.assigned(lower)) return VariableRef{Variable::assigned_, *number, {}};
   if (const auto group = names.capture(name)) return VariableRef{Variable::capture_, *group, {}};
   if (const VariableRow* row = family_row(lower)) return VariableRef{row->variable, 0, lower.substr(row->name.size())};
   return std::nullopt;

@@ -117,6 +117,7 @@ enum class Variable : std::uint16_t {
   map_,              // VariableRef::index is the index of the map in the snapshot.
   jwt_claim_path_,   // auth_jwt_claim_set: VariableRef::argument is the path of names, separated by path_separator.
   jwt_header_path_,  // auth_jwt_header_set, likewise.
+  assigned_,         // auth_request_set: VariableRef::index is the number of the variable in the configuration.
   capture_,          // What a regular expression took of its subject; VariableRef::index is the number of the group.
 };
 // clang-format on
@@ -165,6 +166,8 @@ class VariableNames {
   virtual std::optional<std::uint32_t> map_index(std::string_view name) const = 0;
   // What auth_jwt_claim_set and auth_jwt_header_set define; nothing for other names.
   virtual std::optional<VariableRef> jwt_path(std::string_view /*name*/) const { return std::nullopt; }
+  // What directives of the configuration set while a request is served (auth_request_set): its number.
+  virtual std::optional<std::uint32_t> assigned(std::string_view /*name*/) const { return std::nullopt; }
   // "1" to "9", or the name of a group: its number, where a regular expression stands before the text.
   virtual std::optional<std::uint32_t> capture(std::string_view /*name*/) const { return std::nullopt; }
 

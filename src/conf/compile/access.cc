@@ -42,12 +42,14 @@ std::string Compiler::Level::described() const {
 std::uint64_t Compiler::verifier_id(const auth::JwtOptions& jwt) {
   static std::atomic<std::uint64_t> last{0};
   for (const Verifier& known : verifiers_) {
-    if (known.keys == jwt.keys && known.issuers == jwt.issuers && known.form == jwt.form &&
-        known.leeway_s == jwt.leeway_s && same_claims(known.claims, jwt.claims)) {
+    if (known.keys == jwt.keys && known.requested == jwt.requested && known.issuers == jwt.issuers &&
+        known.form == jwt.form && known.leeway_s == jwt.leeway_s && same_claims(known.claims, jwt.claims)) {
       return known.id;
     }
   }
-  return verifiers_.emplace_back(Verifier{jwt.keys, jwt.issuers, jwt.form, jwt.leeway_s, jwt.claims, ++last}).id;
+  return verifiers_
+      .emplace_back(Verifier{jwt.keys, jwt.requested, jwt.issuers, jwt.form, jwt.leeway_s, jwt.claims, ++last})
+      .id;
 }
 
 void Compiler::compile_addresses(Location& out, const Level& level) {
@@ -94,10 +96,15 @@ void Compiler::compile_jwt(Location& out, const Level& level) {
   out.auth.jwt.leeway_s = options.jwt_leeway_s.value_or(0);
   if (options.jwt_key_files) {
     out.auth.jwt.keys = key_set(*options.jwt_key_files, false);
-    check_token_form(out.auth.jwt, level);
+    if (!options.jwt_key_requests) check_token_form(out.auth.jwt, level);
+  } else if (options.jwt_key_requests) {
+    // Below.
   } else if (out.auth.jwt.issuers.empty() && (level.location || level.server.locations.empty())) {
     warning(code::missing_keys, cat("auth_jwt without auth_jwt_key_file: ", level.described(), " answers 503"),
             options.auth_jwt->at, "auth_jwt_key_file FILE; or auth_jwt_issuer URL;");
+  }
+  if (options.jwt_key_requests && (out.auth.jwt.keys || !options.jwt_key_files)) {
+    out.auth.jwt.requested = requested_keys(out.auth.jwt, level);
   }
   out.auth.jwt.verifier_id = verifier_id(out.auth.jwt);
 }
@@ -272,15 +279,16 @@ void Compiler::check_access(const Location& out, const Level& level) {
   }
   const bool serves = out.return_action || (level.location && level.location->proxy_pass);
   if (!serves || only_refuses(out)) return;
+  const bool asks_service = !out.auth.request_uri.empty();
   const bool explicitly_off = options.authorize && options.authorize->value == AuthorizeSetting::off;
   const bool internal_return = level.is_internal() && out.return_action;
-  if (out.return_action && asks_for_credential(out) && !internal_return) {
+  if (out.return_action && (asks_for_credential(out) || asks_service) && !internal_return) {
     unsafe(code::return_before_auth,
            cat("'return' in ", level.described(), " answers before any credential is looked at"),
            level.location ? level.location->return_action->at : level.server.return_action->at,
            "say `authorize off` if the answer is for everybody");
   }
-  if (strict_ && !asks_for_credential(out) && !explicitly_off && !internal_return) {
+  if (strict_ && !asks_for_credential(out) && !asks_service && !explicitly_off && !internal_return) {
     error(code::open_location, cat(level.described(), " is open"), level.at,
           "say `authorize off`, or ask for a credential: auth_jwt, auth_introspect, auth_http_signature, "
           "auth_api_key, auth_basic, auth_client_certificate, auth_identity or transaction_token require");

@@ -50,8 +50,11 @@ class MapNames final : public route::VariableNames {
   std::optional<route::VariableRef> jwt_path(std::string_view name) const override;
   void add(const std::string& name, std::uint32_t index) { indexes_.emplace(name, index); }
   void add_jwt_path(const JwtPathModel& model);
+  std::optional<std::uint32_t> assigned(std::string_view name) const override;
+  void add_assigned(const std::string& name, std::uint32_t index) { assigned_.emplace(name, index); }
 
  private:
+  std::map<std::string, std::uint32_t, std::less<>> assigned_;
   std::map<std::string, route::VariableRef, std::less<>> jwt_paths_;
   std::map<std::string, std::uint32_t, std::less<>> indexes_;
 };
@@ -216,6 +219,10 @@ class Compiler {
 
   // http_signatures.cc
   void compile_http_signature(Location& out, const Level& level);
+  // subrequests.cc
+  void compile_auth_request(Location& out, const Level& level);
+  std::shared_ptr<auth::RequestedKeys> requested_keys(const auth::JwtOptions& jwt, const Level& level);
+  void check_subrequests(const ServerModel& model, const pipeline::ServerConfig& server);
 
   // keys.cc
   std::shared_ptr<const crypto::KeySet> key_set(const std::vector<Word>& files, bool errors);
@@ -306,6 +313,7 @@ class Compiler {
   std::map<std::string, std::shared_ptr<const tls::ClientContext>> client_contexts_;
   struct Verifier {
     std::shared_ptr<const crypto::KeySet> keys;
+    std::shared_ptr<const auth::RequestedKeys> requested;
     std::vector<auth::AcceptedIssuer> issuers;
     auth::TokenForm form;
     std::int64_t leeway_s;
@@ -313,7 +321,8 @@ class Compiler {
     std::uint64_t id;
   };
   std::vector<Verifier> verifiers_;
-  std::map<std::pair<std::uint32_t, std::uint32_t>, std::pair<Position, bool>> issuers_used_;  // By file and offset.
+  std::vector<std::pair<std::uint32_t, std::shared_ptr<auth::RequestedKeys>>> requested_keys_;  // By server.
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::pair<Position, bool>> issuers_used_;   // By file and offset.
   std::vector<PendingLog> pending_logs_;
   std::vector<std::pair<std::string, Position>> temp_folders_;
   std::vector<std::unique_ptr<Listener>> listeners_;

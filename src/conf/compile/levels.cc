@@ -34,6 +34,7 @@ void Compiler::compile_level(Location& out, const Level& level) {
   compile_limits(out, level);
   compile_conn_limits(out, level);
   compile_addresses(out, level);
+  compile_auth_request(out, level);
   compile_api_key(out, level);
   compile_http_signature(out, level);
   compile_basic(out, level);

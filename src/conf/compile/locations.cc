@@ -64,6 +64,7 @@ void Compiler::compile_server(ServerModel& model) {
   compile_locations(model.locations, model.options, model, rules);
   build_tree(model, std::move(rules), server);
   check_error_pages(model, server);
+  check_subrequests(model, server);
   out_->servers.push_back(std::move(server));
 }
 

@@ -35,6 +35,11 @@ std::optional<std::uint32_t> MapNames::map_index(std::string_view name) const {
   return found == indexes_.end() ? std::nullopt : std::optional(found->second);
 }
 
+std::optional<std::uint32_t> MapNames::assigned(std::string_view name) const {
+  const auto found = assigned_.find(name);
+  return found == assigned_.end() ? std::nullopt : std::optional(found->second);
+}
+
 std::optional<VariableRef> MapNames::jwt_path(std::string_view name) const {
   const auto found = jwt_paths_.find(name);
   return found == jwt_paths_.end() ? std::nullopt : std::optional(found->second);
@@ -68,6 +73,13 @@ void Compiler::compile_maps() {
       error(code::taken_name, cat("the variable '$", model.name, "' is already defined"), model.variable.at);
     }
     names_.add_jwt_path(model);
+  }
+  for (std::size_t i = 0; i < model_.assigned.size(); ++i) {
+    const Word& name = model_.assigned[i];
+    if (names_.map_index(name.text) || names_.jwt_path(name.text)) {
+      error(code::taken_name, cat("the variable '$", name.text, "' is already defined"), name.at);
+    }
+    names_.add_assigned(name.text, static_cast<std::uint32_t>(i));
   }
   map_facts_.resize(model_.maps.size());
   for (std::size_t i = 0; i < model_.maps.size(); ++i) {
@@ -139,6 +151,7 @@ std::string Compiler::find_variable(const VariableRef& reference, const Matches&
                                     std::set<std::uint32_t>& seen) const {
   if (reference.variable != Variable::map_) {
     if (!matches(reference.variable)) return {};
+    if (reference.variable == Variable::assigned_) return cat("$", model_.assigned[reference.index].text);
     const route::VariableRow* row = row_of(reference.variable);
     return cat("$", row ? row->name : "?", reference.argument);
   }

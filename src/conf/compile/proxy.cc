@@ -191,6 +191,7 @@ void Compiler::compile_proxy(Location& out, const Level& level) {
   proxy.hide_headers = options.proxy_hide_headers.value_or(std::vector<std::string>{});
   proxy.pass_headers = options.proxy_pass_headers.value_or(std::vector<std::string>{});
   proxy.pass_request_headers = options.proxy_pass_request_headers.value_or(true);
+  proxy.pass_request_body = options.proxy_pass_request_body.value_or(true);
   proxy.connect_timeout_ms = options.proxy_connect_timeout_ms.value_or(60'000);
   proxy.send_timeout_ms = options.proxy_send_timeout_ms.value_or(60'000);
   proxy.read_timeout_ms = options.proxy_read_timeout_ms.value_or(60'000);

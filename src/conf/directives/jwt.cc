@@ -38,6 +38,12 @@ void add_key_file(Reader& reader, const Scope& scope, const Directive& directive
   add_word<&O::jwt_key_files>(reader, scope, directive);
 }
 
+void add_key_request(Reader& reader, const Scope& scope, const Directive& directive) {
+  const Word& word = directive.arguments[0];
+  if (!check_subrequest_uri(reader, directive, word)) return;
+  add_word<&O::jwt_key_requests>(reader, scope, directive);
+}
+
 void set_type(Reader& reader, const Scope& scope, const Directive& directive) {
   auto& place = scope.level->jwt_form;
   if (place) return reader.duplicate(directive);
@@ -130,10 +136,6 @@ void add_jwt_path(Reader& reader, const Scope&, const Directive& directive) {
   reader.model().jwt_paths.push_back(std::move(model));
 }
 
-void check_key_cache(Reader& reader, const Scope&, const Directive& directive) {
-  reader.time_s(directive, directive.arguments[0], directive.arguments[0].text);
-}
-
 constexpr DirectiveRow jwt_table[] = {
     {"auth_jwt",
      in_levels,
@@ -151,6 +153,14 @@ constexpr DirectiveRow jwt_table[] = {
      "",
      "A JSON Web Key Set that verifies tokens; several accumulate. Read when the configuration is; if one cannot be "
      "used the location answers 503."},
+    {"auth_jwt_key_request",
+     in_levels,
+     {1, 1},
+     Support::built,
+     add_key_request,
+     "",
+     "A path of this server whose location serves a JSON Web Key Set that verifies tokens; several accumulate, and so "
+     "do key files. The subrequest carries nothing of a client. Keys that cannot be had answer 500."},
     {"auth_jwt_leeway",
      in_levels,
      {1, 1},
@@ -214,10 +224,11 @@ constexpr DirectiveRow jwt_table[] = {
     {"auth_jwt_key_cache",
      in_levels,
      {1, 1},
-     Support::ignored,
-     check_key_cache,
+     Support::built,
+     set_time_ms<&O::jwt_key_cache_ms>,
      "0",
-     "No effect: key files are read when the configuration is."},
+     "How long the keys of auth_jwt_key_request are used before they are asked for again; 0: they are asked for with "
+     "every token. Key files are read when the configuration is."},
     {"auth_jwt_cache",
      in_http,
      {1, 1},

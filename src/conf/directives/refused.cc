@@ -49,8 +49,6 @@ constexpr DirectiveRow nginx[] = {
     unless_off("rewrite_log", levels, "Logs rewrites."),
     row("uninitialized_variable_warn", levels, "Logs variables without a value."),
     row("limit_except", in_location, "Other settings for other methods."),
-    unless_off("auth_request", levels, "Asks another service whether a request may pass."),
-    row("auth_request_set", levels, "Keeps a value of that service's answer."),
     row("geo", in_http, "A variable by address."),
     row("split_clients", in_http, "A variable that parts clients into groups."),
     row("geoip_country", in_http, "Variables by address."),
@@ -117,7 +115,6 @@ constexpr DirectiveRow nginx[] = {
     unless_off("proxy_store", levels, caching),
     row("proxy_store_access", levels, caching),
     row("proxy_set_body", levels, "Changes the body of requests."),
-    row("proxy_pass_request_body", levels, "Drops the body of requests."),
     row("proxy_method", levels, "Changes the method of requests."),
     row("proxy_force_ranges", levels, "Makes ranges of answers without them."),
     row("proxy_ssl_ciphers", levels, upstream_tls),
@@ -169,7 +166,6 @@ constexpr DirectiveRow nginx[] = {
 };
 
 constexpr DirectiveRow plus[] = {
-    row("auth_jwt_key_request", access, "Gets keys by a subrequest."),
     row("auth_oidc", levels, oidc),
     row("oidc_provider", in_http, oidc),
     row("least_time", in_upstream, balancing),

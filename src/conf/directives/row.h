@@ -67,6 +67,7 @@ std::span<const DirectiveRow> log_rows();
 std::span<const DirectiveRow> ssl_rows();
 std::span<const DirectiveRow> client_certificate_rows();
 std::span<const DirectiveRow> access_rows();
+std::span<const DirectiveRow> subrequest_rows();
 std::span<const DirectiveRow> api_key_rows();
 std::span<const DirectiveRow> basic_rows();
 std::span<const DirectiveRow> jwt_rows();
@@ -167,6 +168,9 @@ inline std::optional<std::string_view> parameter(const Word& word, std::string_v
 
 // Words behind `limit_req_log_level` and `error_log`.
 std::optional<LogLevel> log_level_named(std::string_view name);
+
+// A path of this server, for a request of our own; else the complaint is made. subrequests.cc
+bool check_subrequest_uri(Reader& reader, const Directive& directive, const Word& word);
 
 inline bool has_variable(const Word& word) { return word.text.find('$') != std::string::npos; }
 

@@ -21,6 +21,7 @@ std::span<const DirectiveTable> directive_tables() {
       {"TLS", ssl_rows()},
       {"Certificates of clients", client_certificate_rows()},
       {"Access", access_rows()},
+      {"Asking a service", subrequest_rows()},
       {"API keys", api_key_rows()},
       {"Passwords", basic_rows()},
       {"JSON Web Tokens", jwt_rows()},
