@@ -67,6 +67,7 @@ def parse_arguments():
     parser.add_argument("--keepgate", type=pathlib.Path, default=ROOT / "build/release/keepgate")
     parser.add_argument("--loader", type=pathlib.Path, default=ROOT / "build/release/bench/bench_loader")
     parser.add_argument("--copier", type=pathlib.Path, default=ROOT / "build/release/bench/bench_copier")
+    parser.add_argument("--verifier", type=pathlib.Path, default=ROOT / "build/release/bench/bench_tokens")
     parser.add_argument("--decider", type=pathlib.Path, default=ROOT / "build/release/bench/bench_policy")
     parser.add_argument("--cores", default="0,1", help="core of the proxy, core of the load generator")
     parser.add_argument("--allow-noise", action="store_true", help="keep rounds with foreign load; never record these")
@@ -234,6 +235,7 @@ def run_figures(bench):
     for name, text in (("Memory", figures.measure_memory(bench, IDLE_CONNECTIONS)),
                        ("Start", figures.measure_start(bench)),
                        ("Policy decision", figures.measure_decision(bench)),
+                       ("Token verification", figures.measure_verification(bench)),
                        ("Scaling", figures.measure_scaling(bench))):
         sections.append(f"## {name}\n\n{text}")
         print(sections[-1] + "\n", flush=True)
