@@ -98,6 +98,17 @@ Result<void> check_covered(const StructuredMember& input, const SignedRequest& r
   return {};
 }
 
+// One member of the field (;key) would leave the others to whoever is on the way, and one of them might be believed.
+Result<bool> covers_content_digest(const StructuredMember& input) {
+  bool covers = false;
+  for (const http::StructuredItem& one : input.items) {
+    if (one.value.text != "content-digest") continue;
+    if (one.find("key") != nullptr) return bad_signature("content-digest is covered by one key only");
+    covers = true;
+  }
+  return covers;
+}
+
 Result<std::int64_t> check_times(const StructuredMember& input, const SignatureOptions& options, Now now) {
   const auto created = time_parameter(input, "created");
   if (!created) return std::unexpected(created.error());
@@ -221,6 +232,8 @@ Result<VerifiedSignature> verify_signature(const SignedRequest& request, const S
   const auto key = find_key(input, options);
   if (!key) return std::unexpected(key.error());
   if (!is_identity_text((*key)->id())) return bad_signature("the key's name may name nobody");
+  const auto covers_digest = covers_content_digest(input);
+  if (!covers_digest) return std::unexpected(covers_digest.error());
   const auto bytes = signature_bytes(*signatures, input.key);
   if (!bytes) return std::unexpected(bytes.error());
   const auto base = signature_base(input, request);
@@ -231,9 +244,7 @@ Result<VerifiedSignature> verify_signature(const SignedRequest& request, const S
   out.key_id = (*key)->id();
   out.nonce = nonce->value_or("");
   out.expires_s = *end_s;
-  const bool covers_digest = std::ranges::any_of(
-      input.items, [](const http::StructuredItem& one) { return one.value.text == "content-digest"; });
-  if (covers_digest) joined_field(request.head, "content-digest", out.content_digest);
+  if (*covers_digest) joined_field(request.head, "content-digest", out.content_digest);
   return out;
 }
 

@@ -39,9 +39,6 @@ std::optional<Certificate> read_certificate(std::string_view der);
 // "Nov 27 02:00:00 2026 GMT", as OpenSSL writes it.
 std::string certificate_time_text(std::int64_t seconds);
 
-// Base64 with padding (RFC 4648 §4).
-std::string base64_encode(std::string_view bytes);
-
 struct PresentedCertificate {
   Certificate leaf;
   std::vector<std::string> chain;        // What else the peer sent, DER; not after a resumed session.

@@ -130,8 +130,10 @@ fetch::Request Introspector::request_for(const auth::IntrospectionNeed& need) co
     append_form(pair, options.client_id);
     pair += ':';
     append_form(pair, *options.client_secret);
-    request.headers.push_back({"Authorization", cat("Basic ", crypto::base64_encode(pair))});
+    std::string encoded = crypto::base64_encode(pair);
+    request.headers.push_back({"Authorization", cat("Basic ", encoded)});
     wipe_text(pair);
+    wipe_text(encoded);
   }
   request.reach = options.allow_private ? fetch::Reach::with_private : fetch::Reach::global;
   if (options.allow_plain) request.plain = fetch::Plain::to_loopback;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "crypto/base64.h"
 
 namespace keepgate::pipeline {
 

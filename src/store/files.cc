@@ -60,9 +60,10 @@ Result<Descriptor> open_regular(const std::string& path, int flags, unsigned mod
   struct stat facts{};
   if (::fstat(file.number(), &facts) != 0) return file_error(path);
   if (!S_ISREG(facts.st_mode)) return file_error(path, "is no regular file");
-  if ((facts.st_mode & mode_refused & S_IRWXO) != 0) {
-    return file_error(
-        path, (mode_refused & S_IROTH) != 0 ? "everybody may read it: chmod 600" : "everybody may write it: chmod 600");
+  if ((facts.st_mode & mode_refused & (S_IRWXO | S_IRWXG)) != 0) {
+    return file_error(path, (mode_refused & S_IRWXG) != 0   ? "others than its owner may use it: chmod 600"
+                            : (mode_refused & S_IROTH) != 0 ? "everybody may read it: chmod 600"
+                                                            : "everybody may write it: chmod 600");
   }
   return file;
 }

@@ -24,6 +24,7 @@ server {
     listen 127.0.0.1:@gate@;
     client_max_body_size 100k;
     client_body_buffer_size 4k;
+    client_body_timeout 1s;
     auth_http_signature keys.json @options@;
     location / { proxy_set_header X-Client $identity_client; proxy_pass http://@origin@; }
     location /stream/ { proxy_request_buffering off; proxy_pass http://@origin@; }
@@ -242,3 +243,49 @@ def test_a_nonce_passes_once_and_is_demanded(shop):
         statuses = sorted(pool.map(lambda _: gate.request("GET", "/once/", fields).status, range(24)))
     assert statuses == [200] + [401] * 23
     assert len(backend.requests) == 2
+
+
+def head_of(fields, framing):
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"POST /x HTTP/1.1\r\nHost: {HOST}\r\n{lines}{framing}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("body, status", [
+    (b"zz\r\nhello\r\n0\r\n\r\n", 400),
+    (b"19001\r\n" + b"x" * 102_401 + b"\r\n0\r\n\r\n", 413),
+    (b"5\r\nhel", 408),
+])
+def test_a_body_that_cannot_be_read_ends_the_request_and_reaches_nobody(shop, body, status):
+    gate, backend, key = shop
+    answer = gate.raw(head_of(signed(key, "POST", "/x", body=b"hello"), "Transfer-Encoding: chunked") + body, method="POST")
+    assert answer.status == status
+    assert not backend.requests
+    assert gate.request("GET", "/x", signed(key)).status == 200
+
+
+def test_a_client_that_leaves_within_its_body_reaches_nobody(shop):
+    gate, backend, key = shop
+    for _ in range(10):
+        client = gate.connect()
+        client.send(head_of(signed(key, "POST", "/x", body=b"hello"), "Content-Length: 5") + b"hel")
+        client.close()
+    assert gate.request("GET", "/x", signed(key)).status == 200
+    assert [request.method for request in backend.requests] == ["GET"]
+
+
+def test_a_client_that_waits_is_told_to_go_on_only_when_its_signature_has_held(shop):
+    gate, backend, key = shop
+    client = gate.connect()
+    client.send(head_of(signed(key, "POST", "/x", body=b"hello"), "Content-Length: 5\r\nExpect: 100-continue"))
+    assert "100" in client.read_line()
+    assert client.read_line() == ""
+    client.send(b"hello")
+    answer = client.read_response("POST")
+    client.close()
+    assert answer.status == 200
+    assert backend.last.body == b"hello"
+    client = gate.connect()
+    client.send(head_of(signed(key, "POST", "/x", body=b"hello", kid="nobody"), "Content-Length: 5\r\nExpect: 100-continue"))
+    answer = client.read_response("POST")
+    client.close()
+    assert (answer.status, answer.interim) == (401, [])

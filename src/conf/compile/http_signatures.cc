@@ -15,6 +15,7 @@ void Compiler::compile_http_signature(Location& out, const Level& level) {
   options->keys = key_set({model->keys}, false);
   if (options->keys) {
     for (const auto& key : options->keys->keys) {
+      if (!key->secret().empty()) check_exposure(configuration_path(model->keys.text), model->keys);
       const bool has_name = !key->id().empty(), has_algorithm = !auth::signature_algorithm(*key).empty();
       if (has_name && has_algorithm) continue;
       warning(code::unusable_keys,
