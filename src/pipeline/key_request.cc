@@ -60,6 +60,7 @@ net::Task<Result<std::string>> fetch_document(Connection& c, const ServerConfig&
 
 void KeyRequests::end(Round& round) {
   round.is_over = true;
+  round.connection = nullptr;
   std::erase_if(rounds_, [&](const auto& one) { return one.get() == &round; });
   for (net::Waiter* const waiter : std::exchange(round.waiting, {})) {
     // Not armed: it was cancelled in this turn, and is about to resume.
@@ -96,12 +97,14 @@ std::shared_ptr<KeyRequests::Round> KeyRequests::round_for(Exchange& x,
   if (found != rounds_.end()) return *found;
   auto round = std::make_shared<Round>();
   round->keys = keys;
+  round->began_ms = x.now().monotonic_ms;
   std::unique_ptr<Connection> connection = x.worker().loop.admits() ? nobodys_connection(x) : nullptr;
   if (!connection) {
     round->reason = "no connection is left";
     round->is_over = true;
     return round;
   }
+  round->connection = connection.get();
   rounds_.push_back(round);
   run(*this, round, std::move(connection), x.server().index);  // May be over at once.
   return round;
@@ -114,8 +117,8 @@ net::Task<auth::Answer> KeyRequests::supply(Exchange& x, const auth::Need& need)
     out.reason = "a need without its keys";
     co_return out;
   }
-  std::int64_t deadline_ms = x.now().monotonic_ms + wait_ms_max;
   const std::shared_ptr<Round> round = round_for(x, wanted->keys);
+  std::int64_t deadline_ms = round->began_ms + round_ms_max;
   while (!round->is_over && !x.client().broken() && !x.client().cancelled() && x.now().monotonic_ms < deadline_ms) {
     if (x.client().hung_up()) {  // It may still be waiting, but not for long.
       deadline_ms = std::min(deadline_ms, x.now().monotonic_ms + net::half_closed_grace_ms);
@@ -131,6 +134,8 @@ net::Task<auth::Answer> KeyRequests::supply(Exchange& x, const auth::Need& need)
     }
   }
   if (!round->is_over && x.client().hung_up()) x.aborted = true;
+  // An upstream that sends a byte now and then does not keep others from asking again.
+  if (!round->is_over && x.now().monotonic_ms >= round->began_ms + round_ms_max) round->connection->stream.cancel();
   if (!round->is_over) {
     out.reason = "no answer in time";
   } else if (!round->brought) {

@@ -3,8 +3,7 @@
 // Whoever needs the same keys at the same time waits for one and the same round of subrequests; it is nobody's: it
 // carries no field and no address of a client, so that no client can choose what keys the others get, and it goes on
 // when one of them leaves. Thread rule: its worker's. Bounds: one round at a time for each RequestedKeys;
-// auth::keys_document_bytes_max a document; whoever waits does so for wait_ms_max, a round for the timeouts of its
-// proxy_pass.
+// auth::keys_document_bytes_max a document; a round is waited for until round_ms_max after it began, and ends then.
 #pragma once
 
 #include <memory>
@@ -23,7 +22,7 @@ class Connection;
 
 class KeyRequests final : public Supplier {
  public:
-  static constexpr std::int64_t wait_ms_max = 60'000;
+  static constexpr std::int64_t round_ms_max = 60'000;
 
   net::Task<auth::Answer> supply(Exchange& exchange, const auth::Need& need) override;
 
@@ -31,6 +30,8 @@ class KeyRequests final : public Supplier {
   // Belongs to the coroutine of the round and to whoever waits for it.
   struct Round {
     std::shared_ptr<auth::RequestedKeys> keys;
+    std::int64_t began_ms = 0;
+    Connection* connection = nullptr;  // While it is not over.
     bool is_over = false;
     std::string reason;  // Why it brought nothing.
     std::shared_ptr<const auth::RequestedKeySet> brought;

@@ -44,7 +44,7 @@ def test_what_the_service_says_decides_as_in_nginx(both, status):
 
 @with_nginx
 @pytest.mark.parametrize("local", ["return 204;", "return 200 yes;", "return 401;", "return 403;", "return 404;", "return 302 /x;",
-                                   "deny all; return 200;", "proxy_pass http://127.0.0.1:1;", ""])
+                                   "deny all; return 200;", "proxy_pass http://127.0.0.1:1;"])
 def test_a_location_of_our_own_may_be_the_service(both, local):
     http = BASIC.replace("internal; proxy_pass http://@origin1@;", "internal; " + local)
     pair = both(http, answers_with(200))
@@ -52,11 +52,12 @@ def test_a_location_of_our_own_may_be_the_service(both, local):
     assert len(set(saw(pair))) == 1
 
 
-def test_a_service_that_closes_without_an_answer_opens_nothing(keepgate, origin):
+@pytest.mark.parametrize("local", ["return 444;", ""])
+def test_a_service_that_closes_without_an_answer_opens_nothing(keepgate, origin, local):
     """nginx closes the client's connection too; here it is an error like others."""
     service = origin()
     gate = keepgate("server { listen 127.0.0.1:@gate@; location / { auth_request /auth; proxy_pass http://%s; } "
-                    "location = /auth { internal; return 444; } }" % service.address)
+                    "location = /auth { internal; %s } }" % (service.address, local))
     assert gate.get("/").status == 500
     assert not service.requests
 
@@ -397,3 +398,17 @@ def test_what_is_not_taken(tmp_path, text, words):
     result = run_cli("check", "-c", path)
     assert result.returncode != 0
     assert words in result.stdout + result.stderr, result.stdout + result.stderr
+
+
+@with_nginx
+@pytest.mark.parametrize("body,fields", [(b"", {}), (b"x" * 5000, {}), (chunked(b"abc", b"def"), {"Transfer-Encoding": "chunked"})])
+def test_a_location_may_drop_bodies(both, body, fields):
+    http = ('server { listen 127.0.0.1:@gate@; location / { proxy_pass_request_body off; proxy_set_header Content-Length ""; '
+            "proxy_pass http://@origin0@; } }")
+    pair = both(http, answers_with(200))
+    for address, _ in pair.sides:
+        with Client(address) as client:
+            for _ in range(2):
+                assert client.request("POST", "/", fields, body).status == 200
+    for _, origins in pair.sides:
+        assert [(one.method, one.body, one.get("Content-Length"), one.get("Transfer-Encoding")) for one in origins[0].requests] == [("POST", b"", None, None)] * 2
