@@ -1,4 +1,5 @@
 #include "auth/authenticate.h"
+#include "auth/revocations.h"
 
 #include <gtest/gtest.h>
 
@@ -45,8 +46,10 @@ struct Case {
                          .arena = arena,
                          .now = {0, now_s * 1000},
                          .answers = &answers,
+                         .token_cache = cache,
                          .share = share,
-                         .method = "GET"},
+                         .method = "GET",
+                         .revocations = revocations.get()},
                         policy_decides);
   }
 
@@ -56,7 +59,9 @@ struct Case {
   OneValue variables;
   Arena arena;
   Answers answers;
+  TokenCache* cache = nullptr;
   TurnShare* share = nullptr;
+  std::shared_ptr<const RevocationList> revocations;
   std::string text;
   std::unique_ptr<http::RequestParser> parser;
 };
@@ -196,6 +201,53 @@ TEST(Authenticate, above_its_share_a_new_token_waits_for_the_next_turn) {
   EXPECT_EQ(third.need->kind, NeedKind::turn);
   share.begin(2);
   EXPECT_EQ(one.run(token).access, Access::accepted);
+}
+
+TEST(Authenticate, what_is_revoked_is_no_credential_cached_or_not) {
+  Case one;
+  one.ask_for_jwt();
+  TokenCache cache(8);
+  const std::string token = bearer(good_token());
+  for (TokenCache* const used : {static_cast<TokenCache*>(nullptr), &cache}) {
+    one.cache = used;
+    one.revocations = nullptr;
+    EXPECT_EQ(one.run(token).access, Access::accepted);
+    one.revocations = *RevocationList::parse("client other\nclient we\nsub web\n");
+    EXPECT_EQ(one.run(token).access, Access::accepted) << "its siblings";
+    one.revocations = *RevocationList::parse("client other\nclient web\n");
+    const AccessResult result = one.run(token);
+    EXPECT_EQ(result.access, Access::refused);
+    EXPECT_EQ(result.status, 401);
+    EXPECT_EQ(result.reason, "revoked: client \"web\" (line 2)");
+    EXPECT_EQ(result.challenge, "Bearer realm=\"shop\", error=\"invalid_token\"");
+  }
+}
+
+TEST(Authenticate, a_key_is_revoked_whatever_a_token_says_of_it) {
+  Case one;
+  one.ask_for_jwt();
+  const std::string id = one.options.jwt.keys->keys.front()->id();
+  ASSERT_FALSE(id.empty());
+  const std::string unnamed =
+      *crypto::sign_jws(R"({"alg":"ES256"})", R"({"client_id":"web"})", *crypto::test::signing_key(Algorithm::es256));
+  EXPECT_EQ(one.run(bearer(unnamed)).access, Access::accepted);
+  one.revocations = *RevocationList::parse(cat("kid ", id, "\n"));
+  EXPECT_EQ(one.run(bearer(unnamed)).access, Access::refused);
+  one.revocations = *RevocationList::parse(cat("kid ", id, "x\n"));
+  EXPECT_EQ(one.run(bearer(unnamed)).access, Access::accepted);
+}
+
+TEST(Authenticate, any_does_not_take_another_method_for_what_is_revoked) {
+  Case one;
+  one.ask_for_jwt();
+  one.ask_for_variable();
+  one.variables.value = "mapped";
+  one.options.satisfy = Satisfy::any;
+  one.revocations = *RevocationList::parse("client web\n");
+  EXPECT_EQ(one.run(bearer(good_token())).access, Access::refused);
+  one.revocations = *RevocationList::parse("client mapped\n");
+  EXPECT_EQ(one.run(bearer(good_token())).access, Access::accepted);
+  EXPECT_EQ(one.run().access, Access::refused);
 }
 
 // Whatever credential is asked for: what is not one is refused, and never as an error of ours.

@@ -58,6 +58,16 @@ const Case cases[] = {
      "keys/k.jwks.json; proxy_set_header x_user $http_x_user; proxy_pass http://127.0.0.1:1; } }",
      "identity_headers X-User; server { listen 127.0.0.1:1; location / { policy p.yaml; auth_jwt r; auth_jwt_key_file "
      "keys/k.jwks.json; proxy_set_header x_user $jwt_claim_sub; proxy_pass http://127.0.0.1:1; } }"},
+    {"password that the client may waive", "KG121",
+     "server { listen 127.0.0.1:1; location / { policy p.yaml; auth_basic $http_x; auth_basic_user_file users; "
+     "proxy_pass http://127.0.0.1:1; } }",
+     "map $remote_addr $r { default x; 10.0.0.1 off; } server { listen 127.0.0.1:1; location / { policy p.yaml; "
+     "auth_basic $r; auth_basic_user_file users; proxy_pass http://127.0.0.1:1; } }"},
+    {"identity header from a user name that nobody checked", "KG106",
+     "identity_headers X-User; server { listen 127.0.0.1:1; location / { policy p.yaml; satisfy any; auth_basic x; "
+     "auth_basic_user_file users; proxy_set_header X-User $remote_user; proxy_pass http://127.0.0.1:1; } }",
+     "identity_headers X-User; server { listen 127.0.0.1:1; location / { policy p.yaml; auth_basic x; "
+     "auth_basic_user_file users; proxy_set_header X-User $remote_user; proxy_pass http://127.0.0.1:1; } }"},
     {"transaction claim from the client", "KG110",
      "trust_domain t; transaction_token_key keys/k.jwk; server { listen 127.0.0.1:1; location / { policy p.yaml; "
      "auth_jwt r; auth_jwt_key_file keys/k.jwks.json; transaction_token issue claims=$arg_t:tenant; proxy_pass "
@@ -71,6 +81,7 @@ class Strict : public ::testing::Test {
  protected:
   Strict() {
     folder.write_keys("k");
+    folder.write("users", "alice:{PLAIN}x\n");
     folder.write("p.yaml", "policies:\n  - identity: client1\n    permissions: GET\n    on: /\n");
   }
   Loaded load(bool strict, std::string_view http) {
@@ -136,6 +147,19 @@ TEST_F(Strict, a_credential_closes_a_location) {
   EXPECT_EQ(loaded.complaints(), "error KG100: location '/off' is open\n");
 }
 
+TEST_F(Strict, a_password_closes_a_location_and_authorize_off_opens_it) {
+  const std::string server = "server { listen 127.0.0.1:1; policy p.yaml; auth_basic x; auth_basic_user_file users; ";
+  EXPECT_EQ(load(true, server + "location / { proxy_pass http://127.0.0.1:1; } }").complaints(), "");
+  EXPECT_TRUE(
+      load(true, server + "location / { auth_basic off; proxy_pass http://127.0.0.1:1; } }").says("error KG100"));
+  const Loaded open = load(true, server + "location / { authorize off; proxy_pass http://127.0.0.1:1; } }");
+  EXPECT_EQ(open.complaints(), "");
+  EXPECT_FALSE(open.at("/").auth.basic.enabled);
+  EXPECT_TRUE(load(true, server + "location / { authorize off; auth_basic y; proxy_pass http://127.0.0.1:1; } }")
+                  .at("/")
+                  .auth.basic.enabled);
+}
+
 TEST_F(Strict, requires_a_decision_even_without_a_policy) {
   const Loaded loaded =
       load(true, cat("server { listen 127.0.0.1:1; ", auth, "location / { proxy_pass http://127.0.0.1:1; } }"));
@@ -157,6 +181,8 @@ TEST_F(Strict, one_location_asks_for_one_kind_of_credential) {
   EXPECT_TRUE(with("").says("error KG108"));
   EXPECT_EQ(with("auth_jwt off;").complaints(), "");
   EXPECT_TRUE(with("auth_jwt off; auth_identity $remote_addr;").says("error KG108"));
+  EXPECT_TRUE(with("auth_jwt off; auth_basic x; auth_basic_user_file users;").says("error KG108"));
+  EXPECT_EQ(with("auth_jwt off; auth_basic off; auth_basic_user_file users;").complaints(), "");
 }
 
 TEST_F(Strict, tokens_are_issued_for_somebody_only) {

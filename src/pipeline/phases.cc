@@ -168,6 +168,9 @@ PhaseResult access(Exchange& x) {
       x.facts.identity_limit.status != limit::LimitStatus::passed) {
     log_limit(x, x.facts.identity_limit);
   }
+  // Of a refused request too: no log shows it.
+  const auth::BasicOptions& basic = x.location().auth.basic;
+  if (basic.enabled && !basic.forwards) x.withhold_password();
   if (!decided.permit) {
     x.refusal = std::move(decided.refusal);
     // nginx's auth_delay: how long a refused credential takes says nothing about why it was refused.
@@ -177,8 +180,6 @@ PhaseResult access(Exchange& x) {
   x.permitted = true;
   const auth::ApiKeyOptions& api_key = x.location().auth.api_key;
   if (api_key.enabled && !api_key.forwards) x.withhold_api_key(api_key);
-  const auth::BasicOptions& basic = x.location().auth.basic;
-  if (basic.enabled && !basic.forwards) x.withhold_password();
   const std::uint64_t delay_ms = decided.permit->delay_ms();
   x.permit = std::move(decided.permit);
   return delay_ms == 0 ? PhaseResult{Next::phase} : PhaseResult{Next::delay, delay_ms};

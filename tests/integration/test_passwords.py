@@ -128,15 +128,14 @@ def test_the_name_is_known_and_the_password_goes_no_further(gate_of):
         assert "authorization" not in request.names() and request.get("X-Seen") is None
     assert gate.get("/a", basic("alice", "swordfish")).status == 401
     assert gate.get("/a", basic("mallory", "swordfish")).status == 401
+    wait_until(lambda: gate.read("access.log").count("\n") == 4, 10, "all are logged")
     assert gate.stop() == 0
-    assert gate.read("access.log").splitlines()[:2] == ["alice|-|200"] * 2
-    assert gate.read("access.log").splitlines()[2].startswith("alice|") and gate.read("access.log").splitlines()[2].endswith("|401")
+    assert gate.read("access.log").splitlines() == ["alice|-|200"] * 2 + ["alice|-|401", "mallory|-|401"]
     assert 'user "alice": password mismatch' in gate.read("error.log") and 'user "mallory" was not found' in gate.read("error.log")
     decisions = gate.read("decisions.log")
     assert '"basic"' in decisions and "alice" in decisions
     for secret in (PASSWORD, "swordfish", "$2y$", base64.b64encode(b"alice:hunter2").decode()):
-        assert secret not in gate.read("error.log") + decisions, secret
-    assert PASSWORD not in gate.read("access.log")
+        assert secret not in gate.read("error.log") + gate.read("access.log") + decisions, secret
 
 
 def test_forward_on_shows_it_to_the_service(gate_of):

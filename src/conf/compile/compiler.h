@@ -295,7 +295,9 @@ class Compiler {
   bool strict_ = false;
   std::shared_ptr<pipeline::Snapshot> out_;
 
-  bool clients_verified_ = false;               // Of the server being compiled: their certificates can be relied on.
+  bool clients_verified_ = false;  // Of the server being compiled: their certificates can be relied on.
+  // Of the level being compiled: $remote_user is whom a password proved, wherever the request goes on.
+  bool user_verified_ = false;
   std::set<const ServerModel*> chain_servers_;  // `proxy_client_cert chain` somewhere in them.
   MapNames names_;
   std::vector<MapFacts> map_facts_;

@@ -28,6 +28,7 @@ void Compiler::compile_level(Location& out, const Level& level) {
   out.source_file = sources_.name(level.at.file);
   out.source_line = level.at.line;
   out.strict = strict_;
+  user_verified_ = false;  // Until compile_basic says otherwise.
   compile_core(out, level);
   compile_real_ip(out, level);
   compile_error_pages(out, level);

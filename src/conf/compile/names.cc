@@ -175,7 +175,8 @@ std::string Compiler::find_variable(const Template& value, const Matches& matche
 
 namespace {
 
-bool is_unverified(Variable variable, bool jwt_verified, bool clients_verified) {
+bool is_unverified(Variable variable, bool jwt_verified, bool clients_verified, bool user_verified) {
+  if (variable == Variable::remote_user) return !user_verified;
   if (route::reads_jwt(variable)) return !jwt_verified;
   if (route::reads_client_certificate(variable)) return !clients_verified;
   const route::VariableRow* row = row_of(variable);
@@ -185,14 +186,18 @@ bool is_unverified(Variable variable, bool jwt_verified, bool clients_verified) 
 }  // namespace
 
 std::string Compiler::find_unverified(const Template& value, bool jwt_verified) const {
-  return find_variable(
-      value, [this, jwt_verified](Variable one) { return is_unverified(one, jwt_verified, clients_verified_); });
+  return find_variable(value, [this, jwt_verified](Variable one) {
+    return is_unverified(one, jwt_verified, clients_verified_, user_verified_);
+  });
 }
 
 std::string Compiler::find_unverified(const VariableRef& reference, bool jwt_verified) const {
   std::set<std::uint32_t> seen;
   return find_variable(
-      reference, [this, jwt_verified](Variable one) { return is_unverified(one, jwt_verified, clients_verified_); },
+      reference,
+      [this, jwt_verified](Variable one) {
+        return is_unverified(one, jwt_verified, clients_verified_, user_verified_);
+      },
       seen);
 }
 

@@ -59,6 +59,7 @@ void Compiler::compile_basic(Location& out, const Level& level) {
              options.auth_basic->realm.at, "name the realm, or take it from a map whose source no client chooses");
     }
   }
+  user_verified_ = out.auth.satisfy == auth::Satisfy::all && !may_become_off(basic.realm);
   if (options.basic_user_file) {
     const std::shared_ptr<store::UserFile> file = user_file(*options.basic_user_file);
     basic.users = std::shared_ptr<const Published<auth::UserSet>>(file, &file->users());
