@@ -114,9 +114,9 @@ bool measure(const Case& one, bool is_first) {
   const double again = best_of(tokens, [&](std::size_t i) { return verifies(i, &cache); });
   const double openssl = openssl_ns(one, made[0].rfind('.'));
   if (first < 0 || again < 0 || openssl < 0) return false;
-  std::printf("%s{\"algorithm\": \"%.*s\", \"token_bytes\": %zu, \"first_ns\": %.0f, \"again_ns\": %.0f, \"openssl_ns\": %.0f}",
-              is_first ? "[" : ", ", static_cast<int>(one.name.size()), one.name.data(), made[0].size(), first, again,
-              openssl);
+  std::printf(
+      "%s{\"algorithm\": \"%.*s\", \"token_bytes\": %zu, \"first_ns\": %.0f, \"again_ns\": %.0f, \"openssl_ns\": %.0f}",
+      is_first ? "[" : ", ", static_cast<int>(one.name.size()), one.name.data(), made[0].size(), first, again, openssl);
   return true;
 }
 
@@ -126,12 +126,14 @@ bool measure(const Case& one, bool is_first) {
 int main() {
   using keepgate::bench::Case;
   using keepgate::crypto::Algorithm;
-  constexpr Case cases[] = {
-      {"RS256", Algorithm::rs256, "SHA256"}, {"ES256", Algorithm::es256, "SHA256"}, {"EdDSA", Algorithm::eddsa, nullptr}};
+  constexpr Case cases[] = {{"RS256", Algorithm::rs256, "SHA256"},
+                            {"ES256", Algorithm::es256, "SHA256"},
+                            {"EdDSA", Algorithm::eddsa, nullptr}};
   bool is_first = true;
   for (const Case& one : cases) {
     if (!keepgate::bench::measure(one, is_first)) {
-      std::fprintf(stderr, "bench_tokens: %.*s could not be measured\n", static_cast<int>(one.name.size()), one.name.data());
+      std::fprintf(stderr, "bench_tokens: %.*s could not be measured\n", static_cast<int>(one.name.size()),
+                   one.name.data());
       return 1;
     }
     is_first = false;

@@ -148,7 +148,7 @@ void dump(const pipeline::Snapshot& snapshot) {
 }
 
 int test_configuration(Flags& flags) {
-  flags.load.check_only = true;
+  flags.load.check_only = flags.load.looks_around = true;
   const SnapshotPointer snapshot = load(flags.load, flags.quiet);
   if (!snapshot) {
     say(cat("keepgate: configuration file ", flags.load.file, " test failed"));

@@ -42,6 +42,7 @@ class Judge {
   }
 
   Judgement run() {
+    note_rewrites();
     if (place_.early) {
       answer_early(*place_.early);
     } else if (!place_.location) {
@@ -66,6 +67,7 @@ class Judge {
     return !refuses;
   }
 
+  void note_rewrites();
   void answer_early(const EarlyAnswer& early);
   bool authenticate(const LocationConfig& location);
   bool lose_what_cannot_be_proven(Proof proof);
@@ -79,6 +81,15 @@ class Judge {
   std::optional<auth::Principal> principal_;
   Judgement out_;
 };
+
+// What if, set and rewrite do depends on more than is known here: they are not followed.
+void Judge::note_rewrites() {
+  const bool at_server = place_.server && place_.server->program;
+  const bool at_location = place_.location && place_.location->program;
+  if (!at_server && !at_location) return;
+  note("rewrite", cat("if, set and rewrite of the ", at_server ? "server" : "location", " run first: not followed"));
+  out_.conditions.push_back("no if or rewrite answers first, or leads elsewhere");
+}
 
 void Judge::answer_early(const EarlyAnswer& early) {
   constexpr std::uint16_t first_error = 400;

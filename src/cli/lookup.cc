@@ -86,7 +86,10 @@ void find_location(Place& place, const Snapshot& snapshot) {
     place.early = {500, "a location's regex reached its match limit"};
     return;
   }
-  const pipeline::LocationConfig& location = snapshot.locations[found.location.value_or(server.own_location)];
+  const pipeline::LocationConfig& chosen = snapshot.locations[found.location.value_or(server.own_location)];
+  const auto& limit = chosen.method_limit;
+  const bool is_other_method = limit && (limit->allowed & pipeline::method_bit(place.method)) == 0;
+  const pipeline::LocationConfig& location = is_other_method ? snapshot.locations[limit->location] : chosen;
   place.location = &location;
   place.policy = location.policy;
   place.service = location.service;

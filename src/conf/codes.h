@@ -72,5 +72,6 @@ inline constexpr Code undecided_path = "KG113";  // Always an error.
 inline constexpr Code unsigned_tokens = "KG114";
 inline constexpr Code any_audience = "KG118";
 inline constexpr Code open_by_variable = "KG121";
+inline constexpr Code early_condition = "KG120";
 
 }  // namespace keepgate::conf::code

@@ -1,7 +1,7 @@
 // Reads a configuration and compiles it into a Snapshot: nginx's language, all complaints at once.
 //
 // Thread rule: one at a time. Reads files (configuration, policies, keys, certificates); opens log files and resolves
-// upstream names only when `check_only` is false: `-t` binds nothing and writes nothing. Errors: every problem is a
+// upstream names only when `check_only` is false: checking binds nothing and writes nothing. Errors: every problem is a
 // Diagnostic with its place; with any error the result is nullptr and nothing was changed.
 #pragma once
 
@@ -19,7 +19,8 @@ struct LoadOptions {
   std::string file;               // -c
   std::string prefix;             // -p: relative paths in the configuration start here; "": the file's folder.
   std::string global_directives;  // -g
-  bool check_only = false;        // -t
+  bool check_only = false;        // Nothing is opened, bound or written.
+  bool looks_around = false;      // With check_only, -t: hosts of upstreams and folders of logs must be there.
   std::shared_ptr<const pipeline::Snapshot> previous;  // A reload: zones, replay memory, groups that stayed the same.
 };
 

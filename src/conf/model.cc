@@ -46,11 +46,11 @@ void inherit(LevelOptions& inner, const LevelOptions& outer) {
              &O::ssl_session_timeout_s>(inner, outer);
   take_unset<&O::ssl_verify_client, &O::ssl_client_certificate, &O::ssl_trusted_certificate, &O::ssl_crl,
              &O::ssl_verify_depth, &O::auth_certificate, &O::proxy_client_cert>(inner, outer);
-  take_unset<&O::default_type, &O::client_max_body_size, &O::client_body_timeout_ms, &O::send_timeout_ms,
-             &O::keepalive_timeout_ms, &O::keepalive_header_s, &O::keepalive_min_timeout_ms, &O::keepalive_time_ms,
-             &O::keepalive_requests, &O::lingering, &O::lingering_time_ms, &O::lingering_timeout_ms, &O::reset_timedout,
-             &O::tcp_nodelay, &O::absolute_redirect, &O::error_pages, &O::add_headers, &O::access_logs,
-             &O::decision_log>(inner, outer);
+  take_unset<&O::default_type, &O::charset, &O::types, &O::client_max_body_size, &O::client_body_timeout_ms,
+             &O::send_timeout_ms, &O::keepalive_timeout_ms, &O::keepalive_header_s, &O::keepalive_min_timeout_ms,
+             &O::keepalive_time_ms, &O::keepalive_requests, &O::lingering, &O::lingering_time_ms,
+             &O::lingering_timeout_ms, &O::reset_timedout, &O::tcp_nodelay, &O::absolute_redirect, &O::error_pages,
+             &O::add_headers, &O::access_logs, &O::decision_log>(inner, outer);
   take_unset<&O::real_ip_from, &O::real_ip_header, &O::real_ip_recursive>(inner, outer);
   take_unset<&O::client_body_buffer_size, &O::proxy_buffers_bytes, &O::proxy_buffer_size, &O::proxy_max_temp_file_size,
              &O::proxy_limit_rate, &O::client_body_temp_path, &O::proxy_temp_path, &O::limit_rate, &O::limit_rate_after,

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,7 +53,7 @@ struct AddHeaderModel {
 
 struct AccessLogModel {
   Word path;
-  std::optional<Word> format;
+  std::optional<Word> format, condition;
 };
 struct AccessLogsModel {
   bool off = false;  // Wins over files named at the same level, as in nginx.
@@ -269,7 +271,8 @@ struct LevelOptions {
   std::optional<std::uint32_t> ssl_verify_depth;
 
   // Core.
-  std::optional<std::string> default_type;
+  std::optional<std::string> default_type, charset;
+  std::optional<std::map<std::string, std::string, std::less<>>> types;  // By extension, in lower case.
   std::optional<std::uint64_t> client_max_body_size;
   std::optional<std::int64_t> client_body_timeout_ms, send_timeout_ms, keepalive_timeout_ms;
   std::optional<std::int64_t> keepalive_header_s, keepalive_min_timeout_ms, keepalive_time_ms;
@@ -366,6 +369,36 @@ struct LevelOptions {
 // that an outer level asks for are not asked for where this level says `authorize off` and names none of its own.
 void inherit(LevelOptions& inner, const LevelOptions& outer);
 
+struct LocationModel;
+
+struct ConditionModel {
+  enum class Kind : std::uint8_t { is_true = 0, equal, matches };
+  Kind kind = Kind::is_true;
+  bool negated = false, ignores_case = false;
+  Word variable, value;
+};
+
+// if, set, rewrite, break and return, in the order in which they are written.
+struct StepModel {
+  enum class Kind : std::uint8_t { return_ = 0, set, rewrite, break_, if_ };
+  enum class Flag : std::uint8_t { none = 0, last, break_, redirect, permanent };
+  Kind kind = Kind::return_;
+  Position at;
+  ReturnModel action;
+  std::string name;  // set: lower case, without '$'.
+  Word subject;      // set: the variable as written; rewrite: the regular expression.
+  Word value;        // set, rewrite.
+  Flag flag = Flag::none;
+  ConditionModel condition;
+  std::vector<StepModel> block;          // if
+  std::unique_ptr<LocationModel> inner;  // if, in a location: what holds from then on.
+};
+
+struct MethodLimitModel {
+  std::uint32_t allowed = 0;  // Bits of pipeline::method_bit().
+  std::unique_ptr<LocationModel> inner;
+};
+
 struct LocationModel {
   Position at;
   std::string written;  // "^~ /1.0/"
@@ -373,7 +406,11 @@ struct LocationModel {
   std::string pattern;
   LevelOptions options;
   bool internal = false;
-  std::optional<ReturnModel> return_action;
+  std::optional<ReturnModel> return_action;  // The first that stands under no condition.
+  std::vector<StepModel> steps;
+  std::optional<MethodLimitModel> limit_except;
+  std::optional<Position> stub_status;
+  bool is_inner = false;  // Of `if` or `limit_except`: the same location with other settings.
   std::optional<Word> proxy_pass;
   std::optional<HealthCheckModel> health_check;
   std::vector<std::unique_ptr<LocationModel>> nested;
@@ -404,6 +441,7 @@ struct ServerModel {
   std::vector<ListenModel> listens;
   std::vector<Word> names;
   std::optional<ReturnModel> return_action;
+  std::vector<StepModel> steps;
   std::vector<std::unique_ptr<LocationModel>> locations;
 };
 
@@ -442,9 +480,30 @@ struct MapModel {
   Word source;
   Word variable;     // As written.
   std::string name;  // Lower case, without '$'.
-  bool hostnames = false;
+  bool hostnames = false, is_volatile = false;
   std::optional<Word> default_value;
   std::vector<MapEntryModel> entries;
+};
+
+struct GeoEntryModel {
+  Word key;
+  std::string value;
+  bool removes = false;
+};
+struct GeoModel {
+  std::optional<Word> source;
+  Word variable;
+  std::string name;  // Lower case, without '$'.
+  bool by_ranges = false;
+  std::string default_value;
+  std::vector<GeoEntryModel> entries;
+};
+
+struct SplitClientsModel {
+  Word source;
+  Word variable;
+  std::string name;
+  std::vector<std::pair<std::uint32_t, Word>> groups;  // Share in hundredths of a percent, 0: the rest; value.
 };
 
 // auth_jwt_claim_set and auth_jwt_header_set: a variable for a value deeper down in the token.
@@ -494,6 +553,8 @@ struct Model {
   std::vector<std::unique_ptr<UpstreamModel>> upstreams;
   std::vector<std::unique_ptr<ServerModel>> servers;
   std::vector<MapModel> maps;
+  std::vector<GeoModel> geos;
+  std::vector<SplitClientsModel> split_clients;
   std::vector<MatchModel> matches;
   std::vector<JwtPathModel> jwt_paths;
   std::vector<Word> assigned;  // Variables of auth_request_set, each once: lower case, without '$'.

@@ -25,7 +25,8 @@ constexpr ContextName context_names[] = {
     {in_server, "server"},
     {in_location, "location"},
     {in_upstream, "upstream"},
-    {in_if, "if"},
+    {in_if, "if in location"},
+    {in_server_if, "if in server"},
     {in_limit_except, "limit_except"},
     {in_stream, "stream"},
     {in_authorization_server, "authorization_server"},
@@ -121,13 +122,19 @@ void Reader::unknown(const Directive& directive) {
         near.empty() ? std::string() : cat("did you mean '", near, "'?"));
 }
 
+std::size_t Reader::column_of(const Position& at) const {
+  const std::string_view before = sources_.text(at.file).substr(0, at.offset);
+  return before.size() - (before.rfind('\n') + 1);
+}
+
 // `listen 80` without ';' swallows the next line. A word that begins a line and is a directive of this context gives it
-// away.
+// away; a directive that goes on over lines on purpose is indented there.
 bool Reader::semicolon_is_missing(const Directive& directive, const Scope& scope) {
   const Word* before = &directive.name;
   for (const Word& word : directive.arguments) {
     const bool begins_line = word.at.file == before->at.file && word.at.line > before->at.line;
-    if (begins_line && !word.quoted && look_up(word.text, scope.context).row) {
+    const bool is_indented = column_of(word.at) > column_of(directive.name.at);
+    if (begins_line && !is_indented && !word.quoted && look_up(word.text, scope.context).row) {
       Position end = before->at;
       end.offset += end.length;
       end.length = 1;

@@ -29,6 +29,7 @@ enum Context : std::uint32_t {
   in_limit_except = 1 << 7,
   in_stream = 1 << 8,
   in_authorization_server = 1 << 9,
+  in_server_if = 1 << 10,
   in_levels = in_http | in_server | in_location,
 };
 std::string describe_contexts(std::uint32_t contexts);  // "http, server, location"
@@ -40,6 +41,7 @@ struct Scope {
   ServerModel* server = nullptr;
   LocationModel* location = nullptr;
   UpstreamModel* upstream = nullptr;
+  std::vector<StepModel>* steps = nullptr;  // Of the server, the location or the block of an `if`.
 };
 
 class Reader {
@@ -72,6 +74,7 @@ class Reader {
  private:
   void read_one(const Directive& directive, const Scope& scope);
   void unknown(const Directive& directive);
+  std::size_t column_of(const Position& at) const;
   bool semicolon_is_missing(const Directive& directive, const Scope& scope);
   bool full() const { return diagnostics_.all().size() >= Parser::complaints_max; }
 

@@ -56,7 +56,9 @@ net::Task<auth::Answer> AuthRequests::supply(Exchange& x, const auth::Need& need
   }
   if (asked.aborted && asked.status == client_gone) x.aborted = true;
   // As in nginx whatever the answer was: error pages and logs may show them.
-  for (const Assignment& one : x.location().assignments) x.assign(one.index, asked.evaluate(one.value));
+  for (const Assignment& one : x.location().assignments) {
+    x.set_slot(one.slot, x.arena.copy(asked.evaluate(one.value)));
+  }
   asked.end();
   x.worker().give_back(std::move(exchange));
   co_return out;

@@ -26,6 +26,7 @@ Connection::Connection(Worker& its_worker, net::Stream its_stream, net::Address 
   if (next_) next_->previous_ = this;
   worker.connections = this;
   ++worker.connection_count;
+  worker.counters.connection_opened();
 }
 
 Connection::~Connection() {
@@ -33,6 +34,7 @@ Connection::~Connection() {
   if (next_) next_->previous_ = previous_;
   (previous_ ? previous_->next_ : worker.connections) = next_;
   --worker.connection_count;
+  worker.counters.connection_closed();
 }
 
 void Connection::replace_peer(const net::Address& address) {

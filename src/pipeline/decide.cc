@@ -241,7 +241,7 @@ Refusal refusal_of(const limit::LimitOutcome& outcome, const LocationConfig& loc
 }
 
 Decided decide(const DecideInput& input, DecisionFacts& facts) {
-  facts.service_path = service_path_of(input.location, input.path, input.arena);
+  facts.service_path = input.whole_path ? input.path.text : service_path_of(input.location, input.path, input.arena);
 
   Step refused = check_path(input);
   std::optional<auth::Need> need;

@@ -50,6 +50,7 @@ struct DecideInput {
   auth::TokenCache* token_cache = nullptr;  // May be absent (explain): slower, same answer.
   identity::ReplayStore* replay = nullptr;  // Absent: a single-use token is refused.
   bool dry = false;                         // explain: nothing is consumed or charged.
+  bool whole_path = false;                  // A URI in proxy_pass replaces nothing: `rewrite … break`.
   bool as_get = false;                      // An error page: GET goes on, whatever the client's method was.
   auth::Channel channel = {};
   const auth::Answers* answers = nullptr;   // What needs of this request have brought so far.

@@ -1,5 +1,7 @@
 #include "pipeline/exchange.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "crypto/random.h"
 #include "pipeline/subrequest.h"
@@ -69,19 +71,13 @@ bool Exchange::begin_subrequest(Connection& connection, const ServerConfig& serv
 
 Exchange* Exchange::main_exchange() const { return subrequest_ ? subrequest_->main() : nullptr; }
 
-void Exchange::assign(std::uint32_t index, std::string_view value) {
-  if (assigned_.size() <= index) assigned_.resize(index + 1);
-  assigned_[index] = arena.copy(value);
-  map_values_.clear();
-}
-
 void Exchange::end() {
   parser.reset();
   arena.reset();
   path = {};
   ambiguities = 0;
   query = {};
-  uri_changed = method_is_get = body_given_up = in_error_page = limits_checked = false;
+  uri_changed = internal = path_is_whole = method_is_get = body_given_up = in_error_page = limits_checked = false;
   refused_line = sent_head = upstream_head = {};
   connections_counted = identity_connections_counted = false;
   conn_status = limit::ConnStatus::none;
@@ -108,7 +104,6 @@ void Exchange::end() {
   location_ = nullptr;
   if (connection_ && !subrequest_) connection_->restore_peer();
   subrequest_ = nullptr;
-  assigned_.clear();
   connection_ = nullptr;
   target_uri = proxy_host = {};
   proxy_port = 0;
@@ -116,6 +111,8 @@ void Exchange::end() {
   password_withheld_ = false;
   decision_id_ = request_id_ = {};
   map_values_.clear();
+  slots_.clear();
+  group_count_ = 0;
   map_depth_ = 0;
   peeked_.reset();
 }
@@ -137,18 +134,46 @@ void Exchange::begin_decision() {
   decided = true;
   decision_location = location_;
   decision_id_ = {};
-  map_values_.clear();  // What depends on the identity is worked out anew.
+  forget_map_values();  // What depends on the identity is worked out anew.
 }
 
 void Exchange::withhold_api_key(const auth::ApiKeyOptions& options) {
   withheld_ = &options;
   query = auth::without_api_key_arguments(options, query, arena);
-  map_values_.clear();
+  forget_map_values();
+  // Copies that `set` and groups made of it before it was known to be a key go with it.
+  const auto found = auth::find_api_key(options, head());
+  if (!found || found->text.empty()) return;
+  const auto holds_it = [&](std::string_view text) { return text.find(found->text) != std::string_view::npos; };
+  for (auto& slot : slots_) {
+    if (slot && holds_it(*slot)) slot = std::string_view();
+  }
+  for (std::uint32_t i = 0; i < group_count_; ++i) {
+    if (holds_it(groups_[i])) groups_[i] = {};
+  }
+}
+
+void Exchange::forget_map_values() {
+  for (MapValue& one : map_values_) one.fresh = false;
+}
+
+void Exchange::set_slot(std::uint32_t slot, std::string_view value) {
+  if (slots_.size() <= slot) slots_.resize(snapshot().slots.size());
+  slots_[slot] = value;
+}
+
+// As nginx: $1 to $9 are the groups of the expression that matched last; named groups keep what they took.
+void Exchange::keep_groups(const route::Regex& regex, const route::Captures* groups) {
+  group_count_ = 0;
+  if (!groups) return;
+  group_count_ = std::min(numbered_groups, regex.group_count() + 1);
+  for (std::uint32_t i = 0; i < group_count_; ++i) groups_[i] = groups->at(i);
+  for (const route::Regex::Bound& bound : regex.bound()) set_slot(bound.slot, groups->at(bound.group));
 }
 
 void Exchange::withhold_password() {
   password_withheld_ = true;
-  map_values_.clear();
+  forget_map_values();
 }
 
 std::string_view Exchange::shown_value(const http::HeaderLine& line) {

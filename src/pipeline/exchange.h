@@ -29,7 +29,7 @@ namespace keepgate::pipeline {
 
 class Subrequest;
 
-class Exchange final : public route::VariableSource {
+class Exchange final : public route::VariableSource, public route::CaptureSink {
  public:
   Exchange() = default;
   void begin(Connection& connection);
@@ -54,6 +54,15 @@ class Exchange final : public route::VariableSource {
 
   std::string_view variable(const route::VariableRef& reference) override;
   std::string_view evaluate(const route::Template& value) { return value.evaluate(*this, arena); }
+  // What `set` gives a variable. The text outlives the exchange or is in its arena.
+  void set_slot(std::uint32_t slot, std::string_view value);
+  void keep_groups(const route::Regex& regex, const route::Captures* groups) override;
+  void forget_groups() { group_count_ = 0; }
+  std::string_view group(std::uint32_t number) const {
+    return number < group_count_ ? groups_[number] : std::string_view();
+  }
+  // The method as it goes on: an error page is asked for with GET.
+  std::string_view method_text() const { return method_is_get ? std::string_view("GET") : head().method_text; }
   // Identity that an outsider claims does not exist (design: security checklist C). A guard reads the one Txn-Token.
   bool stripped_by_airlock(const http::HeaderLine& line) const {
     if (line.field == http::Field::txn_token) return location_->transaction.mode != identity::TransactionMode::require;
@@ -77,7 +86,6 @@ class Exchange final : public route::VariableSource {
   std::string_view request_id();
   void keep_sent_head(std::string_view head);
   void keep_upstream_head(const http::ResponseHead& head);
-  void assign(std::uint32_t index, std::string_view value);  // auth_request_set. Copies the value.
 
   http::RequestParser parser;
   Arena arena;
@@ -92,6 +100,8 @@ class Exchange final : public route::VariableSource {
   bool method_is_get = false;     // error_page to a URI: the request goes on as GET.
   bool body_given_up = false;     // It was too large, or its head was refused: nobody is asked with it any more.
   std::string_view refused_line;  // The request line as it came, where it was refused; "" for a good one.
+  bool internal = false;          // A redirect of ours, not a client, leads here: internal locations may be entered.
+  bool path_is_whole = false;     // `rewrite … break`: a URI in proxy_pass replaces nothing.
   unsigned redirect_count = 0;
   bool in_error_page = false;
   std::uint16_t error_status = 0;  // The status that error_page keeps, or 0.
@@ -140,6 +150,7 @@ class Exchange final : public route::VariableSource {
   std::string_view proxy_port_variable();
   std::string_view jwt_variable(const route::VariableRef& reference);
   std::string_view map_variable(std::uint32_t index);
+  std::string_view defined_variable(const route::VariableRef& reference);
   const crypto::Json* unverified(bool payload);
   std::string_view keep(std::string_view text) { return arena.copy(text); }
 
@@ -149,13 +160,18 @@ class Exchange final : public route::VariableSource {
   const auth::ApiKeyOptions* withheld_ = nullptr;
   bool password_withheld_ = false;
   Subrequest* subrequest_ = nullptr;
-  std::vector<std::string_view> assigned_;  // By index; none of a variable that nothing was assigned to.
   std::string_view decision_id_, request_id_;
   struct MapValue {
     std::uint32_t index;
     std::string_view value;
+    bool fresh;  // false: to be worked out anew, without touching what groups took, since nginx would not.
   };
+  void forget_map_values();
   std::vector<MapValue> map_values_;
+  std::vector<std::optional<std::string_view>> slots_;  // Grows with the first that is set.
+  static constexpr std::uint32_t numbered_groups = 10;  // $1 to $9; the first is the whole match.
+  std::array<std::string_view, numbered_groups> groups_;
+  std::uint32_t group_count_ = 0;
   unsigned map_depth_ = 0;
   struct Peeked;  // A token read without verification, for variables that nginx lets be read early.
   std::shared_ptr<Peeked> peeked_;

@@ -6,6 +6,8 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +31,7 @@ namespace keepgate::pipeline {
 
 class Content;
 struct RealIpOptions;
+struct RewriteProgram;
 
 // `return CODE [TEXT]`, `return CODE URL`, `return URL` (design: nginx-semantics §8).
 struct ReturnAction {
@@ -54,7 +57,18 @@ struct AddHeader {
 struct AccessLog {
   std::shared_ptr<logs::LogFile> file;
   std::shared_ptr<const logs::AccessFormat> format;
+  std::optional<route::Template> condition;  // `if=`: not logged where it is empty or "0".
 };
+
+// `limit_except`: other methods than these have a location of their own. Bits of method_bit().
+struct MethodLimit {
+  std::uint32_t allowed = 0;
+  std::uint32_t location = 0;  // In Snapshot::locations; for all others.
+};
+
+std::uint32_t method_bit(std::string_view method);  // 0: not one that nginx knows.
+
+using ContentTypes = std::map<std::string, std::string, std::less<>>;  // By extension, in lower case.
 
 // What proxy_pass does to the path: the part of the canonical path that `location` matched is replaced by `uri`.
 struct PathReplacement {
@@ -71,8 +85,8 @@ enum class Lingering : std::uint8_t { on = 0 /* if it seems to send */, always, 
 
 // auth_request_set: what the answer of the operator's service makes of a variable.
 struct Assignment {
-  std::uint32_t index = 0;  // VariableRef::index of Variable::assigned_.
-  route::Template value;    // Of the subrequest.
+  std::uint32_t slot = 0;  // In Snapshot::slots.
+  route::Template value;   // Of the subrequest.
 };
 
 enum class Authorize : std::uint8_t {
@@ -94,8 +108,12 @@ struct LocationConfig {
   // Post-read phase, and again in front of preaccess, where the location is known.
   std::shared_ptr<const RealIpOptions> real_ip;  // nullptr: nobody is trusted.
 
-  // Rewrite phase.
+  // When it is found: other methods go elsewhere.
+  std::optional<MethodLimit> method_limit;
+
+  // Rewrite phase: `return` alone, or a program of if, set, rewrite, break and return.
   std::optional<ReturnAction> return_action;
+  std::shared_ptr<const RewriteProgram> program;
 
   // Preaccess phase.
   std::vector<limit::Limit> limits;
@@ -129,6 +147,8 @@ struct LocationConfig {
   std::shared_ptr<const Content> content;  // nullptr: 404.
   std::optional<PathReplacement> path_replacement;
   std::string default_type = "text/plain";
+  std::shared_ptr<const ContentTypes> types;  // nullptr: nginx's three.
+  std::string charset;                        // Of our own texts; empty: none is named.
   bool absolute_redirect = true;
   std::uint64_t client_body_bytes_max = 1 << 20;  // 0: no limit.
   std::int64_t client_body_timeout_ms = 60'000;

@@ -8,6 +8,7 @@
 #include "pipeline/client_certificate.h"
 #include "pipeline/real_ip.h"
 #include "pipeline/record.h"
+#include "pipeline/rewrite.h"
 
 namespace keepgate::pipeline {
 
@@ -27,14 +28,35 @@ PhaseResult real_ip(Exchange& x) {
   return {Next::phase};
 }
 
+// Behind the server's own program a location is looked for in any case: that is no change of the path that counts.
+PhaseResult run_rewrites(Exchange& x, const RewriteProgram& program, Next changed) {
+  const RewriteResult result = run_program(x, program);
+  switch (result.end) {
+    case RewriteResult::End::refuse:
+      return {Next::refuse};
+    case RewriteResult::End::go_on:
+      return {Next::phase};
+    case RewriteResult::End::route:
+      return {changed};
+    case RewriteResult::End::answer:
+      break;
+  }
+  return {Next::answer_return, 0, result.action};
+}
+
 PhaseResult server_rewrite(Exchange& x) {
+  if (x.server().program) return run_rewrites(x, *x.server().program, Next::phase);
   const auto& action = x.server().return_action;
   if (!action) return {Next::phase};
   return {Next::answer_return, 0, &*action};
 }
 
+bool allows_method(const Exchange& x, const MethodLimit& limit) {
+  return (limit.allowed & method_bit(x.method_text())) != 0;
+}
+
 PhaseResult find_location(Exchange& x) {
-  const route::LocationTree::Found found = x.server().locations.find(x.path.text);
+  const route::LocationTree::Found found = x.server().locations.find(x.path.text, &x);
   if (found.failed) return refused(x, 500, "internal", "a location regex reached its match limit");
   if (!found.location) {
     x.set_location(x.snapshot().locations[x.server().own_location]);
@@ -42,8 +64,11 @@ PhaseResult find_location(Exchange& x) {
   }
   const LocationConfig& location = x.snapshot().locations[*found.location];
   // Outsiders get 404; what an error_page or another redirect of ours leads to may enter.
-  if (location.internal && !x.uri_changed) return refused(x, 404, "not_found", "the location is internal");
+  if (location.internal && !x.internal) return refused(x, 404, "not_found", "the location is internal");
   x.set_location(location);
+  if (location.method_limit && !allows_method(x, *location.method_limit)) {
+    x.set_location(x.snapshot().locations[location.method_limit->location]);
+  }
   if (found.add_slash) {
     const std::string_view arguments = x.query.empty() ? std::string_view() : x.arena.join("?", x.query);
     x.redirect.status = 301;
@@ -55,6 +80,9 @@ PhaseResult find_location(Exchange& x) {
 }
 
 PhaseResult rewrite(Exchange& x) {
+  // The server's own level had its turn before a location was looked for.
+  if (x.location().index == x.server().own_location) return {Next::phase};
+  if (x.location().program) return run_rewrites(x, *x.location().program, Next::find_location);
   const auto& action = x.location().return_action;
   if (!action) return {Next::phase};
   return {Next::answer_return, 0, &*action};
@@ -140,6 +168,7 @@ PhaseResult access(Exchange& x) {
                           &x.worker().token_cache,
                           x.snapshot().replay.get(),
                           false,
+                          x.path_is_whole,
                           x.method_is_get,
                           {x.connection().peer.ip_bytes(), x.connection().tls, client_certificate(x)},
                           &x.answers,
@@ -199,9 +228,9 @@ PhaseResult content(Exchange& x) {
 
 constexpr Phase phase_table[] = {
     {"post_read", real_ip},                    // Who the client is, by what the server's own level trusts.
-    {"server_rewrite", server_rewrite},        // return at server level: before anything else.
+    {"server_rewrite", server_rewrite},        // The server's own program: before anything else.
     {"find_location", find_location},          // The longest prefix, regexes, nesting.
-    {"rewrite", rewrite},                      // return: before limits and before every credential check.
+    {"rewrite", rewrite},                      // The location's: before limits and before every credential check.
     {"real_ip", real_ip},                      // Likewise by what the location trusts.
     {"preaccess", preaccess},                  // limit_req: before costly crypto.
     {"limit_connections", limit_connections},  // limit_conn: after limit_req and its delay.
@@ -209,6 +238,7 @@ constexpr Phase phase_table[] = {
     {"limit_identity_connections", limit_identity_connections},  // limit_conn on the identity that is now verified.
     {"content", content},                                        // What the location serves, with the Permit.
 };
+static_assert(std::string_view(phase_table[server_rewrite_phase].name) == "server_rewrite");
 static_assert(std::string_view(phase_table[find_location_phase].name) == "find_location");
 static_assert(std::string_view(phase_table[rewrite_phase].name) == "rewrite");
 
@@ -221,7 +251,11 @@ std::span<const Phase> phases() { return phase_table; }
 
 bool prepare(Exchange& x) {
   Connection& c = x.connection();
-  x.set_server(c.snapshot->servers[c.listener->names.find(x.head().host)]);
+  const route::ServerNames& names = c.listener->names;
+  // What groups take of the host has to live as long as the request.
+  const std::uint32_t server =
+      names.has_groups() ? names.find(x.arena.copy(to_lower(x.head().host)), x) : names.find(x.head().host);
+  x.set_server(c.snapshot->servers[server]);
   x.keep_alive = true;
   if (method_is_refused(x.head().method)) {
     refused(x, 405, "method_not_allowed", "CONNECT and TRACE are not served");
@@ -265,9 +299,12 @@ ErrorPageResult apply_error_page(Exchange& x, std::uint16_t status) {
       const auto found = x.server().locations.find_named(target);
       if (!found) {
         log(LogLevel::error, "error_page: there is no location ", target);
+        x.error_status = 0;
+        refused(x, 500, "internal", "error_page names a location that is not there");  // As nginx.
         return {};
       }
       x.set_location(x.snapshot().locations[*found]);
+      x.internal = true;
       return {true, rewrite_phase, {}, 0};
     }
     if (!target.starts_with('/')) {
@@ -286,9 +323,12 @@ ErrorPageResult apply_error_page(Exchange& x, std::uint16_t status) {
     }
     x.path = canonical.path;
     x.ambiguities = canonical.ambiguities;
-    x.uri_changed = true;
+    x.uri_changed = x.internal = true;
+    x.path_is_whole = false;
     x.method_is_get = x.head().method != http::Method::head;
-    return {true, find_location_phase, {}, 0};
+    // As nginx: what the server's own level says of any request holds for this one too.
+    x.set_location(x.snapshot().locations[x.server().own_location]);
+    return {true, server_rewrite_phase, {}, 0};
   }
   return {};
 }

@@ -35,6 +35,7 @@ struct Phase {
 
 // In the order in which they run; the table is in phases.cc.
 std::span<const Phase> phases();
+inline constexpr std::size_t server_rewrite_phase = 1;
 inline constexpr std::size_t find_location_phase = 2;
 inline constexpr std::size_t rewrite_phase = 3;
 

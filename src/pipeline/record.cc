@@ -44,6 +44,10 @@ const LocationConfig& decided_by(const Exchange& x) {
 
 void write_access_logs(Exchange& x) {
   for (const AccessLog& one : x.location().access_logs) {
+    if (one.condition) {
+      const std::string_view value = x.evaluate(*one.condition);
+      if (value.empty() || value == "0") continue;
+    }
     std::string& line = x.worker().scratch;
     line.clear();
     logs::format_access_line(*one.format, x, x.arena, line);

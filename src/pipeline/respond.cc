@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "http/status.h"
+#include "pipeline/content_type.h"
 #include "pipeline/subrequest.h"
 
 namespace keepgate::pipeline {
@@ -155,7 +156,7 @@ net::Task<void> respond_refusal(Exchange& x, const Refusal& refusal) {
       json ? problem_json(x, status, refusal.code) : http::error_page_html(status == 400 ? refusal.status : status);
   LocalAnswer answer;
   answer.status = status;
-  answer.content_type = json ? "application/problem+json" : "text/html";
+  answer.content_type = json ? "application/problem+json" : with_charset(x.location(), "text/html", x.arena);
   answer.body = body;
   answer.extra_fields = fields;
   co_await respond(x, answer);
@@ -177,7 +178,7 @@ net::Task<void> respond_return(Exchange& x, const ReturnAction& action) {
   LocalAnswer answer;
   answer.status = x.status = final_status(x, action.status);  // $status may be in the text.
   const std::string_view text = x.evaluate(action.text);
-  answer.content_type = x.location().default_type;
+  answer.content_type = with_charset(x.location(), content_type_of(x.location(), x.path.text), x.arena);
   std::string page;
   std::string absolute;
   if (is_redirect(action.status)) {
@@ -194,8 +195,6 @@ net::Task<void> respond_return(Exchange& x, const ReturnAction& action) {
     refusal.code = "returned";
     co_await respond_refusal(x, refusal);
     co_return;
-  } else {
-    answer.content_type = {};
   }
   co_await respond(x, answer);
 }

@@ -345,6 +345,7 @@ net::Task<bool> serve_request(Connection& c) {
   bool go_on = false;
   if (head == HeadRead::complete || head == HeadRead::refused) {
     ++c.request_count;
+    c.worker.counters.request_began();
     if (head == HeadRead::complete) {
       x.request_bytes = x.parser.head_bytes();
       c.in_begin += x.parser.head_bytes();
@@ -358,6 +359,7 @@ net::Task<bool> serve_request(Connection& c) {
     go_on = x.keep_alive && !x.aborted && !x.body.broken();
     if (go_on && !x.body.finished()) go_on = co_await drain_body(x);
     go_on = end_request(x, go_on);
+    c.worker.counters.request_ended();
     if (!go_on && should_linger(x, head == HeadRead::complete)) co_await linger(c, x.location());
   }
   exchange->end();
@@ -378,10 +380,13 @@ net::Detached serve_plain(std::unique_ptr<Connection> connection) {
       const std::int64_t since_ms = connection->worker.loop.now().monotonic_ms;
       net::Wake wake = net::Wake::cancelled;
       connection->idle = true;
+      // nginx: the first wait is reading.
+      if (connection->request_count > 0) connection->worker.counters.wait_began();
       do {
         wake = co_await connection->stream.wait_readable(begin_idle(*connection, since_ms));
       } while (waits_on(*connection, wake, since_ms));
       connection->idle = false;
+      if (connection->request_count > 0) connection->worker.counters.wait_ended();
       if (wake != net::Wake::ready) break;
     }
     go_on = co_await serve_request(*connection);

@@ -17,9 +17,11 @@
 #include "net/address.h"
 #include "net/socket.h"
 #include "pipeline/location.h"
+#include "route/geo.h"
 #include "route/location_tree.h"
 #include "route/map.h"
 #include "route/server_names.h"
+#include "route/split_clients.h"
 #include "tls/context.h"
 
 namespace keepgate::upstream {
@@ -45,13 +47,20 @@ struct ServerConfig {
   std::uint32_t index = 0;
   std::string name;  // First server_name; $server_name.
   route::LocationTree locations;
-  std::uint32_t own_location = 0;             // The server's own level, in Snapshot::locations.
-  std::optional<ReturnAction> return_action;  // At server level: before a location is looked for.
+  std::uint32_t own_location = 0;                 // The server's own level, in Snapshot::locations.
+  std::optional<ReturnAction> return_action;      // At server level: before a location is looked for.
+  std::shared_ptr<const RewriteProgram> program;  // Likewise.
   identity::Airlock airlock;
   http::HeadLimits head_limits;
   std::int64_t client_header_timeout_ms = 60'000;
   bool merge_slashes = true;
   std::shared_ptr<const tls::ServerContext> tls;  // nullptr: no ssl listener has this server.
+};
+
+// A variable that requests fill: by `set` and auth_request_set, or with a named group.
+struct Slot {
+  std::string name;                            // Without '$'.
+  std::optional<route::VariableRef> fallback;  // What it is until then: a map's, or $http_NAME; nothing: "".
 };
 
 struct ListenerConfig {
@@ -80,6 +89,9 @@ struct Snapshot {
   std::vector<ServerConfig> servers;
   std::vector<LocationConfig> locations;
   std::vector<route::Map> maps;
+  std::vector<route::Geo> geos;
+  std::vector<route::SplitClients> split_clients;
+  std::vector<Slot> slots;
   std::vector<std::shared_ptr<limit::Zone>> limit_zones;     // Kept over a reload where name, size, rate and key agree.
   std::vector<std::shared_ptr<limit::ConnZone>> conn_zones;  // Likewise, where name, size and key agree.
   std::shared_ptr<identity::ReplayStore> replay;             // Kept over reloads.

@@ -68,7 +68,10 @@ TEST(Subrequest, of_which_the_head_counts_forgets_what_comes_behind_it) {
 
 class Asked : public ::testing::Test, protected ConnectionForTests {
  protected:
-  Asked() { main.begin(*connection); }
+  Asked() {
+    snapshot->slots.resize(4);
+    main.begin(*connection);
+  }
   ~Asked() override {
     asked.end();
     main.end();
@@ -108,10 +111,12 @@ TEST_F(Asked, shares_what_nginx_shares) {
   EXPECT_EQ(value(route::Variable::content_length), "5");
   EXPECT_EQ(value(route::Variable::uri), "/auth");
   EXPECT_EQ(value(route::Variable::args), "");
-  main.assign(2, "kept");
-  EXPECT_EQ(asked.variable({route::Variable::assigned_, 2, {}}), "kept");
-  EXPECT_EQ(asked.variable({route::Variable::assigned_, 1, {}}), "");
-  EXPECT_EQ(asked.variable({route::Variable::assigned_, 3, {}}), "");
+  main.set_slot(2, "kept");
+  EXPECT_EQ(asked.variable({route::Variable::slot_, 2, {}}), "kept");
+  EXPECT_EQ(asked.variable({route::Variable::slot_, 1, {}}), "");
+  asked.set_slot(2, "its own");
+  EXPECT_EQ(asked.variable({route::Variable::slot_, 2, {}}), "its own");
+  EXPECT_EQ(main.variable({route::Variable::slot_, 2, {}}), "kept");
 }
 
 TEST_F(Asked, is_for_the_host_that_the_request_line_names) {

@@ -1,6 +1,7 @@
 // What each variable is worth for one exchange (nginx's names and formats, and ours).
 #include <unistd.h>
 
+#include <algorithm>
 #include <ctime>
 
 #include "base/bytes.h"
@@ -55,7 +56,6 @@ std::string joined(const std::vector<std::string>& values) {
 
 bool is_of_main(Variable variable) {
   switch (variable) {
-    case Variable::assigned_:
     case Variable::content_length:
     case Variable::request:
     case Variable::request_id:
@@ -159,19 +159,64 @@ std::string_view Exchange::jwt_variable(const route::VariableRef& reference) {
 }
 
 std::string_view Exchange::map_variable(std::uint32_t index) {
-  for (const MapValue& one : map_values_) {
-    if (one.index == index) return one.value;
-  }
+  const auto known = std::ranges::find(map_values_, index, &MapValue::index);
+  if (known != map_values_.end() && known->fresh) return known->value;
   if (map_depth_ >= map_depth_max) {
     log(LogLevel::error, "map $", snapshot().maps[index].name, " refers to itself");
     return {};
   }
   const route::Map& map = snapshot().maps[index];
+  const bool is_repeated = known != map_values_.end() && !map.is_volatile;
+  const auto groups_before = groups_;
+  const std::uint32_t count_before = group_count_;
   ++map_depth_;
-  const std::string_view value = evaluate(map.lookup(evaluate(map.source)));
+  // What an upstream said may be gone before the request ends.
+  const auto lasting = [&](std::string_view text) { return upstream.head ? keep(text) : text; };
+  const std::string_view value = lasting(evaluate(map.lookup(lasting(evaluate(map.source)), this)));
   --map_depth_;
+  if (is_repeated) {
+    groups_ = groups_before;
+    group_count_ = count_before;
+  }
   // What depends on the token may change when the token is verified: kept only from then on.
-  if (decided || !location_->auth.asks_for_token()) map_values_.push_back({index, value});
+  const bool stays = !map.is_volatile && (decided || !location_->auth.asks_for_token());
+  const auto place = std::ranges::find(map_values_, index, &MapValue::index);  // Inner maps may have moved it.
+  if (place != map_values_.end()) {
+    *place = {index, value, stays};
+  } else {
+    map_values_.push_back({index, value, stays});
+  }
+  return value;
+}
+
+// `set`, auth_request_set, named groups, geo and split_clients. What they are made of may be variables again. A
+// subrequest sees what the request that asks for it has set, and what it sets itself.
+std::string_view Exchange::defined_variable(const route::VariableRef& reference) {
+  if (map_depth_ >= map_depth_max) {
+    log(LogLevel::error, "a variable refers to itself");
+    return {};
+  }
+  ++map_depth_;
+  std::string_view value;
+  if (reference.variable == Variable::slot_) {
+    const bool is_set = reference.index < slots_.size() && slots_[reference.index].has_value();
+    Exchange* const main = subrequest_ ? main_exchange() : nullptr;
+    const auto& fallback = snapshot().slots[reference.index].fallback;
+    if (is_set) {
+      value = *slots_[reference.index];
+    } else if (main) {
+      value = main->variable(reference);
+    } else if (fallback) {
+      value = variable(*fallback);
+    }
+  } else if (reference.variable == Variable::geo_) {
+    const route::Geo& geo = snapshot().geos[reference.index];
+    value = geo.source ? geo.lookup_text(variable(*geo.source)) : geo.lookup(connection_->peer.ip_bytes());
+  } else {
+    const route::SplitClients& split = snapshot().split_clients[reference.index];
+    value = split.lookup(evaluate(split.source));
+  }
+  --map_depth_;
   return value;
 }
 
@@ -372,10 +417,12 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
       return facts.transaction ? std::string_view(facts.transaction->txn) : std::string_view(minted_transaction);
     case Variable::map_:
       return map_variable(reference.index);
-    case Variable::assigned_:
-      return reference.index < assigned_.size() ? assigned_[reference.index] : std::string_view();
     case Variable::capture_:
-      return {};  // Belongs to whoever matched.
+      return group(reference.index);
+    case Variable::slot_:
+    case Variable::geo_:
+    case Variable::split_clients_:
+      return defined_variable(reference);
   }
   return {};
 }

@@ -15,6 +15,7 @@
 #include "base/published.h"
 #include "net/loop.h"
 #include "pipeline/buffer.h"
+#include "pipeline/counters.h"
 #include "pipeline/snapshot.h"
 
 namespace keepgate::upstream {
@@ -63,6 +64,7 @@ struct Worker final : net::Admission {
   upstream::NamedGroups* named_groups = nullptr;        // Likewise.
   std::unique_ptr<WorkerCache> target_plans;            // Of proxy_pass with variables.
   BufferPool buffers;
+  Counters counters;
   std::string scratch;  // For heads being built. INVARIANT: its content does not live over a wait.
 
   // Signatures that are seen for the first time, in one turn of the loop: less than half a millisecond of it.

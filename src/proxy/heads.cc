@@ -68,7 +68,7 @@ void append_target(Exchange& x, const pipeline::Permit& permit, const Plan& plan
     return;
   }
   const auto& replacement = x.location().path_replacement;
-  const bool is_replaced = replacement && x.path.text.starts_with(replacement->matched);
+  const bool is_replaced = replacement && !x.path_is_whole && x.path.text.starts_with(replacement->matched);
   const bool is_written = is_replaced && !replacement->written.empty();
   out.append(is_written ? std::string_view(replacement->written) : http::encode_path(permit.service_path(), x.arena));
   if (is_replaced && replacement->query) append(out, '?', *replacement->query);

@@ -146,8 +146,8 @@ namespace {
 // One search. `steps` is set by explain() only.
 class Search {
  public:
-  Search(const LocationTree::Impl& tree, std::string_view path, std::vector<LocationStep>* steps)
-      : tree_(tree), path_(path), steps_(steps) {}
+  Search(const LocationTree::Impl& tree, std::string_view path, std::vector<LocationStep>* steps, CaptureSink* sink)
+      : tree_(tree), path_(path), steps_(steps), sink_(sink) {}
 
   End level(std::uint32_t number);
   std::uint32_t chosen() const { return chosen_; }
@@ -168,6 +168,7 @@ class Search {
   const LocationTree::Impl& tree_;
   std::string_view path_;
   std::vector<LocationStep>* steps_;
+  CaptureSink* sink_;
   std::uint32_t chosen_ = no_node;
 };
 
@@ -233,7 +234,7 @@ End Search::static_names(const Level& level, std::uint32_t& prefix, std::size_t&
 End Search::regexes(const Level& level, std::size_t prefix_step) {
   for (std::size_t i = 0; i < level.regexes.size(); ++i) {
     const RegexEntry& candidate = level.regexes[i];
-    const Regex::Match match = candidate.regex.match(path_);
+    const Regex::Match match = candidate.regex.match_for(path_, sink_);
     if (match == Regex::Match::no) {
       note(candidate.entry, "regex does not match");
       continue;
@@ -277,15 +278,24 @@ bool LocationTree::build(std::vector<LocationRule> rules, std::string& error) {
   return true;
 }
 
-LocationTree::Found LocationTree::find(std::string_view path) const {
+LocationTree::Found LocationTree::find(std::string_view path, CaptureSink* sink) const {
   if (impl_->levels.empty()) return {};
-  Search search(*impl_, path, nullptr);
+  Search search(*impl_, path, nullptr, sink);
   const End end = search.level(0);
   Found found;
   found.failed = end == End::failed;
   found.add_slash = end == End::add_slash;
   if (search.chosen() != no_node) found.location = impl_->entries[search.chosen()].location;
   return found;
+}
+
+bool LocationTree::bind_groups(const SlotOf& slot_of) {
+  for (Level& level : impl_->levels) {
+    for (RegexEntry& one : level.regexes) {
+      if (!one.regex.bind(slot_of)) return false;
+    }
+  }
+  return true;
 }
 
 void LocationTree::set_auto_redirect(std::uint32_t location) { impl_->auto_redirect.insert(location); }
@@ -299,7 +309,7 @@ std::optional<std::uint32_t> LocationTree::find_named(std::string_view name) con
 std::vector<LocationStep> LocationTree::explain(std::string_view path) const {
   std::vector<LocationStep> steps;
   if (impl_->levels.empty()) return steps;
-  Search search(*impl_, path, &steps);
+  Search search(*impl_, path, &steps, nullptr);
   search.level(0);
   if (search.chosen() == no_node) return steps;
   const std::uint32_t winner = impl_->entries[search.chosen()].location;

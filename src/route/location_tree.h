@@ -48,8 +48,10 @@ class LocationTree {
     // nginx: request "/x" where `location /x/ { proxy_pass }` → 301 to "/x/" (see set_auto_redirect).
     bool add_slash = false;
   };
-  // `path` is canonical.
-  Found find(std::string_view path) const;
+  // `path` is canonical. `sink` learns what groups of regexes took.
+  Found find(std::string_view path, CaptureSink* sink = nullptr) const;
+  // Which groups go to which slots. Before the tree is shared; false: a group has too high a number.
+  bool bind_groups(const SlotOf& slot_of);
   // This location has a proxy_pass, so that the slash redirect applies. Before the tree is shared.
   void set_auto_redirect(std::uint32_t location);
   std::optional<std::uint32_t> find_named(std::string_view name) const;  // With its '@'.

@@ -53,13 +53,13 @@ bool Map::set_default(Template value) {
   return true;
 }
 
-const Template& Map::lookup(std::string_view value) const {
+const Template& Map::lookup(std::string_view value, CaptureSink* sink) const {
   const Impl& own = *impl_;
   if (hostnames && value.ends_with('.')) value.remove_suffix(1);
   if (const auto index = own.names.find(value)) return own.values[*index];
   if (value.empty()) return own.default_value;
   for (const auto& [regex, index] : own.regexes) {
-    const Regex::Match match = regex.match(value);
+    const Regex::Match match = regex.match_for(value, sink);
     if (match == Regex::Match::yes) return own.values[index];
     if (match == Regex::Match::failed) break;  // As nginx: a failed match does not open the way to the next regex.
   }

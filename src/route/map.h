@@ -22,7 +22,8 @@ class Map {
 
   std::string name;  // Without '$'.
   Template source;
-  bool hostnames = false;  // A dot at the end of the value is ignored. Adding a wildcard sets it.
+  bool is_volatile = false;  // Worked out anew each time.
+  bool hostnames = false;    // A dot at the end of the value is ignored. Adding a wildcard sets it.
 
   // `key` as written, a backslash escape still in front of it. false: a duplicate, or no such wildcard.
   bool add_exact(std::string_view key, Template value);
@@ -31,8 +32,8 @@ class Map {
   void add_regex(Regex regex, Template value);
   bool set_default(Template value);
 
-  // Never null: the default is the empty template.
-  const Template& lookup(std::string_view value) const;
+  // Never null: the default is the empty template. `sink` learns what groups took, for the value's $1 and others.
+  const Template& lookup(std::string_view value, CaptureSink* sink = nullptr) const;
 
  private:
   struct Impl;

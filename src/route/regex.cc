@@ -123,8 +123,33 @@ std::optional<Regex> Regex::compile(std::string_view pattern, bool ignore_case, 
   Regex regex;
   regex.pattern_ = pattern;
   regex.names_ = names_of(compiled.get());
+  pcre2_pattern_info(compiled.get(), PCRE2_INFO_CAPTURECOUNT, &regex.group_count_);
   regex.code_ = std::make_unique<Code>(Code{std::move(compiled)});
   return regex;
+}
+
+bool Regex::bind(const SlotOf& slot_of) {
+  bound_.clear();
+  for (const auto& [name, group] : names_) {
+    const std::optional<std::uint32_t> slot = slot_of(name);
+    if (!slot) continue;
+    if (group >= Captures::groups_max) return false;
+    bound_.push_back({group, *slot});
+  }
+  return true;
+}
+
+Regex::Match Regex::match_for(std::string_view subject, CaptureSink* sink) const {
+  if (!sink) return match(subject);
+  if (group_count_ == 0) {
+    const Match result = match(subject);
+    if (result == Match::yes) sink->keep_groups(*this, nullptr);
+    return result;
+  }
+  Captures captures;
+  const Match result = match(subject, captures);
+  if (result == Match::yes) sink->keep_groups(*this, &captures);
+  return result;
 }
 
 Regex::Match Regex::match(std::string_view subject) const {

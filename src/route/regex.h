@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,21 @@ struct Captures {
   std::string_view at(std::size_t number) const { return number < groups_max ? groups[number] : std::string_view(); }
 };
 
+// The slot in which a request keeps the group of that name; nothing: nobody reads it.
+using SlotOf = std::function<std::optional<std::uint32_t>(std::string_view group)>;
+
+class Regex;
+
+// Whoever keeps what groups took. Told of each match, in order; the subject outlives it.
+class CaptureSink {
+ public:
+  // `groups` is nullptr where the expression has none.
+  virtual void keep_groups(const Regex& regex, const Captures* groups) = 0;
+
+ protected:
+  ~CaptureSink() = default;
+};
+
 class Regex {
  public:
   // On failure nothing, and `error` says why with the offset.
@@ -33,16 +49,27 @@ class Regex {
   enum class Match : std::uint8_t { no = 0, yes, failed };
   Match match(std::string_view subject) const;
   Match match(std::string_view subject, Captures& captures) const;
+  // As match(); `sink` (which may be nullptr) learns of a match.
+  Match match_for(std::string_view subject, CaptureSink* sink) const;
   bool matches(std::string_view subject) const { return match(subject) == Match::yes; }
   const std::string& pattern() const { return pattern_; }
   // Groups with a name, (?<name>…), and their numbers.
   const std::vector<std::pair<std::string, std::uint32_t>>& names() const { return names_; }
+  std::uint32_t group_count() const { return group_count_; }
+  // Which groups go to which slots; once, before the expression is shared. False: a group has too high a number.
+  bool bind(const SlotOf& slot_of);
+  struct Bound {
+    std::uint32_t group, slot;
+  };
+  const std::vector<Bound>& bound() const { return bound_; }
 
  private:
   Regex() = default;
   struct Code;
   std::string pattern_;
   std::vector<std::pair<std::string, std::uint32_t>> names_;
+  std::vector<Bound> bound_;
+  std::uint32_t group_count_ = 0;
   std::unique_ptr<Code> code_;
 };
 

@@ -17,7 +17,7 @@ struct ServerNames::Impl {
   std::uint32_t default_server = 0;
 
   bool add_regex(std::string_view pattern, std::uint32_t server, std::string& error);
-  std::uint32_t find_regex(std::string_view lower_host) const;
+  std::uint32_t find_regex(std::string_view lower_host, CaptureSink* sink) const;
 };
 
 ServerNames::ServerNames() : impl_(std::make_unique<Impl>()) {}
@@ -55,15 +55,29 @@ std::uint32_t ServerNames::find(std::string_view host) const {
   if (const auto server = impl_->names.find(host)) return *server;
   if (host.empty() || impl_->regexes.empty()) return impl_->default_server;
   constexpr std::size_t host_bytes_usual = 255;  // The longest DNS name.
-  if (host.size() > host_bytes_usual) return impl_->find_regex(to_lower(host));
+  if (host.size() > host_bytes_usual) return impl_->find_regex(to_lower(host), nullptr);
   std::array<char, host_bytes_usual> lower;
   std::ranges::transform(host, lower.begin(), [](char c) { return to_lower(c); });
-  return impl_->find_regex({lower.data(), host.size()});
+  return impl_->find_regex({lower.data(), host.size()}, nullptr);
 }
 
-std::uint32_t ServerNames::Impl::find_regex(std::string_view lower_host) const {
+std::uint32_t ServerNames::find(std::string_view lower_host, CaptureSink& sink) const {
+  if (lower_host.ends_with('.')) lower_host.remove_suffix(1);
+  if (const auto server = impl_->names.find(lower_host)) return *server;
+  return lower_host.empty() ? impl_->default_server : impl_->find_regex(lower_host, &sink);
+}
+
+bool ServerNames::has_groups() const {
+  return std::ranges::any_of(impl_->regexes, [](const auto& one) { return one.first.group_count() > 0; });
+}
+
+bool ServerNames::bind_groups(const SlotOf& slot_of) {
+  return std::ranges::all_of(impl_->regexes, [&](auto& one) { return one.first.bind(slot_of); });
+}
+
+std::uint32_t ServerNames::Impl::find_regex(std::string_view lower_host, CaptureSink* sink) const {
   for (const auto& [regex, server] : regexes) {
-    const Regex::Match match = regex.match(lower_host);
+    const Regex::Match match = regex.match_for(lower_host, sink);
     if (match == Regex::Match::yes) return server;
     if (match == Regex::Match::failed) break;
   }

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "route/regex.h"
+
 namespace keepgate::route {
 
 class ServerNames {
@@ -22,6 +24,12 @@ class ServerNames {
   bool add(std::string_view name, std::uint32_t server, std::string& error);
   void set_default(std::uint32_t server);
   std::uint32_t find(std::string_view host) const;
+  // As find(); `sink` learns what groups took. `lower_host` is in lower case.
+  std::uint32_t find(std::string_view lower_host, CaptureSink& sink) const;
+  // Is there a regex with groups, so that find() with a sink makes sense?
+  bool has_groups() const;
+  // Which groups go to which slots. Before the names are shared; false: a group has too high a number.
+  bool bind_groups(const SlotOf& slot_of);
 
  private:
   struct Impl;

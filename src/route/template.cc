@@ -168,12 +168,12 @@ std::optional<VariableRef> resolve_variable(std::string_view name, const Variabl
   // As in nginx, names of variables compare without case.
   const std::string lower = to_lower(name);
   if (const VariableRow* row = exact_row(lower)) return VariableRef{row->variable, 0, {}};
+  if (const auto group = names.capture(name)) return VariableRef{Variable::capture_, *group, {}};
+  if (auto defined = names.defined(lower)) return defined;
   std::optional<std::uint32_t> map = names.map_index(name);
   if (!map) map = names.map_index(lower);
   if (map) return VariableRef{Variable::map_, *map, {}};
   if (auto path = names.jwt_path(lower)) return path;
-  if (const auto number = names.assigned(lower)) return VariableRef{Variable::assigned_, *number, {}};
-  if (const auto group = names.capture(name)) return VariableRef{Variable::capture_, *group, {}};
   if (const VariableRow* row = family_row(lower)) return VariableRef{row->variable, 0, lower.substr(row->name.size())};
   return std::nullopt;
 }

@@ -117,8 +117,10 @@ enum class Variable : std::uint16_t {
   map_,              // VariableRef::index is the index of the map in the snapshot.
   jwt_claim_path_,   // auth_jwt_claim_set: VariableRef::argument is the path of names, separated by path_separator.
   jwt_header_path_,  // auth_jwt_header_set, likewise.
-  assigned_,         // auth_request_set: VariableRef::index is the number of the variable in the configuration.
   capture_,          // What a regular expression took of its subject; VariableRef::index is the number of the group.
+  slot_,             // `set` and named groups: VariableRef::index is the slot in the exchange.
+  geo_,              // VariableRef::index is the index of the geo block in the snapshot.
+  split_clients_,    // Likewise of the split_clients block.
 };
 // clang-format on
 
@@ -129,6 +131,14 @@ constexpr bool reads_jwt(Variable variable) {
          variable == Variable::jwt_claim_path_ || variable == Variable::jwt_header_path_;
 }
 
+// What is known once decide() has run, and empty before.
+constexpr bool reads_identity(Variable variable) {
+  return variable == Variable::client_id || variable == Variable::identity_client ||
+         variable == Variable::identity_user || variable == Variable::identity_roles ||
+         variable == Variable::identity_method || variable == Variable::identity_assurance ||
+         variable == Variable::transaction_id;
+}
+
 // What a client's certificate says: verified where the server asks for one that somebody vouches for.
 constexpr bool reads_client_certificate(Variable variable) {
   return variable >= Variable::ssl_client_cert && variable <= Variable::ssl_client_v_start;
@@ -136,7 +146,7 @@ constexpr bool reads_client_certificate(Variable variable) {
 
 struct VariableRef {
   Variable variable = Variable::none;
-  std::uint32_t index = 0;  // map_: which map.
+  std::uint32_t index = 0;  // Which map, group, slot, geo or split_clients.
   std::string argument;     // Families: NAME in lower case with '_' as written ("x_api_key" for $http_x_api_key).
   bool operator==(const VariableRef&) const = default;
 };
@@ -166,9 +176,10 @@ class VariableNames {
   virtual std::optional<std::uint32_t> map_index(std::string_view name) const = 0;
   // What auth_jwt_claim_set and auth_jwt_header_set define; nothing for other names.
   virtual std::optional<VariableRef> jwt_path(std::string_view /*name*/) const { return std::nullopt; }
-  // What directives of the configuration set while a request is served (auth_request_set): its number.
-  virtual std::optional<std::uint32_t> assigned(std::string_view /*name*/) const { return std::nullopt; }
-  // "1" to "9", or the name of a group: its number, where a regular expression stands before the text.
+  // What set, auth_request_set, named groups, geo and split_clients define; nothing for other names. `name` is in lower
+  // case.
+  virtual std::optional<VariableRef> defined(std::string_view /*name*/) const { return std::nullopt; }
+  // "1" to "9", or the name of a group of the one regular expression before the text: its number.
   virtual std::optional<std::uint32_t> capture(std::string_view /*name*/) const { return std::nullopt; }
 
  protected:

@@ -19,16 +19,11 @@ bool same_claims(const auth::IdentityClaims& a, const auth::IdentityClaims& b) {
   return a.client == b.client && a.user == b.user && a.roles == b.roles && a.scopes == b.scopes;
 }
 
-bool asks_for_credential(const pipeline::LocationConfig& location) {
+}  // namespace
+
+bool Compiler::asks_for_credential_at(const Location& location) {
   return auth::asks_for_credential(location.auth) || location.transaction.mode == TransactionMode::require;
 }
-
-// A `return` that refuses opens nothing, wherever it stands.
-bool only_refuses(const pipeline::LocationConfig& location) {
-  return location.return_action && location.return_action->status >= 400;
-}
-
-}  // namespace
 
 bool Compiler::Level::is_internal() const {
   return location && (location->internal || location->match == route::LocationMatch::named);
@@ -277,28 +272,29 @@ void Compiler::check_access(const Location& out, const Level& level) {
           options.transaction->at,
           "say `transaction_token require bind=caller`, and `auth_client_certificate off` there");
   }
-  const bool serves = out.return_action || (level.location && level.location->proxy_pass);
-  if (!serves || only_refuses(out)) return;
+  const auto& action = level.location ? level.location->return_action : level.server.return_action;
+  const bool has_content = level.location && (level.location->proxy_pass || level.location->stub_status);
+  // A `return` that refuses opens nothing, wherever it stands.
+  if ((!action && !has_content) || (action && action->status >= 400)) return;
   const bool asks_service = !out.auth.request_uri.empty();
   const bool explicitly_off = options.authorize && options.authorize->value == AuthorizeSetting::off;
-  const bool internal_return = level.is_internal() && out.return_action;
-  if (out.return_action && (asks_for_credential(out) || asks_service) && !internal_return) {
+  const bool internal_return = level.is_internal() && action;
+  if (action && (asks_for_credential_at(out) || asks_service) && !internal_return) {
     unsafe(code::return_before_auth,
-           cat("'return' in ", level.described(), " answers before any credential is looked at"),
-           level.location ? level.location->return_action->at : level.server.return_action->at,
+           cat("'return' in ", level.described(), " answers before any credential is looked at"), action->at,
            "say `authorize off` if the answer is for everybody");
   }
-  if (strict_ && !asks_for_credential(out) && !asks_service && !explicitly_off && !internal_return) {
+  if (strict_ && !asks_for_credential_at(out) && !asks_service && !explicitly_off && !internal_return) {
     error(code::open_location, cat(level.described(), " is open"), level.at,
           "say `authorize off`, or ask for a credential: auth_jwt, auth_introspect, auth_http_signature, "
           "auth_api_key, auth_basic, auth_client_certificate, auth_identity or transaction_token require");
   }
-  if (out.return_action) return;
+  if (action) return;
   if (out.authorize == Authorize::required && !options.policies) {
     warning(code::refuses_everybody, cat("no policy is in effect for ", level.described(), ": it refuses everybody"),
             level.at, "policy FILE; or authorize off;");
   }
-  if (out.transaction.mode == TransactionMode::issue && !asks_for_credential(out)) {
+  if (out.transaction.mode == TransactionMode::issue && !asks_for_credential_at(out)) {
     warning(code::incomplete_transaction,
             cat(level.described(), " issues transaction tokens but asks for no credential: there is nobody to name"),
             options.transaction->at, "say auth_jwt, or transaction_token off");

@@ -18,7 +18,7 @@ class NamesWithGroups final : public route::VariableNames {
 
   std::optional<std::uint32_t> map_index(std::string_view name) const override { return names_.map_index(name); }
   std::optional<route::VariableRef> jwt_path(std::string_view name) const override { return names_.jwt_path(name); }
-  std::optional<std::uint32_t> assigned(std::string_view name) const override { return names_.assigned(name); }
+  std::optional<route::VariableRef> defined(std::string_view name) const override { return names_.defined(name); }
   std::optional<std::uint32_t> capture(std::string_view name) const override {
     if (name.size() == 1 && name[0] >= '1' && name[0] <= '9') return static_cast<std::uint32_t>(name[0] - '0');
     for (const auto& [known, number] : regex_.names()) {

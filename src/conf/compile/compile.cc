@@ -83,6 +83,8 @@ std::shared_ptr<const pipeline::Snapshot> Compiler::compile() {
   compile_process();
   compile_revocations();
   compile_maps();
+  compile_geos();
+  note_slots();
   compile_formats();
   compile_zones();
   compile_upstreams();
@@ -92,6 +94,7 @@ std::shared_ptr<const pipeline::Snapshot> Compiler::compile() {
   compile_listeners();
   report_unused_issuers();
   finish_hash();
+  if (options_.looks_around) check_log_folders();
   // Last: nothing is written or created for a configuration that is refused.
   if (!diagnostics_.has_errors() && !options_.check_only) {
     open_logs();
@@ -181,10 +184,22 @@ bool Compiler::logs_name_response_fields() const {
     return std::ranges::any_of(map.source, is_field) || std::ranges::any_of(map.values, is_field);
   };
   const auto logs = [&](const PendingLog& log) {
-    return log.format &&
-           std::ranges::any_of(log.format->line.parts(), [&](const auto& part) { return is_field(part.reference); });
+    const auto names_one = [&](const route::Template& text) {
+      return std::ranges::any_of(text.parts(), [&](const auto& part) { return is_field(part.reference); });
+    };
+    return (log.format && names_one(log.format->line)) || (log.condition && names_one(*log.condition));
   };
   return std::ranges::any_of(map_facts_, maps) || std::ranges::any_of(pending_logs_, logs);
+}
+
+// `-t` opens no log, but says where one could not be made.
+void Compiler::check_log_folders() {
+  const auto check = [this](const std::string& path, const Position& at) {
+    if (is_standard_stream(path) || exists(path) || exists(folder_of(path))) return;
+    error(code::unusable_log, cat("open() \"", printable(path, 400), "\" failed (2: No such file or directory)"), at,
+          cat("mkdir -p ", printable(folder_of(path), 400)));
+  };
+  for (const PendingLog& log : pending_logs_) check(log.path, log.at);
 }
 
 void Compiler::open_logs() {
@@ -198,7 +213,7 @@ void Compiler::open_logs() {
     }
     Location& location = out_->locations[log.location];
     if (log.format) {
-      location.access_logs.push_back({std::move(file), log.format});
+      location.access_logs.push_back({std::move(file), log.format, log.condition});
     } else {
       location.decision_log = std::move(file);
     }

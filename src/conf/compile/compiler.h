@@ -23,6 +23,10 @@
 namespace keepgate::upstream {
 struct HealthCheck;
 }
+namespace keepgate::pipeline {
+struct Condition;
+struct Rewrite;
+}  // namespace keepgate::pipeline
 namespace keepgate::proxy {
 struct ProxyOptions;
 struct RewriteRule;
@@ -48,14 +52,18 @@ class MapNames final : public route::VariableNames {
  public:
   std::optional<std::uint32_t> map_index(std::string_view name) const override;
   std::optional<route::VariableRef> jwt_path(std::string_view name) const override;
+  std::optional<route::VariableRef> defined(std::string_view name) const override;
+  std::optional<std::uint32_t> capture(std::string_view name) const override;
+  std::optional<std::uint32_t> slot(std::string_view group) const;
+  void define(const std::string& name, route::VariableRef reference) {
+    defined_.insert_or_assign(name, std::move(reference));
+  }
+  bool numbered = true;  // $1 to $9 are names too.
   void add(const std::string& name, std::uint32_t index) { indexes_.emplace(name, index); }
   void add_jwt_path(const JwtPathModel& model);
-  std::optional<std::uint32_t> assigned(std::string_view name) const override;
-  void add_assigned(const std::string& name, std::uint32_t index) { assigned_.emplace(name, index); }
 
  private:
-  std::map<std::string, std::uint32_t, std::less<>> assigned_;
-  std::map<std::string, route::VariableRef, std::less<>> jwt_paths_;
+  std::map<std::string, route::VariableRef, std::less<>> jwt_paths_, defined_;
   std::map<std::string, std::uint32_t, std::less<>> indexes_;
 };
 
@@ -87,6 +95,12 @@ class Compiler {
     Position exact_at;
   };
 
+  // What a slot may hold.
+  struct SlotFacts {
+    std::vector<route::VariableRef> values;
+    bool is_chosen_by_client = false;  // A group took it, or an unverified token said so.
+  };
+
   struct Target {  // Of a proxy_pass.
     bool tls = false;
     bool is_unix = false;
@@ -111,6 +125,7 @@ class Compiler {
     std::string path;
     std::shared_ptr<const logs::AccessFormat> format;  // nullptr: a decision log.
     Position at;
+    std::optional<route::Template> condition;
   };
 
   // Complaints.
@@ -125,6 +140,7 @@ class Compiler {
   void compile_affinity();
   void open_logs();
   bool logs_name_response_fields() const;
+  void check_log_folders();
   void make_temp_folders();
   void finish_hash();
   std::string configuration_path(const std::string& path) const;
@@ -145,8 +161,37 @@ class Compiler {
   std::string find_variable(const route::Template& value, const Matches& matches) const;
   std::string find_variable(const route::VariableRef& reference, const Matches& matches,
                             std::set<std::uint32_t>& seen) const;
+  std::string find_in_slot(std::uint32_t index, const Matches& matches, std::set<std::uint32_t>& seen) const;
   std::string find_unverified(const route::Template& value, bool jwt_verified) const;
   std::string find_unverified(const route::VariableRef& reference, bool jwt_verified) const;
+
+  // slots.cc
+  void name_slots();
+  void note_slots();
+  std::uint32_t add_slot(const std::string& name, const Position& at);
+  void add_groups(std::string_view pattern, const Position& at);
+  void add_slots(const std::vector<StepModel>& steps);
+  void add_slots(const std::vector<std::unique_ptr<LocationModel>>& locations);
+  void note_values(const std::vector<StepModel>& steps);
+  void note_values(const std::vector<std::unique_ptr<LocationModel>>& locations);
+  void note_values(const LevelOptions& options);
+  bool bind_groups(route::Regex& regex, const Position& at);
+  void report_groups(const Position& at);
+  void compile_geos();
+
+  // rewrite.cc
+  std::optional<pipeline::ReturnAction> lone_return(const std::vector<StepModel>& steps);
+  std::shared_ptr<const pipeline::RewriteProgram> program(const std::vector<StepModel>& steps, const Location& location,
+                                                          const Level& level);
+  void add_steps(pipeline::RewriteProgram& out, const std::vector<StepModel>& steps, const Location& location,
+                 const Level& level, bool under_condition);
+  void add_if(pipeline::RewriteProgram& out, const StepModel& model, const Location& location, const Level& level);
+  std::uint32_t inner_level(LocationModel& inner, std::string_view what, const Level& level);
+  std::optional<pipeline::Rewrite> rewrite_rule(const StepModel& model);
+  std::optional<pipeline::Condition> condition(const ConditionModel& model, const Level& level);
+  void check_condition(const Word& word, const Level& level);
+  void check_conditional_return(const StepModel& model, const Location& location, const Level& level);
+  void compile_inner(LocationModel& model, const Level& level);
 
   // limits.cc
   void compile_zones();
@@ -249,16 +294,18 @@ class Compiler {
   void compile_transaction(Location& out, const Level& level);
   void compile_authorize(Location& out, const Level& level);
   void check_access(const Location& out, const Level& level);
+  static bool asks_for_credential_at(const Location& location);
   std::uint64_t verifier_id(const auth::JwtOptions& jwt);
 
   // levels.cc
   void compile_level(Location& out, const Level& level);
   void compile_core(Location& out, const Level& level);
+  void set_stub_status(Location& out, const Level& level);
   void compile_real_ip(Location& out, const Level& level);
   void compile_addresses(Location& out, const Level& level);
   void compile_error_pages(Location& out, const Level& level);
   void compile_logs(const Location& out, const Level& level);
-  std::optional<pipeline::ReturnAction> return_action(const std::optional<ReturnModel>& model);
+  pipeline::ReturnAction return_action(const ReturnModel& model);
   std::shared_ptr<const logs::AccessFormat> log_format(const std::optional<Word>& name);
   std::string workload_of(const ServerModel& server) const;
 
@@ -301,6 +348,7 @@ class Compiler {
   std::set<const ServerModel*> chain_servers_;  // `proxy_client_cert chain` somewhere in them.
   MapNames names_;
   std::vector<MapFacts> map_facts_;
+  std::vector<SlotFacts> slot_facts_;
   std::map<std::string, std::size_t, std::less<>> zones_;       // → model_.zones, out_->limit_zones.
   std::map<std::string, std::size_t, std::less<>> conn_zones_;  // → model_.conn_zones, out_->conn_zones.
   std::set<std::string> zones_warned_;
@@ -325,6 +373,11 @@ class Compiler {
   std::vector<Verifier> verifiers_;
   std::vector<std::pair<std::uint32_t, std::shared_ptr<auth::RequestedKeys>>> requested_keys_;  // By server.
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::pair<Position, bool>> issuers_used_;   // By file and offset.
+  struct FoundHost {
+    std::vector<net::Address> addresses;
+    std::string why;
+  };
+  std::map<std::string, FoundHost, std::less<>> hosts_;
   std::vector<PendingLog> pending_logs_;
   std::vector<std::pair<std::string, Position>> temp_folders_;
   std::vector<std::unique_ptr<Listener>> listeners_;

@@ -6,15 +6,15 @@
 #include "conf/compile/compiler.h"
 #include "logs/access_format.h"
 #include "pipeline/real_ip.h"
+#include "pipeline/stub_status.h"
 
 namespace keepgate::conf {
 
-std::optional<pipeline::ReturnAction> Compiler::return_action(const std::optional<ReturnModel>& model) {
-  if (!model) return std::nullopt;
+pipeline::ReturnAction Compiler::return_action(const ReturnModel& model) {
   pipeline::ReturnAction action;
-  action.status = model->status;
-  action.has_text = model->text.has_value();
-  if (model->text) action.text = text(*model->text);
+  action.status = model.status;
+  action.has_text = model.text.has_value();
+  if (model.text) action.text = text(*model.text);
   return action;
 }
 
@@ -50,6 +50,7 @@ void Compiler::compile_level(Location& out, const Level& level) {
   }
   (void)resolver(level.options.resolver);
   if (level.location && level.location->proxy_pass) compile_proxy(out, level);
+  if (level.location && level.location->stub_status) set_stub_status(out, level);
   if (level.location && level.location->health_check && !level.location->proxy_pass) {
     error(code::missing_section, "'health_check' needs 'proxy_pass' in its location", level.location->health_check->at);
   }
@@ -57,11 +58,20 @@ void Compiler::compile_level(Location& out, const Level& level) {
   check_access(out, level);
 }
 
+void Compiler::set_stub_status(Location& out, const Level& level) {
+  if (level.location->proxy_pass) {
+    return error(code::bad_value, "'stub_status' and 'proxy_pass' in one location", *level.location->stub_status);
+  }
+  out.content = pipeline::make_stub_status();
+}
+
 void Compiler::compile_core(Location& out, const Level& level) {
   const LevelOptions& options = level.options;
   if (options.service) out.service = options.service->text;
   out.absolute_redirect = options.absolute_redirect.value_or(true);
   if (options.default_type) out.default_type = *options.default_type;
+  if (options.types) out.types = std::make_shared<const pipeline::ContentTypes>(*options.types);
+  out.charset = options.charset.value_or("");
   if (options.client_max_body_size) out.client_body_bytes_max = *options.client_max_body_size;
   if (options.client_body_timeout_ms) out.client_body_timeout_ms = *options.client_body_timeout_ms;
   if (options.send_timeout_ms) out.send_timeout_ms = *options.send_timeout_ms;
@@ -132,10 +142,12 @@ void Compiler::compile_formats() {
     format->line = text(line);
     formats_.emplace(name, std::move(format));
   };
+  names_.numbered = false;  // As in nginx: a log line knows no numbers of groups.
   add("combined", "", Word{std::string(logs::combined_format), {}, true});
   for (const LogFormatModel& model : model_.formats) {
     add(model.name.text, model.escape, Word{model.text, model.at, true});
   }
+  names_.numbered = true;
 }
 
 std::shared_ptr<const logs::AccessFormat> Compiler::log_format(const std::optional<Word>& name) {
@@ -152,12 +164,14 @@ void Compiler::compile_logs(const Location& out, const Level& level) {
   if (options.access_logs && !options.access_logs->off) {
     for (const AccessLogModel& model : options.access_logs->files) {
       auto format = log_format(model.format);
-      if (format) pending_logs_.push_back({out.index, prefix_path(model.path.text), std::move(format), model.path.at});
+      if (!format) continue;
+      pending_logs_.push_back({out.index, prefix_path(model.path.text), std::move(format), model.path.at, {}});
+      if (model.condition) pending_logs_.back().condition = text(*model.condition);
     }
   }
   if (options.decision_log && !options.decision_log->off) {
     const Word& path = options.decision_log->path;
-    pending_logs_.push_back({out.index, prefix_path(path.text), nullptr, path.at});
+    pending_logs_.push_back({out.index, prefix_path(path.text), nullptr, path.at, {}});
   }
 }
 

@@ -10,14 +10,6 @@ namespace keepgate::conf {
 namespace {
 
 using route::Template;
-using route::Variable;
-
-bool is_identity(Variable variable) {
-  return variable == Variable::client_id || variable == Variable::identity_client ||
-         variable == Variable::identity_user || variable == Variable::identity_roles ||
-         variable == Variable::identity_method || variable == Variable::identity_assurance ||
-         variable == Variable::transaction_id;
-}
 
 }  // namespace
 
@@ -70,7 +62,7 @@ void Compiler::compile_zones() {
 // Whether a limit with this key counts behind authorization: before it there is no identity, the key would be empty and
 // nothing limited.
 bool Compiler::counts_after_auth(const Template& key, const Word& zone, bool asked_for) {
-  if (asked_for || !find_variable(key, is_identity).empty()) return true;
+  if (asked_for || !find_variable(key, route::reads_identity).empty()) return true;
   const std::string claim = find_variable(key, route::reads_jwt);
   if (!claim.empty() && zones_warned_.insert(zone.text).second) {
     unsafe(code::limit_on_unverified,

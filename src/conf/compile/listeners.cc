@@ -178,6 +178,9 @@ void Compiler::finish_listener(Listener& listener) {
     listener.config.tuning.defer_accept_s = static_cast<int>(std::clamp<std::int64_t>(seconds, 1, 3600));
   }
   add_names(listener);
+  if (!listener.config.names.bind_groups([this](std::string_view group) { return names_.slot(group); })) {
+    report_groups(listener.at);
+  }
   if (listener.config.tls) compile_tls(listener);
   out_->listeners.push_back(std::move(listener.config));
 }

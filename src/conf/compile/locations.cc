@@ -55,9 +55,10 @@ void Compiler::compile_server(ServerModel& model) {
   own.index = server.own_location;
   own.pattern = "server";
   const Level level{model.options, model, nullptr, model.at};
-  own.return_action = return_action(model.return_action);
+  own.return_action = lone_return(model.steps);
   compile_level(own, level);
   server.return_action = own.return_action;
+  server.program = program(model.steps, own, level);
   out_->locations.push_back(std::move(own));
 
   std::vector<route::LocationRule> rules;
@@ -77,9 +78,11 @@ void Compiler::compile_locations(std::vector<std::unique_ptr<LocationModel>>& mo
     location.index = model->index;
     location.pattern = model->written;
     location.internal = model->internal;
-    location.return_action = return_action(model->return_action);
-    compile_level(location, Level{model->options, server, model.get(), model->at});
+    location.return_action = lone_return(model->steps);
+    const Level level{model->options, server, model.get(), model->at};
+    compile_level(location, level);
     out_->locations.push_back(std::move(location));
+    compile_inner(*model, level);
 
     std::string why;
     if (is_regex(model->match) &&
@@ -99,6 +102,9 @@ void Compiler::build_tree(const ServerModel& model, std::vector<route::LocationR
   if (!server.locations.build(std::move(rules), why)) {
     const LocationModel* at = mentioned(model.locations, why);
     return error(code::bad_location, std::move(why), at ? at->at : model.at);
+  }
+  if (!server.locations.bind_groups([this](std::string_view group) { return names_.slot(group); })) {
+    report_groups(model.at);
   }
   set_redirects(model.locations, server);
 }

@@ -35,11 +35,6 @@ std::optional<std::uint32_t> MapNames::map_index(std::string_view name) const {
   return found == indexes_.end() ? std::nullopt : std::optional(found->second);
 }
 
-std::optional<std::uint32_t> MapNames::assigned(std::string_view name) const {
-  const auto found = assigned_.find(name);
-  return found == assigned_.end() ? std::nullopt : std::optional(found->second);
-}
-
 std::optional<VariableRef> MapNames::jwt_path(std::string_view name) const {
   const auto found = jwt_paths_.find(name);
   return found == jwt_paths_.end() ? std::nullopt : std::optional(found->second);
@@ -74,13 +69,14 @@ void Compiler::compile_maps() {
     }
     names_.add_jwt_path(model);
   }
-  for (std::size_t i = 0; i < model_.assigned.size(); ++i) {
-    const Word& name = model_.assigned[i];
-    if (names_.map_index(name.text) || names_.jwt_path(name.text)) {
-      error(code::taken_name, cat("the variable '$", name.text, "' is already defined"), name.at);
-    }
-    names_.add_assigned(name.text, static_cast<std::uint32_t>(i));
+  for (std::size_t i = 0; i < model_.geos.size(); ++i) {
+    names_.define(model_.geos[i].name, VariableRef{Variable::geo_, static_cast<std::uint32_t>(i), {}});
   }
+  for (std::size_t i = 0; i < model_.split_clients.size(); ++i) {
+    names_.define(model_.split_clients[i].name,
+                  VariableRef{Variable::split_clients_, static_cast<std::uint32_t>(i), {}});
+  }
+  name_slots();
   map_facts_.resize(model_.maps.size());
   for (std::size_t i = 0; i < model_.maps.size(); ++i) {
     out_->maps.emplace_back();
@@ -92,6 +88,7 @@ void Compiler::compile_maps() {
 void Compiler::compile_map(const MapModel& model, route::Map& map, MapFacts& facts) {
   map.name = model.name;
   map.hostnames = model.hostnames;
+  map.is_volatile = model.is_volatile;
   map.source = text(model.source);
   append_references(map.source, facts.source);
   if (model.default_value) {
@@ -111,6 +108,7 @@ void Compiler::add_map_entry(const MapModel& model, const MapEntryModel& entry, 
     std::string why;
     auto regex = route::Regex::compile(std::string_view(key).substr(ignore_case ? 2 : 1), ignore_case, why);
     if (!regex) return error(code::bad_regex, std::move(why), entry.key.at);
+    if (!bind_groups(*regex, entry.key.at)) return;
     return map.add_regex(*std::move(regex), std::move(value));
   }
   bool added = false;
@@ -140,7 +138,13 @@ bool Compiler::map_reaches_itself(std::uint32_t index, std::vector<std::uint8_t>
   state[index] = 1;
   for (const auto* references : {&map_facts_[index].source, &map_facts_[index].values}) {
     for (const VariableRef& reference : *references) {
-      if (reference.variable == Variable::map_ && map_reaches_itself(reference.index, state)) return true;
+      const VariableRef* inner = &reference;
+      if (reference.variable == Variable::slot_) {
+        const auto& fallback = out_->slots[reference.index].fallback;
+        if (!fallback) continue;
+        inner = &*fallback;
+      }
+      if (inner->variable == Variable::map_ && map_reaches_itself(inner->index, state)) return true;
     }
   }
   state[index] = 2;
@@ -149,9 +153,23 @@ bool Compiler::map_reaches_itself(std::uint32_t index, std::vector<std::uint8_t>
 
 std::string Compiler::find_variable(const VariableRef& reference, const Matches& matches,
                                     std::set<std::uint32_t>& seen) const {
+  if (reference.variable == Variable::slot_) return find_in_slot(reference.index, matches, seen);
+  if (reference.variable == Variable::geo_) {
+    const auto& source = out_->geos[reference.index].source;
+    return source ? find_variable(*source, matches, seen) : std::string();
+  }
+  if (reference.variable == Variable::split_clients_) {
+    for (const Template::Part& part : out_->split_clients[reference.index].source.parts()) {
+      if (!part.is_variable()) continue;
+      if (std::string found = find_variable(part.reference, matches, seen); !found.empty()) return found;
+    }
+    return {};
+  }
+  if (reference.variable == Variable::capture_) {
+    return matches(reference.variable) ? cat("$", reference.index) : std::string();
+  }
   if (reference.variable != Variable::map_) {
     if (!matches(reference.variable)) return {};
-    if (reference.variable == Variable::assigned_) return cat("$", model_.assigned[reference.index].text);
     const route::VariableRow* row = row_of(reference.variable);
     return cat("$", row ? row->name : "?", reference.argument);
   }
@@ -160,6 +178,18 @@ std::string Compiler::find_variable(const VariableRef& reference, const Matches&
     for (const VariableRef& inner : *references) {
       if (std::string found = find_variable(inner, matches, seen); !found.empty()) return found;
     }
+  }
+  return {};
+}
+
+// Slots are numbered apart from maps.
+std::string Compiler::find_in_slot(std::uint32_t index, const Matches& matches, std::set<std::uint32_t>& seen) const {
+  constexpr std::uint32_t behind_maps = 1U << 31;
+  if (!seen.insert(index | behind_maps).second) return {};
+  const SlotFacts& facts = slot_facts_[index];
+  if (facts.is_chosen_by_client && matches(Variable::capture_)) return cat("$", out_->slots[index].name);
+  for (const VariableRef& inner : facts.values) {
+    if (std::string found = find_variable(inner, matches, seen); !found.empty()) return found;
   }
   return {};
 }

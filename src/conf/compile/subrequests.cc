@@ -12,7 +12,8 @@ void Compiler::compile_auth_request(Location& out, const Level& level) {
   const LevelOptions& options = level.options;
   if (options.auth_request && !options.auth_request->off) out.auth.request_uri = options.auth_request->path.text;
   for (const AssignmentModel& model : options.assignments.value_or(std::vector<AssignmentModel>{})) {
-    out.assignments.push_back({model.index, text(model.value)});
+    const auto slot = names_.slot(model_.assigned[model.index].text);
+    if (slot) out.assignments.push_back({*slot, text(model.value)});
   }
 }
 

@@ -7,10 +7,13 @@
 #include "conf/compile/compiler.h"
 #include "conf/compile/host_port.h"
 #include "upstream/hash.h"
+#include "upstream/host_lookup.h"
 
 namespace keepgate::conf {
 
 namespace {
+
+constexpr int lookup_ms = 10'000;  // Of -t, for one name; the system's own timeouts may be longer.
 
 upstream::Server server_of(const UpstreamServerModel& model) {
   upstream::Server out;
@@ -34,13 +37,23 @@ std::vector<net::Address> Compiler::addresses_of(const Word& word, std::string_v
     error(code::bad_value, cat("invalid address '", printable(host), "'"), word.at);
     return {};
   }
-  if (options_.check_only) {
+  if (options_.check_only && !options_.looks_around) {
     return {*net::Address::ip(equals_ignoring_case(host, "localhost") ? "127.0.0.1" : "0.0.0.0", port)};
   }
-  std::string why;
-  std::vector<net::Address> found = net::Address::resolve(host, port, why);
-  if (found.empty())
-    error(code::unknown_host, cat("host not found in upstream '", printable(host), "': ", why), word.at);
+  // What one server says of a name holds for all that name it: a missing one is waited for once.
+  auto known = hosts_.find(host);
+  if (known == hosts_.end()) {
+    FoundHost asked;
+    asked.addresses = options_.check_only ? upstream::look_up_host(host, lookup_ms, asked.why)
+                                          : net::Address::resolve(host, 0, asked.why);
+    known = hosts_.emplace(std::string(host), std::move(asked)).first;
+  }
+  const FoundHost& entry = known->second;
+  if (entry.addresses.empty()) {
+    error(code::unknown_host, cat("host not found in upstream '", printable(host), "': ", entry.why), word.at);
+  }
+  std::vector<net::Address> found;
+  for (const net::Address& address : entry.addresses) found.push_back(address.with_port(port));
   return found;
 }
 

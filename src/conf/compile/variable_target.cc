@@ -66,6 +66,17 @@ OwnUri own_uri_of(const Template& uri) {
 
 // Behind maps only their values count: a client that may choose among the operator's own values chooses nothing.
 std::string Compiler::find_chosen_by_client(const route::VariableRef& reference, std::set<std::uint32_t>& seen) const {
+  if (reference.variable == Variable::geo_ || reference.variable == Variable::split_clients_) return {};
+  if (reference.variable == Variable::slot_) {
+    constexpr std::uint32_t behind_maps = 1U << 31;
+    if (!seen.insert(reference.index | behind_maps).second) return {};
+    const SlotFacts& facts = slot_facts_[reference.index];
+    if (facts.is_chosen_by_client) return cat("$", out_->slots[reference.index].name);
+    for (const route::VariableRef& value : facts.values) {
+      if (std::string found = find_chosen_by_client(value, seen); !found.empty()) return found;
+    }
+    return {};
+  }
   if (reference.variable != Variable::map_) return find_unverified(reference, false);
   if (!seen.insert(reference.index).second) return {};
   for (const route::VariableRef& value : map_facts_[reference.index].values) {

@@ -65,6 +65,10 @@ void add_error_page(Reader& reader, const Scope& scope, const Directive& directi
   }
 }
 
+bool is_media_type(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= ' ' && c < 0x7f; });
+}
+
 void add_header(Reader& reader, const Scope& scope, const Directive& directive) {
   const std::vector<Word>& words = directive.arguments;
   const bool always = words.size() == 3;
@@ -80,41 +84,36 @@ void add_header(Reader& reader, const Scope& scope, const Directive& directive) 
   headers->push_back({words[0].text, words[1], always});
 }
 
-bool is_return_url(std::string_view text) {
-  return text.starts_with("http://") || text.starts_with("https://") || text.starts_with("$scheme");
-}
-
-void set_return(Reader& reader, const Scope& scope, const Directive& directive) {
-  auto& place = scope.context == in_location ? scope.location->return_action : scope.server->return_action;
-  const Word& first = directive.arguments[0];
-  ReturnModel action;
-  action.at = directive.name.at;
-  const auto status = parse_unsigned<std::uint16_t>(first.text);
-  if (directive.arguments.size() == 1 && is_return_url(first.text)) {
-    action.status = 302;
-    action.text = first;
-  } else if (!status || *status > 999) {
-    return reader.error(code::bad_value, cat("invalid return code '", printable(first.text), "'"), first.at,
-                        "return CODE; return CODE TEXT; return CODE URL; or return URL;");
-  } else {
-    action.status = *status;
-    if (directive.arguments.size() == 2) action.text = directive.arguments[1];
-  }
-  if (action.status == 0 || (action.status < 200 && action.status >= 100)) {
-    return reader.error(code::bad_value, cat("invalid return code '", printable(first.text), "'"), first.at,
-                        "an answer has a status from 200 to 999");
-  }
-  if (place) {
-    return reader.warning(code::no_effect, "this 'return' is never reached: another one stands before it",
-                          directive.name.at);
-  }
-  place = std::move(action);
-}
-
-void read_types(Reader& reader, const Scope&, const Directive& directive) {
+// `types { text/css css; }`: a level that has any knows no others.
+void read_types(Reader& reader, const Scope& scope, const Directive& directive) {
+  auto& types = scope.level->types;
+  if (!types) types.emplace();
   for (const Directive& entry : directive.block) {
-    if (entry.has_block) reader.error(code::block, "'types' holds no blocks", entry.name.at);
+    if (entry.has_block) {
+      reader.error(code::block, "'types' holds no blocks", entry.name.at);
+      continue;
+    }
+    if (!is_media_type(entry.name.text)) {
+      reader.invalid_value(directive, entry.name, "a media type is expected: text/css css;");
+      continue;
+    }
+    for (const Word& extension : entry.arguments) {
+      const auto [place, is_new] = types->insert_or_assign(to_lower(extension.text), entry.name.text);
+      if (!is_new) {
+        reader.warning(code::duplicate, cat("duplicate extension '", printable(place->first), "'"), extension.at);
+      }
+    }
   }
+}
+
+void set_charset(Reader& reader, const Scope& scope, const Directive& directive) {
+  const Word& word = directive.arguments[0];
+  if (word.text.find('$') != std::string::npos) {
+    return reader.not_built(word, "'charset' with variables", "name a charset, or off");
+  }
+  if (!is_field_name(word.text)) return reader.invalid_value(directive, word, "utf-8, another charset, or off");
+  detail::set_once<&O::charset>(reader, scope, directive,
+                                std::optional<std::string>(word.text == "off" ? std::string() : word.text));
 }
 
 void set_buffers(Reader& reader, const Scope& scope, const Directive& directive) {
@@ -145,13 +144,6 @@ void set_header_buffer(Reader& reader, const Scope& scope, const Directive& dire
 }
 
 constexpr DirectiveRow http_core_table[] = {
-    {"return",
-     in_server | in_location,
-     {1, 2},
-     Support::built,
-     set_return,
-     "",
-     "Answers at once, before limits and before authentication: a status with a text or a URL; 444 closes."},
     {"default_type",
      in_levels,
      {1, 1},
@@ -162,19 +154,27 @@ constexpr DirectiveRow http_core_table[] = {
     {"types",
      in_levels,
      {0, 0, true},
-     Support::ignored,
+     Support::built,
      read_types,
-     "",
-     "Checked for form, without effect: Keepgate serves no files."},
+     "text/html html; image/gif gif; image/jpeg jpg",
+     "Media types by the extension of the path, for texts of `return`."},
+    {"charset",
+     in_levels | in_if,
+     {1, 1},
+     Support::built,
+     set_charset,
+     "off",
+     "The charset that our own HTML, XML, JavaScript and plain texts name; answers of upstreams are passed on as they "
+     "are."},
     {"error_page",
-     in_levels,
+     in_levels | in_if,
      {2, many},
      Support::built,
      add_error_page,
      "",
      "What answers for a status: `error_page CODE … [=[NEW]] URI|@NAME`; the first entry for a code wins."},
     {"add_header",
-     in_levels,
+     in_levels | in_if,
      {2, 3},
      Support::built,
      add_header,

@@ -1,5 +1,6 @@
 // nginx's tuning directives that change no answer: accepted without effect, so that a configuration need not be edited.
 // INVARIANT: nothing that protects, restricts or hides belongs here. Such a directive is built or refused.
+#include "base/bytes.h"
 #include "conf/directives/row.h"
 
 namespace keepgate::conf {
@@ -15,7 +16,45 @@ constexpr DirectiveRow row(std::string_view name, std::uint32_t contexts, std::u
   return {name, contexts, {least, most}, Support::ignored, nullptr, "", summary};
 }
 
+void say_without_effect(Reader& reader, const Scope&, const Directive& directive) {
+  if (directive.arguments[0].text == "off") return;
+  reader.warning(code::no_effect, cat("'", directive.name.text, "' has no effect here"), directive.name.at);
+}
+
+// Its writer may count on it: that it does nothing is told.
+constexpr DirectiveRow told(std::string_view name, std::uint32_t contexts, std::uint8_t least, std::uint8_t most,
+                            std::string_view summary) {
+  return {name, contexts, {least, most}, Support::ignored, say_without_effect, "", summary};
+}
+
+constexpr std::string_view no_compression = "No effect: answers are passed on as upstreams send them.";
+constexpr std::string_view no_http2 = "No effect: HTTP/2 is not spoken.";
+constexpr std::string_view no_stapling = "No effect: no OCSP answers are stapled.";
+
 constexpr DirectiveRow ignored_table[] = {
+    told("gzip", in_levels | in_if, 1, 1, no_compression),
+    row("gzip_types", in_levels, 1, many, no_compression),
+    row("gzip_min_length", in_levels, 1, 1, no_compression),
+    row("gzip_comp_level", in_levels, 1, 1, no_compression),
+    told("gzip_vary", in_levels, 1, 1, no_compression),
+    row("gzip_proxied", in_levels, 1, many, no_compression),
+    row("gzip_disable", in_levels, 1, many, no_compression),
+    row("gzip_buffers", in_levels, 2, 2, no_compression),
+    row("gzip_http_version", in_levels, 1, 1, no_compression),
+    told("proxy_cache_bypass", in_levels, 1, many, "No effect: nothing is cached."),
+    told("proxy_no_cache", in_levels, 1, many, "No effect: nothing is cached."),
+    told("ssl_dhparam", outer, 1, 1, "No effect: OpenSSL chooses the groups."),
+    told("ssl_stapling", outer, 1, 1, no_stapling),
+    told("ssl_stapling_verify", outer, 1, 1, no_stapling),
+    told("ssl_stapling_file", outer, 1, 1, no_stapling),
+    told("ssl_stapling_responder", outer, 1, 1, no_stapling),
+    row("http2_max_concurrent_streams", outer, 1, 1, no_http2),
+    row("http2_body_preread_size", outer, 1, 1, no_http2),
+    row("http2_chunk_size", in_levels, 1, 1, no_http2),
+    row("http2_recv_buffer_size", in_http, 1, 1, no_http2),
+    row("rewrite_log", in_levels | in_if | in_server_if, 1, 1, "No effect: rewrites are not logged."),
+    row("uninitialized_variable_warn", in_levels | in_if | in_server_if, 1, 1,
+        "No effect: a variable without a value is empty."),
     row("worker_rlimit_core", in_main, 1, 1, "No effect: set the limit where the program is started."),
     row("working_directory", in_main, 1, 1, "No effect: paths are seen from the configuration's folder."),
     row("lock_file", in_main, 1, 1, "No effect: there is no accept mutex."),
@@ -57,8 +96,6 @@ constexpr DirectiveRow ignored_table[] = {
     row("msie_padding", in_levels, 1, 1, "No effect: it is about browsers of another time."),
     row("etag", in_levels, 1, 1, no_files),
     row("if_modified_since", in_levels, 1, 1, no_files),
-    row("charset", in_levels | in_if, 1, 1,
-        "No effect: Keepgate's own texts name their charset, others are passed on."),
     row("index", in_levels, 1, many, no_files),
     row("port_in_redirect", in_levels, 1, 1, "No effect: redirects keep the port that the client used."),
     row("server_name_in_redirect", in_levels, 1, 1, "No effect: redirects keep the host that the client used."),

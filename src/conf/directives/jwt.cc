@@ -138,7 +138,7 @@ void add_jwt_path(Reader& reader, const Scope&, const Directive& directive) {
 
 constexpr DirectiveRow jwt_table[] = {
     {"auth_jwt",
-     in_levels,
+     in_levels | in_limit_except,
      {1, 2},
      Support::built,
      set_auth_jwt,
@@ -146,7 +146,7 @@ constexpr DirectiveRow jwt_table[] = {
      "Asks for a valid token: REALM [token=$variable] or off; without `token=` it is taken from Authorization: "
      "Bearer. `off token=$variable` checks nothing and still lets the claims of a signed token be read."},
     {"auth_jwt_key_file",
-     in_levels,
+     in_levels | in_limit_except,
      {1, 1},
      Support::built,
      add_key_file,
@@ -169,7 +169,7 @@ constexpr DirectiveRow jwt_table[] = {
      "0s",
      "How far clocks may differ when exp and nbf are checked."},
     {"auth_jwt_type",
-     in_levels,
+     in_levels | in_limit_except,
      {1, 1},
      Support::built,
      set_type,
@@ -177,14 +177,14 @@ constexpr DirectiveRow jwt_table[] = {
      "The form of tokens: signed (JWS), encrypted (JWE) or nested (a signed token inside an encrypted one). Keys with "
      "use enc decrypt; the claims of encrypted tokens can be read after the access phase only."},
     {"auth_jwt_require",
-     in_levels,
+     in_levels | in_limit_except,
      {1, many},
      Support::built,
      add_require<true>,
      "",
      "After the token was verified all values must be non-empty and not 0, else 401, or 403 with error=403."},
     {"auth_require",
-     in_levels,
+     in_levels | in_limit_except,
      {1, many},
      Support::built,
      add_require<false>,

@@ -47,10 +47,17 @@ void add_access_log(Reader& reader, const Scope& scope, const Directive& directi
     const Word& word = words[i];
     if (parameter(word, "buffer=") || parameter(word, "flush="))
       continue;  // Files are always written in the background.
-    if (parameter(word, "if=") || parameter(word, "gzip") == "" || parameter(word, "gzip=")) {
+    if (const auto condition = parameter(word, "if=")) {
+      if (condition->empty()) return reader.invalid_parameter(directive, word, "if=$VARIABLE");
+      log.condition = Word{std::string(*condition), word.at, true};
+      continue;
+    }
+    if (parameter(word, "gzip") == "" || parameter(word, "gzip=")) {
       return reader.not_built(word, cat("parameter '", printable(word.text), "' of 'access_log'"), "remove it");
     }
-    if (i > 1) return reader.invalid_parameter(directive, word, "access_log FILE [FORMAT] [buffer=SIZE] [flush=TIME]");
+    if (i > 1)
+      return reader.invalid_parameter(directive, word,
+                                      "access_log FILE [FORMAT] [buffer=SIZE] [flush=TIME] [if=CONDITION]");
     log.format = word;
   }
   logs->files.push_back(std::move(log));
@@ -89,12 +96,13 @@ constexpr DirectiveRow log_table[] = {
      "stderr error",
      "Where the program's own messages go, and the least level; one for the whole program, at the main level."},
     {"access_log",
-     in_levels,
+     in_levels | in_if | in_limit_except,
      {1, many},
      Support::built,
      add_access_log,
      "off",
-     "One line for each request: FILE [FORMAT] or off; inherited only where none is set."},
+     "One line for each request: FILE [FORMAT] [if=CONDITION] or off; not where the condition is empty or \"0\"; "
+     "inherited only where none is set."},
     {"log_format",
      in_http,
      {2, many},

@@ -29,7 +29,10 @@ bool read_name(Reader& reader, const Directive& directive, MapModel& map) {
   map.name = to_lower(std::string_view(word.text).substr(1));
   const bool taken =
       std::ranges::any_of(reader.model().maps, [&](const MapModel& other) { return other.name == map.name; });
-  if (taken || is_own_variable(map.name)) {
+  const auto has_it = [&](const auto& list) {
+    return std::ranges::any_of(list, [&](const auto& other) { return other.name == map.name; });
+  };
+  if (taken || is_own_variable(map.name) || has_it(reader.model().geos) || has_it(reader.model().split_clients)) {
     reader.error(code::taken_name, cat("the variable '$", map.name, "' is already defined"), word.at);
     return false;
   }
@@ -43,8 +46,10 @@ void read_entry(Reader& reader, const Directive& entry, MapModel& map) {
     map.hostnames = true;
     return;
   }
-  // Values are computed once per request at most, and kept for it only: nothing is less cached than `volatile` asks.
-  if (entry.arguments.empty() && key == "volatile") return;
+  if (entry.arguments.empty() && key == "volatile") {
+    map.is_volatile = true;
+    return;
+  }
   if (entry.arguments.size() != 1) {
     return reader.error(code::argument_count, "invalid number of the map parameters", entry.name.at, "KEY VALUE;");
   }

@@ -134,7 +134,7 @@ void set_bind(Reader& reader, const Scope& scope, const Directive& directive) {
 
 constexpr DirectiveRow proxy_table[] = {
     {"proxy_pass",
-     in_location,
+     in_location | in_if | in_limit_except,
      {1, 1},
      Support::built,
      set_proxy_pass,

@@ -63,6 +63,8 @@ std::span<const DirectiveRow> body_rows();
 std::span<const DirectiveRow> limit_rows();
 std::span<const DirectiveRow> real_ip_rows();
 std::span<const DirectiveRow> map_rows();
+std::span<const DirectiveRow> geo_rows();
+std::span<const DirectiveRow> rewrite_rows();
 std::span<const DirectiveRow> log_rows();
 std::span<const DirectiveRow> ssl_rows();
 std::span<const DirectiveRow> client_certificate_rows();
@@ -171,6 +173,8 @@ std::optional<LogLevel> log_level_named(std::string_view name);
 
 // A path of this server, for a request of our own; else the complaint is made. subrequests.cc
 bool check_subrequest_uri(Reader& reader, const Directive& directive, const Word& word);
+// The same location with other settings, for `if` and `limit_except`.
+std::unique_ptr<LocationModel> inner_location(const LocationModel& outer);
 
 inline bool has_variable(const Word& word) { return word.text.find('$') != std::string::npos; }
 

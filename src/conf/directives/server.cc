@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "conf/directives/row.h"
+#include "pipeline/location.h"
 
 namespace keepgate::conf {
 
@@ -19,6 +20,7 @@ void read_server(Reader& reader, const Scope&, const Directive& directive) {
   inner.context = in_server;
   inner.server = &server;
   inner.level = &server.options;
+  inner.steps = &server.steps;
   reader.read(directive.block, inner);
 }
 
@@ -83,9 +85,41 @@ void read_location(Reader& reader, const Scope& scope, const Directive& directiv
   inner.server = scope.server;
   inner.location = location.get();
   inner.level = &location->options;
+  inner.steps = &location->steps;
   auto& siblings = scope.context == in_location ? scope.location->nested : scope.server->locations;
   siblings.push_back(std::move(location));
   reader.read(directive.block, inner);
+}
+
+// `limit_except GET POST { … }`: these settings hold for all other methods.
+void read_limit_except(Reader& reader, const Scope& scope, const Directive& directive) {
+  if (scope.location->limit_except) return reader.duplicate(directive);
+  if (!reader.count_level(directive)) return;
+  MethodLimitModel limit;
+  for (const Word& word : directive.arguments) {
+    std::string name = word.text;  // As nginx, in any case; methods of requests have a case.
+    for (char& c : name) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    const std::uint32_t bit = pipeline::method_bit(name);
+    if (bit == 0) {
+      return reader.error(code::bad_value, cat("invalid method '", printable(word.text), "'"), word.at,
+                          "GET, POST, PUT, DELETE, PATCH, …");
+    }
+    limit.allowed |= bit;
+  }
+  if ((limit.allowed & pipeline::method_bit("GET")) != 0) limit.allowed |= pipeline::method_bit("HEAD");
+  limit.inner = inner_location(*scope.location);
+  Scope inner = scope;
+  inner.context = in_limit_except;
+  inner.location = limit.inner.get();
+  inner.level = &limit.inner->options;
+  inner.steps = nullptr;
+  scope.location->limit_except = std::move(limit);
+  reader.read(directive.block, inner);
+}
+
+void set_stub_status(Reader& reader, const Scope& scope, const Directive& directive) {
+  if (scope.location->stub_status) return reader.duplicate(directive);
+  scope.location->stub_status = directive.name.at;
 }
 
 void set_internal(Reader& reader, const Scope& scope, const Directive& directive) {
@@ -163,6 +197,11 @@ bool read_socket_parameter(Reader& reader, const Directive& directive, const Wor
   return true;
 }
 
+void warn_of_http2(Reader& reader, const Word& word) {
+  reader.warning(code::no_effect, "HTTP/2 is not spoken here: clients get HTTP/1.1", word.at,
+                 "remove it; clients agree on HTTP/1.1 by themselves");
+}
+
 void read_listen_parameter(Reader& reader, const Directive& directive, const Word& word, ListenModel& listen) {
   if (word.text == "default_server" || word.text == "default") {
     listen.default_server = true;
@@ -172,7 +211,9 @@ void read_listen_parameter(Reader& reader, const Directive& directive, const Wor
     listen.proxy_protocol = true;
   } else if (read_socket_parameter(reader, directive, word, listen)) {
     listen.has_socket_options = true;
-  } else if (word.text == "http2" || word.text == "quic") {
+  } else if (word.text == "http2") {
+    warn_of_http2(reader, word);
+  } else if (word.text == "quic") {
     reader.not_built(word, cat("parameter '", word.text, "' of 'listen'"), "use HTTP/1.1");
   } else if (parameter(word, "setfib=") || parameter(word, "accept_filter=")) {
     reader.invalid_parameter(directive, word, "this system has no such thing");
@@ -192,6 +233,11 @@ void add_listen(Reader& reader, const Scope& scope, const Directive& directive) 
     read_listen_parameter(reader, directive, directive.arguments[i], listen);
   }
   scope.server->listens.push_back(std::move(listen));
+}
+
+void set_http2(Reader& reader, const Scope&, const Directive& directive) {
+  const auto value = reader.flag(directive);
+  if (value && *value) warn_of_http2(reader, directive.name);
 }
 
 constexpr DirectiveRow server_table[] = {
@@ -226,6 +272,28 @@ constexpr DirectiveRow server_table[] = {
      set_internal,
      "",
      "The location answers internal redirects only; others get 404."},
+    {"http2",
+     in_http | in_server,
+     {1, 1},
+     Support::ignored,
+     set_http2,
+     "off",
+     "No effect: clients get HTTP/1.1; `on` is told."},
+    {"limit_except",
+     in_location,
+     {1, many, true},
+     Support::built,
+     read_limit_except,
+     "",
+     "METHOD … { allow, deny, auth_jwt … }: what holds for all other methods; GET allows HEAD. The location's if, set, "
+     "rewrite and return do not run for them."},
+    {"stub_status",
+     in_location,
+     {0, 1},
+     Support::built,
+     set_stub_status,
+     "",
+     "Shows connections and requests as text, behind the access rules of its location."},
 };
 
 }  // namespace

@@ -29,10 +29,14 @@ void set_protocols(Reader& reader, const Scope& scope, const Directive& directiv
     if (word.text == "TLSv1.2" || word.text == "TLSv1.3") {
       place->push_back(word.text);
     } else if (old) {
-      reader.not_built(word, cat("protocol '", word.text, "'"), "it is broken; use TLSv1.2 and TLSv1.3");
+      reader.warning(code::no_effect, cat("protocol '", word.text, "' is broken and not spoken"), word.at,
+                     "ssl_protocols TLSv1.2 TLSv1.3;");
     } else {
-      reader.invalid_value(directive, word, "TLSv1.2 or TLSv1.3");
+      return reader.invalid_value(directive, word, "TLSv1.2 or TLSv1.3");
     }
+  }
+  if (place->empty()) {
+    reader.not_built(directive.name, "'ssl_protocols' without TLSv1.2 and TLSv1.3", "ssl_protocols TLSv1.2 TLSv1.3;");
   }
 }
 
