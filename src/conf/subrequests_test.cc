@@ -29,8 +29,8 @@ TEST(Subrequests, are_inherited_and_can_be_switched_off) {
   EXPECT_EQ(loaded.at("/open").auth.request_uri, "/auth");  // authorize off opens no door that somebody else guards.
   ASSERT_EQ(loaded.at("/in").assignments.size(), 2U);
   ASSERT_EQ(loaded.at("/own").assignments.size(), 1U);
-  EXPECT_EQ(loaded.at("/own").assignments[0].index, loaded.at("/in").assignments[0].index);  // Names have no case.
-  EXPECT_NE(loaded.at("/in").assignments[1].index, loaded.at("/in").assignments[0].index);
+  EXPECT_EQ(loaded.at("/own").assignments[0].slot, loaded.at("/in").assignments[0].slot);  // Names have no case.
+  EXPECT_NE(loaded.at("/in").assignments[1].slot, loaded.at("/in").assignments[0].slot);
 }
 
 TEST(Subrequests, that_lead_nowhere_or_to_a_policy_are_told) {

@@ -195,6 +195,7 @@ std::optional<RewriteResult> Run::step(const RewriteStep& one, std::size_t& next
     case RewriteStep::Kind::rewrite:
       return rewrite(*one.rewrite);
     case RewriteStep::Kind::break_:
+      x_.path_is_whole = x_.path_is_whole || changed_;
       changed_ = false;
       return end();
     case RewriteStep::Kind::if_: {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <string>
 #include <thread>
 
 #include "base/log.h"
@@ -134,6 +136,47 @@ TEST(Regex, one_pattern_serves_several_threads) {
   });
   for (int i = 0; i < 1000; ++i) EXPECT_FALSE(regex.matches("/w2/x"));
   other.join();
+}
+
+struct Kept final : CaptureSink {
+  void keep_groups(const Regex& regex, const Captures* groups) override {
+    ++matches;
+    text = groups ? std::string(groups->at(1)) : "none";
+    slots.clear();
+    for (const Regex::Bound& bound : regex.bound()) slots[bound.slot] = groups ? groups->at(bound.group) : "";
+  }
+  int matches = 0;
+  std::string text;
+  std::map<std::uint32_t, std::string> slots;
+};
+
+TEST(Regex, a_sink_learns_of_matches_only) {
+  Kept kept;
+  EXPECT_EQ(compiled("^/(a+)$").match_for("/b", &kept), Regex::Match::no);
+  EXPECT_EQ(kept.matches, 0);
+  EXPECT_EQ(compiled("^/(a+)$").match_for("/aa", &kept), Regex::Match::yes);
+  EXPECT_EQ(kept.text, "aa");
+  EXPECT_EQ(compiled("^/b$").match_for("/b", &kept), Regex::Match::yes);
+  EXPECT_EQ(kept.text, "none");
+  EXPECT_EQ(compiled("^/b$").match_for("/b", nullptr), Regex::Match::yes);
+}
+
+TEST(Regex, named_groups_go_to_their_slots) {
+  Regex regex = compiled("^/(?<first>[a-z]+)/(?<second>[0-9]*)$");
+  EXPECT_EQ(regex.group_count(), 2U);
+  ASSERT_TRUE(regex.bind(
+      [](std::string_view name) { return name == "second" ? std::optional<std::uint32_t>(7) : std::nullopt; }));
+  Kept kept;
+  EXPECT_EQ(regex.match_for("/ab/12", &kept), Regex::Match::yes);
+  EXPECT_EQ(kept.slots, (std::map<std::uint32_t, std::string>{{7, "12"}}));
+}
+
+TEST(Regex, a_named_group_behind_too_many_others_is_refused) {
+  const auto first = [](std::string_view) { return std::optional<std::uint32_t>(0); };
+  std::string groups;
+  for (int i = 0; i < 18; ++i) groups += "()";
+  EXPECT_TRUE(compiled(groups + "(?<name>x)").bind(first)) << "the nineteenth";
+  EXPECT_FALSE(compiled(groups + "()(?<name>x)").bind(first)) << "the twentieth";
 }
 
 }  // namespace

@@ -31,7 +31,20 @@ constexpr std::string_view no_compression = "No effect: answers are passed on as
 constexpr std::string_view no_http2 = "No effect: HTTP/2 is not spoken.";
 constexpr std::string_view no_stapling = "No effect: no OCSP answers are stapled.";
 
+void refuse_off(Reader& reader, const Scope&, const Directive& directive) {
+  const auto value = reader.flag(directive);
+  if (value && !*value) reader.not_built(directive.name, cat("'", directive.name.text, " off'"));
+}
+
 constexpr DirectiveRow ignored_table[] = {
+    {"chunked_transfer_encoding",
+     in_levels,
+     {1, 1},
+     Support::ignored,
+     refuse_off,
+     "on",
+     "No effect: an answer of unknown length goes out in chunks; `off` is refused."},
+    told("root", in_http | in_server, 1, 1, "No effect: Keepgate serves no files."),
     told("gzip", in_levels | in_if, 1, 1, no_compression),
     row("gzip_types", in_levels, 1, many, no_compression),
     row("gzip_min_length", in_levels, 1, 1, no_compression),
