@@ -10,10 +10,13 @@
 #include <vector>
 
 #include "base/arena.h"
+#include "base/cidr.h"
 #include "base/log.h"
+#include "route/geo.h"
 #include "route/location_tree.h"
 #include "route/map.h"
 #include "route/server_names.h"
+#include "route/split_clients.h"
 #include "route/template.h"
 
 namespace {
@@ -27,6 +30,20 @@ struct NoMaps : VariableNames {
 
 struct Echo : VariableSource {
   std::string_view variable(const VariableRef& reference) override { return reference.argument; }
+};
+
+// Whatever groups take lies in the subject.
+struct Inside final : CaptureSink {
+  explicit Inside(std::string_view text) : subject(text) {}
+  void keep_groups(const Regex& regex, const Captures* groups) override {
+    if ((regex.group_count() > 0) != (groups != nullptr)) std::abort();
+    for (std::size_t i = 0; groups && i < Captures::groups_max; ++i) {
+      const std::string_view one = groups->at(i);
+      const bool is_inside = one.data() >= subject.data() && one.data() + one.size() <= subject.data() + subject.size();
+      if (!one.empty() && !is_inside) std::abort();
+    }
+  }
+  std::string_view subject;
 };
 
 void check(bool fact) {
@@ -66,7 +83,29 @@ void try_map(const std::vector<std::string_view>& lines, std::string_view subjec
       map.add_exact(line, Template::literal(line));
     }
   }
-  check(&map.lookup(subject) == &map.lookup(subject));
+  Inside inside(subject);
+  check(&map.lookup(subject) == &map.lookup(subject, &inside));
+}
+
+void try_geo(const std::vector<std::string_view>& lines, std::string_view subject) {
+  Geo networks, ranges;
+  SplitClients split;
+  for (const std::string_view line : lines) {
+    if (const auto network = Cidr::parse(line)) networks.add(*network, std::string(line));
+    if (const auto range = parse_address_range(line)) ranges.add_range(range->first, range->second, std::string(line));
+    split.add(static_cast<std::uint32_t>(line.size()), std::string(line));
+  }
+  const auto address = Cidr::parse(subject);
+  const std::string& found = networks.lookup_text(subject);
+  if (address && !found.empty()) {
+    CidrSet set;
+    set.add(*Cidr::parse(found));
+    const bool is_address = address->prefix_bits == 8 * address->byte_count;
+    const std::string_view bytes(reinterpret_cast<const char*>(address->bytes.data()), address->byte_count);
+    check(!is_address || subject.find('/') != std::string_view::npos || set.contains(bytes));
+  }
+  check(&ranges.lookup_text(subject) == &ranges.lookup_text(subject));
+  check(&split.lookup(subject) == &split.lookup(subject));
 }
 
 void try_servers(const std::vector<std::string_view>& lines, std::string_view host) {
@@ -99,7 +138,9 @@ void try_locations(const std::vector<std::string_view>& lines, std::string_view 
     return;
   }
   for (std::uint32_t i = 0; i < number; i += 2) tree.set_auto_redirect(i);
-  const LocationTree::Found found = tree.find(path);
+  Inside inside(path);
+  const LocationTree::Found found = tree.find(path, &inside);
+  check(found.location == tree.find(path).location);
   check(!found.failed || !found.location);
   std::size_t winners = 0;
   for (const LocationStep& step : tree.explain(path)) {
@@ -118,7 +159,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (lines.empty()) return 0;
   const std::string_view subject = lines.back();
   lines.pop_back();
-  switch (data[0] % 4) {
+  switch (data[0] % 5) {
     case 0:
       try_templates(lines);
       break;
@@ -127,6 +168,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 2:
       try_servers(lines, subject);
+      break;
+    case 3:
+      try_geo(lines, subject);
       break;
     default:
       try_locations(lines, subject);

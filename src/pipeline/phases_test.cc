@@ -371,10 +371,10 @@ TEST(ErrorPage, that_leads_to_itself_ends) {
   EXPECT_EQ(site.get("/x").status, 502U);
 }
 
-TEST(ErrorPage, a_named_location_that_is_not_there_leaves_the_refusal) {
+TEST(ErrorPage, a_named_location_that_is_not_there_is_a_fault_of_ours) {
   Site site;
   failing(site, page(502, "@nowhere"));
-  EXPECT_EQ(site.get("/x").status, 502U);
+  EXPECT_EQ(site.get("/x").status, 500U);
 }
 
 TEST(ErrorPage, is_no_way_around_the_access_phase) {

@@ -353,5 +353,28 @@ TEST(LocationTree, a_chain_of_ten_thousand_prefixes_builds) {
   EXPECT_EQ(answer(tree.find(name)), "9999");
 }
 
+// The first group of each match, in order.
+struct Seen final : CaptureSink {
+  void keep_groups(const Regex&, const Captures* groups) override {
+    text += groups ? std::string(groups->at(1)) : "-";
+    text += ' ';
+  }
+  std::string text;
+};
+
+TEST(LocationTree, tells_what_groups_took_of_the_regexes_that_matched) {
+  const LocationTree tree =
+      built({{regex, "^/(a+)/", 1, {{regex, "^/a+/(b+)$", 2, {}}, {regex, "^/a+/c$", 3, {}}}}, {prefix, "/x", 4, {}}});
+  const auto seen = [&](std::string_view path) {
+    Seen out;
+    tree.find(path, &out);
+    return out.text;
+  };
+  EXPECT_EQ(seen("/aa/bb"), "aa bb ");
+  EXPECT_EQ(seen("/aa/c"), "aa - ");
+  EXPECT_EQ(seen("/aa/d"), "aa ");
+  EXPECT_EQ(seen("/x"), "");
+}
+
 }  // namespace
 }  // namespace keepgate::route

@@ -123,5 +123,27 @@ TEST(ServerNames, a_regex_that_cannot_be_matched_ends_in_the_default_server) {
   set_log_sink(nullptr);
 }
 
+struct Told final : CaptureSink {
+  void keep_groups(const Regex&, const Captures* groups) override { text = groups ? groups->at(1) : "none"; }
+  std::string text;
+};
+
+TEST(ServerNames, tells_what_groups_took_of_the_host) {
+  ServerNames names;
+  std::string error;
+  ASSERT_TRUE(names.add("~^x$", 1, error));
+  EXPECT_FALSE(names.has_groups());
+  ASSERT_TRUE(names.add("~^(?<tenant>[a-z]+)\\.test$", 2, error));
+  EXPECT_TRUE(names.has_groups());
+  Told told;
+  EXPECT_EQ(names.find("blue.test.", told), 2U);
+  EXPECT_EQ(told.text, "blue");
+  EXPECT_EQ(names.find("x", told), 1U);
+  EXPECT_EQ(told.text, "none");
+  told.text = "untouched";
+  EXPECT_EQ(names.find("other", told), 0U);
+  EXPECT_EQ(told.text, "untouched");
+}
+
 }  // namespace
 }  // namespace keepgate::route

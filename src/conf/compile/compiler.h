@@ -189,6 +189,7 @@ class Compiler {
   std::uint32_t inner_level(LocationModel& inner, std::string_view what, const Level& level);
   std::optional<pipeline::Rewrite> rewrite_rule(const StepModel& model);
   std::optional<pipeline::Condition> condition(const ConditionModel& model, const Level& level);
+  void warn_of_identity(const Word& word, std::string_view directive);
   void check_condition(const Word& word, const Level& level);
   void check_conditional_return(const StepModel& model, const Location& location, const Level& level);
   void compile_inner(LocationModel& model, const Level& level);

@@ -48,6 +48,7 @@ void Compiler::add_steps(pipeline::RewriteProgram& out, const std::vector<StepMo
         step.kind = model.name == "args" ? RewriteStep::Kind::set_arguments : RewriteStep::Kind::set;
         step.slot = names_.slot(model.name).value_or(0);
         step.value = text(model.value);
+        warn_of_identity(model.value, "set");
         break;
       }
       case StepModel::Kind::rewrite:
@@ -163,13 +164,17 @@ std::optional<pipeline::Condition> Compiler::condition(const ConditionModel& mod
   return out;
 }
 
+void Compiler::warn_of_identity(const Word& word, std::string_view directive) {
+  const std::string name = find_variable(text(word), route::reads_identity);
+  if (name.empty()) return;
+  warning(code::no_effect, cat(name, " is empty here: `", directive, "` runs before anybody is known"), word.at,
+          "use auth_require, or a policy");
+}
+
 // `if` asks before any credential is looked at.
 void Compiler::check_condition(const Word& word, const Level& level) {
   const route::Template value = text(word);
-  if (const std::string name = find_variable(value, route::reads_identity); !name.empty()) {
-    warning(code::no_effect, cat(name, " is empty here: `if` asks before anybody is known"), word.at,
-            "use auth_require, or a policy");
-  }
+  warn_of_identity(word, "if");
   const std::string claim = find_variable(value, route::reads_jwt);
   if (claim.empty()) return;
   unsafe(code::early_condition, cat("`if` in ", level.described(), " asks for ", claim, ", which is not verified yet"),

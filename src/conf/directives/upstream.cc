@@ -44,7 +44,7 @@ bool unsupported(Reader& reader, const U& upstream, const Word& word, std::strin
 bool read_server_number(Reader& reader, const Directive& directive, const Word& word, UpstreamServerModel& server) {
   struct Parameter {
     std::string_view name;
-    unsigned UpstreamServerModel::*field;
+    unsigned UpstreamServerModel::* field;
     std::uint64_t least, most;
   };
   constexpr Parameter parameters[] = {
