@@ -62,7 +62,7 @@ void check_revocations(const AuthInput& input, AuthResult& result) {
     names.take_claims(result.token->payload);
     names.token_key = result.token->key_id;
   }
-  const Revocation* const revocation = input.revocations->find(names, input.now);
+  const std::optional<Revocation> revocation = input.revocations->find(names, input.now);
   if (revocation) result = AuthResult::is_bad(cat("revoked: ", revocation->describe()));
 }
 

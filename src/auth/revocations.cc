@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <iterator>
 
 #include "auth/claims.h"
 #include "base/bytes.h"
@@ -145,11 +144,6 @@ std::string_view name_of(RevocationKind kind) {
   return "sub";
 }
 
-bool Revocation::says_the_same(const Revocation& other) const {
-  return kind == other.kind && value == other.value && issuer == other.issuer && before_s == other.before_s &&
-         until_s == other.until_s;
-}
-
 std::string Revocation::describe() const {
   std::string out = cat(name_of(kind), " \"", printable(value), "\" (line ", line);
   if (!issuer.empty()) append(out, ", iss ", printable(issuer));
@@ -187,57 +181,117 @@ Result<void> RevocationList::read(std::string_view text) {
     if (line.empty() || line.starts_with('#')) continue;
     Result<Revocation> entry = read_entry(line);
     if (!entry) return bad_entry(cat("line ", number, ": ", entry.error().detail));
-    if (entries_.size() == entries_max) return bad_entry(cat("more than ", entries_max, " entries"));
+    if (size_ == entries_max) return bad_entry(cat("more than ", entries_max, " entries"));
     entry->line = number;
-    entries_.push_back(std::move(*entry));
+    add(*entry);
   }
   add_index();
   return {};
 }
 
-// Once all entries are there: the views point into them.
+// INVARIANT: lists are bounded by file_bytes_max, twice that when joined: 32 bits name every place.
+void RevocationList::add(const Revocation& revocation) {
+  Entry entry;
+  entry.value_at = static_cast<std::uint32_t>(texts_.size());
+  entry.value_size = static_cast<std::uint16_t>(revocation.value.size());
+  texts_ += revocation.value;
+  entry.issuer_at = static_cast<std::uint32_t>(texts_.size());
+  entry.issuer_size = static_cast<std::uint16_t>(revocation.issuer.size());
+  texts_ += revocation.issuer;
+  entry.line = static_cast<std::uint32_t>(revocation.line);
+  entry.before_s = revocation.before_s.value_or(0);
+  entry.until_s = revocation.until_s.value_or(0);
+  kinds_[static_cast<std::size_t>(revocation.kind)].entries.push_back(entry);
+  ++size_;
+}
+
 void RevocationList::add_index() {
-  for (std::size_t i = 0; i < entries_.size(); ++i) {
-    by_value_[static_cast<std::size_t>(entries_[i].kind)].emplace(entries_[i].value, i);
+  texts_.shrink_to_fit();
+  for (Kind& kind : kinds_) {
+    kind.entries.shrink_to_fit();
+    kind.places.reserve(kind.entries.size());
+    for (const Entry& entry : kind.entries) {
+      kind.places.push_back({crypto::siphash13(key_, text_at(entry.value_at, entry.value_size)),
+                             static_cast<std::uint32_t>(kind.places.size())});
+    }
+    std::ranges::sort(kind.places, {}, &Place::hash);
   }
 }
 
-bool RevocationList::has(const Revocation& entry) const {
-  const auto [begin, end] = by_value_[static_cast<std::size_t>(entry.kind)].equal_range(entry.value);
-  return std::any_of(begin, end, [&](const auto& one) { return entries_[one.second].says_the_same(entry); });
+std::size_t RevocationList::memory_bytes() const {
+  std::size_t out = texts_.capacity();
+  for (const Kind& kind : kinds_) {
+    out += kind.entries.capacity() * sizeof(Entry) + kind.places.capacity() * sizeof(Place);
+  }
+  return out;
+}
+
+Revocation RevocationList::revocation_of(RevocationKind kind, const Entry& entry) const {
+  Revocation out;
+  out.kind = kind;
+  out.value = text_at(entry.value_at, entry.value_size);
+  out.issuer = text_at(entry.issuer_at, entry.issuer_size);
+  if (entry.before_s != 0) out.before_s = entry.before_s;
+  if (entry.until_s != 0) out.until_s = entry.until_s;
+  out.line = entry.line;
+  return out;
+}
+
+template <typename Take>
+void RevocationList::each(RevocationKind kind, std::string_view value, Take take) const {
+  const Kind& all = kinds_[static_cast<std::size_t>(kind)];
+  if (all.places.empty() || value.empty()) return;
+  const std::uint64_t hash = crypto::siphash13(key_, value);
+  for (auto one = std::ranges::lower_bound(all.places, hash, {}, &Place::hash);
+       one != all.places.end() && one->hash == hash; ++one) {
+    const Entry& entry = all.entries[one->entry];
+    if (text_at(entry.value_at, entry.value_size) == value) take(entry);
+  }
+}
+
+bool RevocationList::has(const Revocation& wanted) const {
+  bool found = false;
+  each(wanted.kind, wanted.value, [&](const Entry& entry) {
+    found = found || (text_at(entry.issuer_at, entry.issuer_size) == wanted.issuer &&
+                      entry.before_s == wanted.before_s.value_or(0) && entry.until_s == wanted.until_s.value_or(0));
+  });
+  return found;
 }
 
 Result<std::shared_ptr<const RevocationList>> RevocationList::joined(const RevocationList& newer,
                                                                      const RevocationList& older) {
   const std::shared_ptr<RevocationList> out(new RevocationList);
-  out->entries_ = newer.entries_;
-  std::ranges::copy_if(older.entries_, std::back_inserter(out->entries_),
-                       [&](const Revocation& entry) { return !newer.has(entry); });
-  if (out->entries_.size() > 2 * entries_max)
-    return bad_entry(cat("more than ", 2 * entries_max, " entries while it changes"));
+  for (const RevocationKind kind : all_kinds) {
+    for (const Entry& entry : newer.kinds_[static_cast<std::size_t>(kind)].entries) {
+      out->add(newer.revocation_of(kind, entry));
+    }
+    for (const Entry& entry : older.kinds_[static_cast<std::size_t>(kind)].entries) {
+      const Revocation revocation = older.revocation_of(kind, entry);
+      if (!newer.has(revocation)) out->add(revocation);
+      if (out->size_ > 2 * entries_max || out->texts_.size() > 2 * file_bytes_max) {
+        return bad_entry(cat("more than ", 2 * entries_max, " entries while it changes"));
+      }
+    }
+  }
   out->add_index();
   return out;
 }
 
 // Of several that match, the one that stands first in the file is told.
-const Revocation* RevocationList::find(RevocationKind kind, std::string_view value, const RevocableNames& names,
-                                       Now now) const {
-  const Index& index = by_value_[static_cast<std::size_t>(kind)];
-  if (value.empty() || index.empty()) return nullptr;
-  const Revocation* found = nullptr;
-  const auto [begin, end] = index.equal_range(value);
-  for (auto one = begin; one != end; ++one) {
-    const Revocation& entry = entries_[one->second];
-    if (!entry.issuer.empty() && entry.issuer != names.issuer) continue;
-    if (entry.until_s && now.wall_s() >= *entry.until_s) continue;
-    if (entry.before_s && names.issued_s && *names.issued_s >= *entry.before_s) continue;
+const RevocationList::Entry* RevocationList::find(RevocationKind kind, std::string_view value,
+                                                  const RevocableNames& names, Now now) const {
+  const Entry* found = nullptr;
+  each(kind, value, [&](const Entry& entry) {
+    if (entry.issuer_size != 0 && text_at(entry.issuer_at, entry.issuer_size) != names.issuer) return;
+    if (entry.until_s != 0 && now.wall_s() >= entry.until_s) return;
+    if (entry.before_s != 0 && names.issued_s && *names.issued_s >= entry.before_s) return;
     if (!found || entry.line < found->line) found = &entry;
-  }
+  });
   return found;
 }
 
-const Revocation* RevocationList::find(const RevocableNames& names, Now now) const {
-  if (entries_.empty()) return nullptr;
+std::optional<Revocation> RevocationList::find(const RevocableNames& names, Now now) const {
+  if (size_ == 0) return std::nullopt;
   const Principal* const who = names.principal;
   const std::pair<RevocationKind, std::string_view> looked_for[] = {
       {RevocationKind::token, names.token},
@@ -249,9 +303,9 @@ const Revocation* RevocationList::find(const RevocableNames& names, Now now) con
       {RevocationKind::api_key, names.api_key},
   };
   for (const auto& [kind, value] : looked_for) {
-    if (const Revocation* entry = find(kind, value, names, now)) return entry;
+    if (const Entry* entry = find(kind, value, names, now)) return revocation_of(kind, *entry);
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 }  // namespace keepgate::auth

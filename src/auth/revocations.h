@@ -10,7 +10,7 @@
 // '#' and empty ones say nothing; a last line without its newline is not there yet. Anything else is an error: half a
 // list would let in whom it was written against.
 // Thread rule: immutable after it was built; callable from any thread. Bounds: those named below.
-// Cost of find(): one look-up a kind of name that the list has.
+// Memory: about 70 bytes an entry and its texts. Cost of find(): one look-up a kind of name that the list has.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "auth/principal.h"
@@ -40,7 +39,6 @@ struct Revocation {
   std::optional<std::int64_t> until_s;  // The first second in which it no longer counts.
   std::size_t line = 0;
 
-  bool says_the_same(const Revocation& other) const;  // Wherever it stands.
   std::string describe() const;  // `sub "alice" (line 7, iss https://id.example, before 1767225600)`: for logs.
 };
 
@@ -53,12 +51,6 @@ struct RevocableNames {
 
   // Of the claims of a token: iss, sub, jti and iat.
   void take_claims(const crypto::Json& payload);
-};
-
-// What is looked for comes from outside.
-struct RevocationHash {
-  std::size_t operator()(std::string_view text) const { return crypto::siphash13(key, text); }
-  crypto::SipKey key = crypto::SipKey::random();
 };
 
 class RevocationList {
@@ -74,22 +66,44 @@ class RevocationList {
   // All entries of `newer`, and those of `older` that it has not. Error: they are too many together.
   static Result<std::shared_ptr<const RevocationList>> joined(const RevocationList& newer, const RevocationList& older);
 
-  // The entry that takes the credential back; nullptr: none does. A client is looked for as client and as workload, a
+  // The entry that takes the credential back, if any does. A client is looked for as client and as workload, a
   // subject as the token's `sub` and as the user that it was read as.
-  const Revocation* find(const RevocableNames& names, Now now) const;
-  std::size_t size() const { return entries_.size(); }
+  std::optional<Revocation> find(const RevocableNames& names, Now now) const;
+  std::size_t size() const { return size_; }
+  std::size_t memory_bytes() const;
 
  private:
-  using Index = std::unordered_multimap<std::string_view, std::size_t, RevocationHash>;  // → entries_
+  // As Revocation; texts are places in `texts_`, times are 0 where there are none.
+  struct Entry {
+    std::uint32_t value_at = 0, issuer_at = 0, line = 0;
+    std::uint16_t value_size = 0, issuer_size = 0;
+    std::int64_t before_s = 0, until_s = 0;
+  };
+  struct Place {
+    std::uint64_t hash = 0;  // Keyed: what is looked for comes from outside.
+    std::uint32_t entry = 0;
+  };
+  struct Kind {
+    std::vector<Entry> entries;
+    std::vector<Place> places;  // By hash.
+  };
 
   RevocationList() = default;
   Result<void> read(std::string_view text);
+  void add(const Revocation& entry);
   void add_index();
+  std::string_view text_at(std::uint32_t at, std::uint16_t size) const { return {texts_.data() + at, size}; }
+  Revocation revocation_of(RevocationKind kind, const Entry& entry) const;
+  // Calls `take` with each entry of this value.
+  template <typename Take>
+  void each(RevocationKind kind, std::string_view value, Take take) const;
   bool has(const Revocation& entry) const;
-  const Revocation* find(RevocationKind kind, std::string_view value, const RevocableNames& names, Now now) const;
+  const Entry* find(RevocationKind kind, std::string_view value, const RevocableNames& names, Now now) const;
 
-  std::vector<Revocation> entries_;
-  Index by_value_[revocation_kinds];
+  crypto::SipKey key_ = crypto::SipKey::random();
+  std::string texts_;
+  Kind kinds_[revocation_kinds];
+  std::size_t size_ = 0;
 };
 
 }  // namespace keepgate::auth

@@ -40,7 +40,7 @@ struct Token {
 // What is told of it; "" where nothing is.
 std::string told(std::string_view text, const RevocableNames& names, Now at = now) {
   const auto revocations = list(text);
-  const Revocation* found = revocations ? revocations->find(names, at) : nullptr;
+  const std::optional<Revocation> found = revocations ? revocations->find(names, at) : std::nullopt;
   return found ? found->describe() : "";
 }
 

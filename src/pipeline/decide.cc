@@ -82,7 +82,7 @@ Step check_transaction_token(const DecideInput& in, DecisionFacts& facts) {
     names.take_claims(verified->payload);
     names.token = verified->txn;
     names.token_key = verified->key_id;
-    if (const auth::Revocation* revocation = in.revocations->find(names, in.now)) {
+    if (const std::optional<auth::Revocation> revocation = in.revocations->find(names, in.now)) {
       return unauthorized(in, "invalid_token", cat("transaction token: revoked: ", revocation->describe()));
     }
   }

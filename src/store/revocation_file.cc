@@ -1,5 +1,7 @@
 #include "store/revocation_file.h"
 
+#include <utility>
+
 #include "base/bytes.h"
 #include "crypto/digest.h"
 
@@ -9,14 +11,20 @@ Result<std::string> RevocationFile::take(crypto::SecretText text, bool is_settle
   auto list = auth::RevocationList::parse(text.view());
   if (!list) return std::unexpected(std::move(list.error()));
   const std::size_t count = (*list)->size();
-  if (const auto before = list_.current(); before && !is_settled) {
+  const auto before = list_.current();
+  // Appended to, it has all that it had.
+  const bool has_grown = is_exact_ && text.size() >= taken_bytes_ &&
+                         crypto::sha256_hex(text.view().substr(0, taken_bytes_)) == taken_digest_;
+  const bool is_exact = is_settled || !before || has_grown;
+  if (!is_exact) {
     list = auth::RevocationList::joined(**list, *before);
     if (!list) return std::unexpected(std::move(list.error()));
   }
   list_.publish(std::move(*list));
-  std::string digest = crypto::sha256_hex(text.view());
-  if (digest == told_) return std::string();
-  told_ = std::move(digest);
+  is_exact_ = is_exact;
+  taken_bytes_ = text.size();
+  const std::string told = std::exchange(taken_digest_, crypto::sha256_hex(text.view()));
+  if (told == taken_digest_) return std::string();
   return cat("revokes ", count, count == 1 ? " name" : " names");
 }
 

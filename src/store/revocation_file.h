@@ -23,11 +23,14 @@ class RevocationFile final : public FollowedText {
 
  private:
   Result<std::string> take(crypto::SecretText text, bool is_settled) override;
-  bool takes_again() const override { return true; }
+  bool takes_again() const override { return !is_exact_; }
   std::string_view lose() override;
 
   Published<auth::RevocationList> list_;
-  std::string told_;  // Digest of the text that was told last.
+  // The list is exactly that of the text that was taken last, and not joined with what stood there before.
+  bool is_exact_ = false;
+  std::size_t taken_bytes_ = 0;
+  std::string taken_digest_;
 };
 
 }  // namespace keepgate::store

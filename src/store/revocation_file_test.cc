@@ -37,7 +37,7 @@ class RevocationFiles : public testing::Test {
     auth::RevocableNames names;
     names.subject = name;
     const auto list = file->list().current();
-    return list && list->find(names, Now::read());
+    return list && list->find(names, Now::read()).has_value();
   }
 
   std::filesystem::path folder, path;
