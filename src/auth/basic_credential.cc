@@ -16,7 +16,7 @@ constexpr std::string_view basic_scheme = "Basic";
 // What is longer is not decoded: no user with a password that is short enough makes it.
 constexpr std::size_t basic_text_max = (identity_bytes_max + 1 + crypto::password_bytes_max + 2) / 3 * 4;
 
-std::unexpected<Error> bad_credential(std::string detail) {
+std::unexpected<Error> bad_credential(std::string_view detail) {
   return fail(ErrorKind::malformed, Blame::client, "invalid_credentials", cat("Basic credential: ", detail));
 }
 

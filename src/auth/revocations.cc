@@ -161,7 +161,7 @@ void RevocableNames::take_claims(const Json& payload) {
 }
 
 Result<std::shared_ptr<const RevocationList>> RevocationList::parse(std::string_view text) {
-  const std::shared_ptr<RevocationList> out(new RevocationList);
+  std::shared_ptr<RevocationList> out(new RevocationList);
   if (Result<void> done = out->read(text); !done) return std::unexpected(std::move(done.error()));
   return out;
 }
@@ -260,7 +260,7 @@ bool RevocationList::has(const Revocation& wanted) const {
 
 Result<std::shared_ptr<const RevocationList>> RevocationList::joined(const RevocationList& newer,
                                                                      const RevocationList& older) {
-  const std::shared_ptr<RevocationList> out(new RevocationList);
+  std::shared_ptr<RevocationList> out(new RevocationList);
   for (const RevocationKind kind : all_kinds) {
     for (const Entry& entry : newer.kinds_[static_cast<std::size_t>(kind)].entries) {
       out->add(newer.revocation_of(kind, entry));

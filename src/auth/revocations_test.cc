@@ -198,6 +198,26 @@ TEST(Revocations, have_bounds) {
   EXPECT_NE(failure(std::string(RevocationList::file_bytes_max + 1, '\n')), "none");
 }
 
+TEST(Revocations, joined_have_all_of_both_and_each_once) {
+  const auto newer = list("sub a\nclient c before=5\n"),
+             older = list("sub b\nsub a\nclient c before=6\nclient c before=5 iss=i\nkid k\n");
+  const auto both = RevocationList::joined(*newer, *older);
+  ASSERT_TRUE(both.has_value());
+  EXPECT_EQ((*both)->size(), 6U);
+  for (const std::string_view name : {"a", "b"}) {
+    RevocableNames names;
+    names.subject = name;
+    EXPECT_TRUE((*both)->find(names, now).has_value()) << name;
+  }
+  RevocableNames names;
+  names.subject = "k";
+  EXPECT_FALSE((*both)->find(names, now).has_value());
+  names.token_key = "k";
+  EXPECT_TRUE((*both)->find(names, now).has_value());
+  EXPECT_EQ((*RevocationList::joined(*newer, *newer))->size(), 2U);
+  EXPECT_EQ((*RevocationList::joined(*list(""), *newer))->size(), 2U);
+}
+
 TEST(RevocableNames, are_read_of_claims) {
   const auto claims = crypto::parse_json(R"({"iss":"i","sub":"s","jti":"j","iat":1900000000.9})");
   RevocableNames names;

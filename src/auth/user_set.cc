@@ -23,7 +23,7 @@ const crypto::SipKey& stand_in_key() {
 }  // namespace
 
 Result<std::shared_ptr<const UserSet>> UserSet::parse(crypto::SecretText text) {
-  const std::shared_ptr<UserSet> out(new UserSet(std::move(text)));
+  std::shared_ptr<UserSet> out(new UserSet(std::move(text)));
   if (Result<void> done = out->read(); !done) return std::unexpected(std::move(done.error()));
   return out;
 }

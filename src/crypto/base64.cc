@@ -17,11 +17,13 @@ void replace_each(std::string& text, char from_a, char to_a, char from_b, char t
 
 constexpr std::string_view base64_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-constexpr std::array<std::int8_t, 256> base64_values = [] {
-  std::array<std::int8_t, 256> out{};
-  out.fill(-1);
+constexpr std::uint8_t no_value = 0xff;
+
+constexpr std::array<std::uint8_t, 256> base64_values = [] {
+  std::array<std::uint8_t, 256> out{};
+  out.fill(no_value);
   for (std::size_t i = 0; i < base64_alphabet.size(); ++i) {
-    out[static_cast<unsigned char>(base64_alphabet[i])] = static_cast<std::int8_t>(i);
+    out[static_cast<unsigned char>(base64_alphabet[i])] = static_cast<std::uint8_t>(i);
   }
   return out;
 }();
@@ -55,9 +57,9 @@ std::optional<SecretText> base64_decode_secret(std::string_view text) {
   std::uint32_t bits = 0;
   unsigned count = 0;
   for (const char c : text) {
-    const int value = base64_values[static_cast<unsigned char>(c)];
-    if (value < 0) return std::nullopt;
-    bits = bits << 6 | static_cast<std::uint32_t>(value);
+    const std::uint8_t value = base64_values[static_cast<unsigned char>(c)];
+    if (value == no_value) return std::nullopt;
+    bits = bits << 6 | value;
     count += 6;
     if (count < 8) continue;
     count -= 8;

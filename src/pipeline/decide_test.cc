@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "auth/revocations.h"
 #include "crypto/jwk.h"
 #include "crypto/jws.h"
 #include "http/h1_parser.h"
@@ -62,17 +63,10 @@ struct Case {
     const http::Canonicalized path = http::canonicalize({parser->head().raw_path}, true, arena);
     EXPECT_TRUE(path.valid);
     facts = {};
-    return decide({location,
-                   parser->head(),
-                   path.path,
-                   path.ambiguities,
-                   variables,
-                   arena,
-                   {1000, now_s * 1000},
-                   nullptr,
-                   &replay,
-                   false},
-                  facts);
+    DecideInput input{location, parser->head(),       path.path, path.ambiguities, variables,
+                      arena,    {1000, now_s * 1000}, nullptr,   &replay,          false};
+    input.revocations = revocations.get();
+    return decide(input, facts);
   }
 
   void require_jwt() {
@@ -111,6 +105,7 @@ struct Case {
   std::string text;
   std::unique_ptr<http::RequestParser> parser;
   identity::ReplayStore replay;
+  std::shared_ptr<const auth::RevocationList> revocations;
   DecisionFacts facts;
 };
 
@@ -277,6 +272,30 @@ TEST(Decide, a_refused_request_does_not_use_up_its_token) {
   EXPECT_EQ(one.run("GET /7", field).refusal.status, 403);
   one.location.policy = policy_of("policies:\n  - { id: some, allow: client:client1, on: /7 }\n");
   EXPECT_TRUE(one.run("GET /7", field).permit);
+}
+
+TEST(Decide, what_is_revoked_passes_neither_gateway_nor_guard) {
+  Case gateway;
+  gateway.require_jwt();
+  const std::string token = bearer(client1_token());
+  gateway.revocations = *auth::RevocationList::parse("client client1\n");
+  EXPECT_EQ(gateway.run("GET /", token).refusal.status, 401);
+  EXPECT_EQ(gateway.facts.principal, nullptr);
+  EXPECT_EQ(gateway.facts.reason, "revoked: client \"client1\" (line 1)");
+  gateway.revocations = *auth::RevocationList::parse("client client2\n");
+  EXPECT_TRUE(gateway.run("GET /", token).permit);
+
+  Case guard;
+  guard.require_transaction();
+  const std::string field = cat("Txn-Token: ", guard.minted("GET", "/7"), "\r\n");
+  for (const std::string_view line : {"client client1\n", "kid k1\n", "sub client1\n"}) {
+    guard.revocations = *auth::RevocationList::parse(line);
+    EXPECT_EQ(guard.run("GET /7", field).refusal.status, 401) << line;
+    EXPECT_TRUE(guard.facts.reason.starts_with("transaction token: revoked: ")) << guard.facts.reason;
+    EXPECT_EQ(guard.facts.principal, nullptr);
+  }
+  guard.revocations = *auth::RevocationList::parse("client client2\nkid k2\njti client1\n");
+  EXPECT_TRUE(guard.run("GET /7", field).permit) << "nor was it used up";
 }
 
 TEST(Decide, a_single_use_token_needs_a_memory) {
