@@ -167,7 +167,8 @@ void Introspector::take(const std::shared_ptr<const auth::IntrospectionEndpoint>
       calls_.erase(found);
     }
     if (answer) cache_.insert(key, answer, call.cache_ms, now);
-    judge_endpoint(*endpoint, is_silent, fault, now);
+    const bool we_end = !response && response.error().kind == ErrorKind::cancelled;
+    if (!we_end) judge_endpoint(*endpoint, is_silent, fault, now);
   }
   for (const Told& told : call.waiting) told(answer ? said(answer) : nobody_knows(fault));
 }

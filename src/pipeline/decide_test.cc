@@ -4,9 +4,12 @@
 
 #include <string>
 
+#include "auth/http_signature.h"
 #include "auth/revocations.h"
+#include "crypto/base64.h"
 #include "crypto/jwk.h"
 #include "crypto/jws.h"
+#include "crypto/signature.h"
 #include "http/h1_parser.h"
 
 namespace keepgate::pipeline {
@@ -66,6 +69,7 @@ struct Case {
     DecideInput input{location, parser->head(),       path.path, path.ambiguities, variables,
                       arena,    {1000, now_s * 1000}, nullptr,   &replay,          false};
     input.revocations = revocations.get();
+    input.signatures = signatures;
     return decide(input, facts);
   }
 
@@ -99,6 +103,7 @@ struct Case {
     return identity::mint(input, options)->token;
   }
 
+  identity::ReplayStore* signatures = nullptr;  // The memory of used ones.
   LocationConfig location;
   NoVariables variables;
   Arena arena;
@@ -398,6 +403,37 @@ TEST(Decide, lets_a_subrequest_by_no_policy_and_no_guard) {
   one.require_transaction();
   EXPECT_FALSE(run_subrequest(one).permit);
   EXPECT_TRUE(run_subrequest(one, cat("Txn-Token: ", one.minted("GET", "/auth"), "\r\n")).permit);
+}
+
+// RFC 9421: by a nonce that passes once.
+std::string signed_fields(std::string_view nonce) {
+  const std::string input = cat(R"(("@method" "@target-uri");created=)", now_s, R"(;keyid="k1";nonce=")", nonce, '"');
+  const std::string base = cat("\"@method\": GET\n\"@target-uri\": http://x/\n\"@signature-params\": ", input);
+  return cat("Signature-Input: a=", input,
+             "\r\nSignature: a=:", crypto::base64_encode(*crypto::make_signature(*keys().key, base)), ":\r\n");
+}
+
+TEST(Decide, a_signature_with_a_nonce_passes_once_and_never_without_a_memory) {
+  Case c;
+  auto options = std::make_shared<auth::SignatureOptions>();
+  options->keys = keys().keys;
+  options->once = true;
+  c.location.auth.signature = options;
+  EXPECT_EQ(c.run("GET /", signed_fields("n1")).refusal.status, 503);
+  identity::ReplayStore memory(64);
+  c.signatures = &memory;
+  EXPECT_TRUE(c.run("GET /", signed_fields("n1")).permit);
+  EXPECT_EQ(c.facts.principal->client, "k1");
+  const Decided again = c.run("GET /", signed_fields("n1"));
+  EXPECT_FALSE(again.permit);
+  EXPECT_EQ(again.refusal.status, 401);
+  EXPECT_TRUE(c.run("GET /", signed_fields("n2")).permit);
+  EXPECT_EQ(c.run("GET /", "").refusal.status, 401);
+  identity::ReplayStore full(0);
+  c.signatures = &full;
+  const Decided refused = c.run("GET /", signed_fields("n3"));
+  EXPECT_FALSE(refused.permit);
+  EXPECT_EQ(refused.refusal.code, "replay_memory_full");
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from harness.jose import b64
+from harness.jose import b64, claims
 from harness.ports import wait_until
 
 HOST = "test"  # What the harness puts into Host.
@@ -30,6 +30,8 @@ server {
     location /stream/ { proxy_request_buffering off; proxy_pass http://@origin@; }
     location /once/ { auth_http_signature keys.json nonce=once; proxy_pass http://@origin@; }
     location /date/ { auth_http_signature keys.json components=@method,@target-uri,x-note max_age=2s; proxy_pass http://@origin@; }
+    location /both/ { auth_jwt x; auth_jwt_key_file tokens.json; proxy_set_header X-Client $identity_client; proxy_pass http://@origin@; }
+    location /either/ { satisfy any; auth_jwt x; auth_jwt_key_file tokens.json; proxy_pass http://@origin@; }
     location /broken/ { auth_http_signature gone.json; proxy_pass http://@origin@; }
     location /open/ { auth_http_signature off; proxy_pass http://@origin@; }
 }
@@ -103,9 +105,9 @@ def keys():
 
 
 @pytest.fixture(scope="module")
-def pair(module_keepgate, module_origin, keys):
+def pair(module_keepgate, module_origin, keys, jose):
     backend = module_origin()
-    files = {"keys.json": json.dumps({"keys": [key.jwk for key in keys.values()]})}
+    files = {"keys.json": json.dumps({"keys": [key.jwk for key in keys.values()]}), "tokens.json": jose.set_of(jose.key("ES256"))}
     return module_keepgate(CONF, files=files, values={"origin": backend.address, "options": "realm=shop"}), backend
 
 
@@ -289,3 +291,20 @@ def test_a_client_that_waits_is_told_to_go_on_only_when_its_signature_has_held(s
     answer = client.read_response("POST")
     client.close()
     assert (answer.status, answer.interim) == (401, [])
+
+
+def test_a_token_beside_a_signature_counts_and_both_are_needed_unless_one_is_enough(shop, jose):
+    gate, backend, key = shop
+    token = {"Authorization": "Bearer " + jose.sign("ES256", claims(client_id="web"))}
+    forged = {"Authorization": token["Authorization"][:-8] + "AAAAAAAA"}
+    signature = signed(key, target="/both/")
+    assert gate.request("GET", "/both/", {**signature, **token}).status == 200
+    assert backend.last.get("X-Client") == "web"
+    backend.forget()
+    for fields in (signature, token, {**signature, **forged}, {**signed(key, target="/x"), **token}):
+        assert gate.request("GET", "/both/", fields).status == 401
+    for fields in ({}, forged, signed(key, target="/x"), {**signed(key, target="/x"), **token}):
+        assert gate.request("GET", "/either/", fields).status == 401
+    assert not backend.requests
+    for fields in (token, signed(key, target="/either/")):
+        assert gate.request("GET", "/either/", fields).status == 200
