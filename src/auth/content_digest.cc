@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t sha256_bytes = 32, sha512_bytes = 64;
 
-std::unexpected<Error> bad_digest(std::string detail) {
+std::unexpected<Error> bad_digest(std::string_view detail) {
   return fail(ErrorKind::refused, Blame::client, "invalid_signature", cat("Content-Digest: ", detail));
 }
 

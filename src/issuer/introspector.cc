@@ -86,7 +86,7 @@ std::string Introspector::fault_of_asking(const auth::IntrospectionEndpoint& end
   return {};
 }
 
-void Introspector::ask(const auth::IntrospectionNeed& need, Told told) {
+void Introspector::ask(const auth::IntrospectionNeed& need, const Told& told) {
   const Key key = key_of(need);
   const Now now = clock_();
   AnswerCache::Answer known;
@@ -100,7 +100,7 @@ void Introspector::ask(const auth::IntrospectionNeed& need, Told told) {
       Call& call = calls_[key];
       begins = call.waiting.empty();
       call.cache_ms = std::max(call.cache_ms, need.cache_ms);
-      call.waiting.push_back(std::move(told));
+      call.waiting.push_back(told);
     }
   }
   if (known) return told(said(std::move(known)));

@@ -44,7 +44,7 @@ class Introspector {
   // What is known already.
   std::optional<auth::Answer> find(const auth::IntrospectionNeed& need);
   // Told once: what the endpoint says, or why nobody knows.
-  void ask(const auth::IntrospectionNeed& need, Told told);
+  void ask(const auth::IntrospectionNeed& need, const Told& told);
 
  private:
   using Key = AnswerCache::Key;
