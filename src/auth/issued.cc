@@ -42,7 +42,8 @@ const AcceptedIssuer* find_issuer(const crypto::Jws& jws, const JwtOptions& opti
 }
 
 // The keys there are do not do: are there newer ones?
-AuthResult without_key(const AcceptedIssuer& accepted, bool has_keys, std::string reason, Now now,
+// `generation`: of the keys that there were; 0: none.
+AuthResult without_key(const AcceptedIssuer& accepted, std::uint64_t generation, std::string reason, Now now,
                        const Answers* answers) {
   const std::shared_ptr<const Issuer>& issuer = accepted.issuer;
   const std::string& name = issuer->options().issuer;
@@ -60,7 +61,9 @@ AuthResult without_key(const AcceptedIssuer& accepted, bool has_keys, std::strin
         break;
     }
   }
-  if (!has_keys) return AuthResult::is_unavailable(cat("there are no keys of the issuer ", name));
+  // They came while these were looked at: with them, everything is another question.
+  if (issuer->generation(now) != generation) return AuthResult::needs({NeedKind::turn, {}, nullptr});
+  if (generation == 0) return AuthResult::is_unavailable(cat("there are no keys of the issuer ", name));
   return AuthResult::is_bad(std::move(reason));
 }
 
@@ -108,12 +111,12 @@ AuthResult authenticate_issued(std::string_view token, const JwtOptions& options
     return AuthResult::is_bad(cat("algorithm ", crypto::name_of(jws->algorithm), " is not accepted of this issuer"));
   }
   const std::shared_ptr<const IssuerKeys> keys = accepted->issuer->keys(now);
-  if (!keys) return without_key(*accepted, false, {}, now, answers);
+  if (!keys) return without_key(*accepted, 0, {}, now, answers);
   if (share != nullptr && !share->take()) return AuthResult::needs({NeedKind::turn, {}, nullptr});
   auto verified = verify_jwt(token, options, *keys->set, now);
   if (!verified) {
     if (verified.error().code != "unknown_key") return AuthResult::is_bad(std::move(verified.error().detail));
-    return without_key(*accepted, true, std::move(verified.error().detail), now, answers);
+    return without_key(*accepted, keys->generation, std::move(verified.error().detail), now, answers);
   }
   if (const auto checked = check_issued(**verified, *accepted); !checked)
     return AuthResult::is_bad(checked.error().detail);

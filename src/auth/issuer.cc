@@ -27,11 +27,15 @@ std::shared_ptr<const IssuerKeys> Issuer::keys(Now now) const {
 Issuer::News Issuer::news(Now now) const {
   if (!is_fetched()) return News::none;
   if (!was_asked_.load(std::memory_order_acquire)) return News::possible;
+  // In this order, the reverse of set_state(): a fetch that begins or ends in between is never taken for one that ended
+  // before and brought nothing.
+  const std::int64_t ask_after_ms = ask_after_ms_.load(std::memory_order_acquire);
+  const bool is_asked = is_asked_.load(std::memory_order_acquire);
   const bool failed = failed_.load(std::memory_order_acquire);
   // Without keys nobody waits for an issuer that does not answer: it is asked again and again anyway.
   if (failed && generation(now) == 0) return News::unknown;
-  if (is_asked_.load(std::memory_order_acquire) && !failed) return News::possible;
-  if (now.monotonic_ms >= ask_after_ms_.load(std::memory_order_acquire)) return News::possible;
+  if (is_asked && !failed) return News::possible;
+  if (now.monotonic_ms >= ask_after_ms) return News::possible;
   return failed ? News::unknown : News::none;
 }
 
@@ -52,9 +56,10 @@ void Issuer::publish(std::shared_ptr<const crypto::KeySet> set, std::int64_t goo
 void Issuer::extend(std::int64_t good_until_ms) { good_until_ms_.store(good_until_ms, std::memory_order_release); }
 
 void Issuer::set_state(const State& state) {
+  if (state.is_asked) is_asked_.store(true, std::memory_order_release);
   failed_.store(state.failed, std::memory_order_release);
+  if (!state.is_asked) is_asked_.store(false, std::memory_order_release);
   ask_after_ms_.store(state.ask_after_ms, std::memory_order_release);
-  is_asked_.store(state.is_asked, std::memory_order_release);
   was_asked_.store(state.was_asked, std::memory_order_release);
 }
 
