@@ -3,6 +3,7 @@
 The endpoint is npm oidc-provider once, and a scripted one behind TLS otherwise.
 """
 import base64
+import hashlib
 import json
 import os
 import subprocess
@@ -10,13 +11,14 @@ import threading
 import time
 import urllib.parse
 import urllib.request
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from harness.certificates import Authority, server_context
 from harness.gate import run_cli
-from harness.jose import claims
+from harness.jose import b64, claims
 from harness.origin import Close, answer_bytes
 from harness.ports import free_port, wait_until
 
@@ -266,6 +268,42 @@ def test_answers_are_remembered_for_cache_and_not_without(setup):
     assert endpoint.calls <= calls + 1
     gate.reload()
     assert get(gate, endpoint.add("another")) == 200
+
+
+def test_what_is_remembered_outlives_a_reload_and_no_other_endpoint(setup):
+    gate, endpoint, _ = setup(options="cache=1h", workers=2)
+    token = endpoint.add("t")
+    assert get(gate, token) == 200
+    gate.reload()
+    wait_until(lambda: "reconfigured" in gate.read("error.log"), 10)
+    assert get(gate, token) == 200
+    assert endpoint.calls == 1
+    gate.reload(gate.text.replace("cache=1h", "cache=1h timeout=2s"))
+    wait_until(lambda: get(gate, token) == 200 and endpoint.calls == 2, 10, "another endpoint is taken for this one")
+
+
+def test_a_token_that_is_bound_to_a_key_passes_with_its_proof_only(setup, jose):
+    gate, endpoint, backend = setup()
+    key = jose.key("ES256", "dpop")["private"]
+    public = {name: key[name] for name in ("kty", "crv", "x", "y")}
+    token = endpoint.add("bound", token_type="DPoP", cnf={"jkt": jose.ask("thumbprint", jwk=public)})
+
+    def proof(of, path="/x"):
+        payload = {"jti": str(uuid.uuid4()), "htm": "GET", "htu": f"http://test{path}", "iat": int(time.time()),
+                   "ath": b64(hashlib.sha256(of.encode()).digest())}
+        return jose.sign("ES256", payload, header={"typ": "dpop+jwt", "jwk": public, "kid": None}, jwk=key)
+
+    def status(scheme, dpop):
+        return gate.get("/x", {"Authorization": f"{scheme} {token}", **({"DPoP": dpop} if dpop else {})}).status
+
+    once = proof(token)
+    assert status("DPoP", once) == 200
+    assert len(backend.requests) == 1
+    for scheme, dpop in (("DPoP", once), ("DPoP", None), ("Bearer", proof(token)), ("DPoP", proof("other")), ("DPoP", proof(token, "/y"))):
+        assert status(scheme, dpop) == 401
+    unbound = endpoint.add("unbound", token_type="DPoP")
+    assert ask(gate, unbound).status == 401
+    assert len(backend.requests) == 1
 
 
 def test_nothing_is_remembered_beyond_exp(setup):
