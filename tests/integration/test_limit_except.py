@@ -82,9 +82,10 @@ def test_a_condition_keeps_lines_out_of_the_log(keepgate):
     gate = keepgate("""
     map $status $loggable { ~^2 0; default 1; } log_format own '$uri $status';
     server { listen 127.0.0.1:@gate@; access_log own.log own if=$loggable; access_log arg.log own if=$arg_log;
+             location /quiet { if ($arg_q) { access_log off; } return 204; }
              location /good { return 204; } location /bad { return 404; } }""")
     with Client(gate.address()) as client:
-        for target in ("/good", "/bad", "/good?log=1", "/bad?log=0", "/good?log="):
+        for target in ("/good", "/bad", "/good?log=1", "/bad?log=0", "/good?log=", "/quiet?q=1"):
             client.request("GET", target)
     wait_until(lambda: gate.read("own.log") == "/bad 404\n/bad 404\n" and gate.read("arg.log") == "/good 204\n", 10, lambda: gate.read("own.log"))
 

@@ -59,6 +59,7 @@ server {
     location = /exact { rewrite ^ /target/from-exact last; }
     location /empty { rewrite ^(.*)$ $arg_nothing last; }
     location /pages { error_page 404 /target/page; error_page 403 = @named; if ($arg_n) { return 403; } return 404; }
+    location /again { error_page 404 /early/x; return 404; }
     location @named { rewrite ^ /target/named last; }
     location ~ ^/secret/ { internal; return 200 "internal $uri"; }
     location /in/ { rewrite ^/in/(.*)$ /secret/$1 last; }
@@ -71,7 +72,7 @@ TARGETS = [
     "/r/a/x?y=z", "/r/a/x", "/r/b/x?y=z", "/r/c/x?y=z", "/r/d/a%26b+c?y=z", "/r/d/a&b", "/r/e/x?y", "/r/a/a%20b%22c%3Fd%25e%C3%A4",
     "/loop", "/set?x=5&m=a", "/set?m=bcd", "/setargs?x=7", "/setargs", "/if/", "/if/?r=aab", "/if/?r=xyz", "/if/?r=Aa&e=1", "/if/?c=1", "/if/?b=0&e=2",
     "/if/?r=b", "/inner", "/inner?a=1", "/inner?b=1", "/inner?a=1&b=1", "/code", "/code?a=1", "/code?u=x", "/code?t=1", "/exact?q", "/empty",
-    "/pages", "/pages?n=1", "/secret/x", "/in/x",
+    "/pages", "/pages?n=1", "/again", "/secret/x", "/in/x",
 ]
 
 
@@ -115,6 +116,15 @@ server {
 def test_the_same_bytes_for_the_service(both, target):  # noqa: F811
     pair = both(PROXIED, echo)
     same(pair.ask("GET", target, show=lambda answer: (answer.status, answer.body if answer.status == 200 else b"")))
+
+
+@beside_nginx
+@pytest.mark.parametrize("server", ["return 503;", "if ($uri != /page) { return 503; }", "rewrite ^/page$ /other; if ($arg_x = '') { return 503; }"])
+def test_an_error_page_passes_the_server_s_own_level_again(both, server):  # noqa: F811
+    pair = both("server { listen 127.0.0.1:@gate@; error_page 503 /page; %s location /page { return 200 'page'; } location / { return 200 'other'; } }" % server,
+                answers_with(200))
+    for target in ("/", "/page", "/?x=1", "/page?x=1"):
+        same(pair.ask("GET", target))
 
 
 @beside_nginx
@@ -193,6 +203,19 @@ def test_a_line_break_from_the_path_stays_out_of_the_request_line(keepgate, orig
         assert answer.get("X-Evil") is None
 
 
+def test_explain_says_that_it_follows_no_rewrite(tmp_path):
+    (tmp_path / "p.yaml").write_text(POLICY)
+    (tmp_path / "keepgate.conf").write_text("""events {} http { map $http_apikey $who { ~^key$ reader; } policy p.yaml; auth_identity $who;
+        server { listen 127.0.0.1:8080; service api;
+            location /v2/ { if ($arg_x) { return 403; } proxy_pass http://127.0.0.1:1; }
+            location /some/ { limit_except GET { deny all; } proxy_pass http://127.0.0.1:1/v2/open/; } } }""")
+    def explain(method, path):
+        return run_cli("explain", method, path, "--as", "reader", "-c", tmp_path / "keepgate.conf").stdout
+    assert "not followed" in explain("GET", "/v2/open/x") and "no if or rewrite answers first" in explain("GET", "/v2/open/x")
+    assert "not followed" not in explain("GET", "/some/x")
+    assert "limit_except" in explain("POST", "/some/x") and "limit_except" not in explain("GET", "/some/x")
+
+
 POLICY = """
 policies:
   - id: readers
@@ -203,7 +226,8 @@ policies:
 
 @pytest.mark.parametrize("target, status", [
     ("/v1/open/x", 200), ("/v1/shut/x", 403), ("/v1/open/..%2fshut/x", 400), ("/v1/open%2F..%2Fshut/x", 400), ("/v1/open/../shut/x", 403),
-    ("/last/open/x", 200), ("/last/shut/x", 403), ("/v2/open/x", 200), ("/v2/shut/x", 403), ("/v1/open//x", 400),
+    ("/last/open/x", 200), ("/last/shut/x", 403), ("/v2/open/x", 200), ("/v2/shut/x", 403), ("/var/open/x", 200),
+    ("/var/shut/x", 403), ("/v1/open//x", 400),
 ])
 def test_a_policy_decides_on_the_path_that_the_service_receives(keepgate, origin, target, status):
     service = origin(echo)
@@ -214,6 +238,7 @@ def test_a_policy_decides_on_the_path_that_the_service_receives(keepgate, origin
         listen 127.0.0.1:@gate@; service api;
         location /v1/ { rewrite ^/v1/(.*)$ /v2/$1 break; proxy_pass http://@origin@/ignored/; }
         location /last/ { rewrite ^/last/(.*)$ /v2/$1 last; }
+        location /var/ { set $to @origin@; rewrite ^/var/(.*)$ /v2/$1 break; proxy_pass http://$to$request_uri; }
         location /v2/ { proxy_pass http://@origin@; }
     }""", files={"p.yaml": POLICY}, values={"origin": service.address})
     with Client(gate.address()) as client:
