@@ -236,23 +236,6 @@ TEST(Directives, server_level_refusals) {
       {"listen unix:;", "KG020"},
       {"listen 81 sll;", "KG021"},
       {"listen 81 quic;", "KG018"},
-      {"set x 1;", "KG022: invalid variable name 'x'"},
-      {"set $host 1;", "KG024: the variable '$host' is already defined"},
-      {"set $limit_rate 1k;", "KG018"},
-      {"set $a $nope;", "KG022"},
-      {"rewrite ( /x;", "KG025"},
-      {"rewrite ^ /x sometimes;", "KG021"},
-      {"rewrite ^ '';", "KG020"},
-      {"if ($a == b) { return 204; }", "KG020: invalid condition"},
-      {"if () { return 204; }", "KG020: invalid condition"},
-      {"if $host { return 204; }", "KG020: invalid condition"},
-      {"if ($host ~ '(') { return 204; }", "KG025"},
-      {"if ($nope) { return 204; }", "KG022"},
-      {"if (-f $uri) { return 204; }", "KG018: condition '-f'"},
-      {"if ($host) { deny all; }", "KG014"},
-      {"if ($host) { add_header A b; }", "KG014"},
-      {"if ($host) { if ($uri) { return 204; } }", "KG014"},
-      {"set $a 1; location ~ '^/(?<uri>.)$' { }", "KG024"},
       {"listen 81 backlog=0;", "KG020"},
       {"listen 81 ssl;", "KG046"},
       {"listen 81 ssl; ssl_certificate a.pem;", "KG046"},
@@ -368,6 +351,34 @@ TEST(Directives, location_refusals) {
       {"location / { proxy_set_header X $nope; proxy_pass http://127.0.0.1:1; }", "KG022"},
       {"location / { internal; internal; }", "KG016"},
       {"location / { listen 80; }", "KG014"},
+      {"location / { root /x; }", "KG018"},
+  };
+  for (const Refusal& one : cases) {
+    const Loaded loaded = check_server(one.text);
+    EXPECT_EQ(loaded.snapshot, nullptr) << one.text;
+    EXPECT_TRUE(loaded.says(cat("error ", one.complaint))) << one.text << "\n" << loaded.complaints();
+  }
+}
+
+TEST(Directives, refusals_of_rewriting_and_of_inner_levels) {
+  const Refusal cases[] = {
+      {"set x 1;", "KG022: invalid variable name 'x'"},
+      {"set $host 1;", "KG024: the variable '$host' is already defined"},
+      {"set $limit_rate 1k;", "KG018"},
+      {"set $a $nope;", "KG022"},
+      {"rewrite ( /x;", "KG025"},
+      {"rewrite ^ /x sometimes;", "KG021"},
+      {"rewrite ^ '';", "KG020"},
+      {"if ($a == b) { return 204; }", "KG020: invalid condition"},
+      {"if () { return 204; }", "KG020: invalid condition"},
+      {"if $host { return 204; }", "KG020: invalid condition"},
+      {"if ($host ~ '(') { return 204; }", "KG025"},
+      {"if ($nope) { return 204; }", "KG022"},
+      {"if (-f $uri) { return 204; }", "KG018: condition '-f'"},
+      {"if ($host) { deny all; }", "KG014"},
+      {"if ($host) { add_header A b; }", "KG014"},
+      {"if ($host) { if ($uri) { return 204; } }", "KG014"},
+      {"set $a 1; location ~ '^/(?<uri>.)$' { }", "KG024"},
       {"location / { limit_except GETS { deny all; } }", "KG020: invalid method 'GETS'"},
       {"location / { limit_except GET { deny all; } limit_except PUT { } }", "KG016"},
       {"location / { limit_except GET { return 403; } }", "KG014"},
@@ -378,7 +389,6 @@ TEST(Directives, location_refusals) {
       {"location / { stub_status; proxy_pass http://127.0.0.1:1; }", "KG020"},
       {"location / { chunked_transfer_encoding off; }", "KG018"},
       {"http2 maybe;", "KG020"},
-      {"location / { root /x; }", "KG018"},
   };
   for (const Refusal& one : cases) {
     const Loaded loaded = check_server(one.text);

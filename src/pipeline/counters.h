@@ -13,6 +13,8 @@ struct CounterValues {
   std::uint64_t accepted = 0, requests = 0;
   std::uint64_t connections = 0;           // Open now.
   std::uint64_t waiting = 0, writing = 0;  // Of these: between requests; with a request whose head is there.
+  // The rest. The workers' numbers are read one after another: together they may be a moment apart.
+  std::uint64_t reading() const { return connections > waiting + writing ? connections - waiting - writing : 0; }
 };
 
 class Counters {

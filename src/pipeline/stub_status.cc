@@ -21,11 +21,8 @@ class StubStatus final : public Content {
       co_return refusal;
     }
     const CounterValues now = Counters::sum();
-    const std::uint64_t busy = now.waiting + now.writing;
-    const std::uint64_t reading = now.connections > busy ? now.connections - busy : 0;
-    // The workers' numbers are read one after another: together they may be a moment apart.
     const std::string text = cat("Active connections: ", now.connections, " \nserver accepts handled requests\n ",
-                                 now.accepted, ' ', now.accepted, ' ', now.requests, " \nReading: ", reading,
+                                 now.accepted, ' ', now.accepted, ' ', now.requests, " \nReading: ", now.reading(),
                                  " Writing: ", now.writing, " Waiting: ", now.waiting, " \n");
     LocalAnswer answer;
     answer.status = 200;

@@ -9,6 +9,7 @@
 #include "http/uri.h"
 #include "pipeline/client_certificate.h"
 #include "pipeline/content.h"
+#include "pipeline/counters.h"
 #include "pipeline/exchange.h"
 
 namespace keepgate::pipeline {
@@ -247,6 +248,19 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
       return keep(cat(c.request_count));
     case Variable::connection_time:
       return keep(seconds_text(now().monotonic_ms - c.accepted_ms));
+    case Variable::connections_active:
+      return keep(cat(Counters::sum().connections));
+    case Variable::connections_reading:
+      return keep(cat(Counters::sum().reading()));
+    case Variable::connections_waiting:
+      return keep(cat(Counters::sum().waiting));
+    case Variable::connections_writing:
+      return keep(cat(Counters::sum().writing));
+    case Variable::gzip_ratio:
+    case Variable::http2:
+    case Variable::ssl_early_data:
+    case Variable::upstream_cache_status:
+      return {};
     case Variable::content_length: {
       return request.framing == http::BodyFraming::content_length ? keep(cat(request.content_length))
                                                                   : std::string_view();

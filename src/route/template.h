@@ -97,6 +97,15 @@ enum class Variable : std::uint16_t {
   proxy_protocol_server_port,
   realip_remote_addr,
   realip_remote_port,
+  connections_active,
+  connections_reading,
+  connections_waiting,
+  connections_writing,
+  // Of what is not done here: always empty.
+  gzip_ratio,
+  http2,
+  ssl_early_data,
+  upstream_cache_status,
   // NGINX Plus's.
   jwt_claim_,
   jwt_header_,

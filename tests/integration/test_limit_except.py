@@ -107,6 +107,14 @@ def test_the_figures_are_nginx_s(both):  # noqa: F811
         client.close()
 
 
+@beside_nginx
+def test_variables_of_figures_and_of_what_is_not_done(both):  # noqa: F811
+    pair = both("""server { listen 127.0.0.1:@gate@;
+        location / { return 200 "$connections_active $connections_reading $connections_writing $connections_waiting [$gzip_ratio][$upstream_cache_status]"; } }""",
+                answers_with(200))
+    assert same(pair.ask("GET", "/")) == (200, b"1 0 1 0 [][]")
+
+
 TYPES = """
 types { text/css css; application/json json; text/html html htm; }
 default_type application/octet-stream;

@@ -124,7 +124,7 @@ def test_an_error_page_passes_the_server_s_own_level_again(both, server):  # noq
     pair = both("server { listen 127.0.0.1:@gate@; error_page 503 /page; %s location /page { return 200 'page'; } location / { return 200 'other'; } }" % server,
                 answers_with(200))
     for target in ("/", "/page", "/?x=1", "/page?x=1"):
-        same(pair.ask("GET", target))
+        same(pair.ask("GET", target, show=lambda answer: (answer.status, answer.body if b"<html>" not in answer.body else b"")))
 
 
 @beside_nginx

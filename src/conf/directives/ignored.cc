@@ -57,6 +57,7 @@ constexpr DirectiveRow ignored_table[] = {
     told("proxy_cache_bypass", in_levels, 1, many, "No effect: nothing is cached."),
     told("proxy_no_cache", in_levels, 1, many, "No effect: nothing is cached."),
     told("ssl_dhparam", outer, 1, 1, "No effect: OpenSSL chooses the groups."),
+    told("ssl_ecdh_curve", outer, 1, 1, "No effect: OpenSSL's own groups are used, all of them strong."),
     told("ssl_stapling", outer, 1, 1, no_stapling),
     told("ssl_stapling_verify", outer, 1, 1, no_stapling),
     told("ssl_stapling_file", outer, 1, 1, no_stapling),

@@ -100,7 +100,6 @@ constexpr DirectiveRow nginx[] = {
     row("proxy_ssl_conf_command", levels, upstream_tls),
     row("ssl", in_http | in_server, "TLS for a whole server; write `listen … ssl`."),
     unless_off("ssl_ocsp", outer_levels, client_tls),
-    row("ssl_ecdh_curve", outer_levels, "Chooses curves."),
     row("ssl_password_file", outer_levels, "Passwords of keys."),
     row("ssl_session_ticket_key", outer_levels, "Shares ticket keys between programs."),
     unless_off("ssl_reject_handshake", outer_levels, "Refuses handshakes."),
