@@ -109,14 +109,15 @@ class Run {
   std::optional<bool> holds(const Condition& condition);
   // What an upstream said may be gone before the request ends.
   std::string_view kept(const route::Template& value) {
-    const std::string_view text = x_.evaluate(value);
-    return value.is_literal() ? text : x_.arena.copy(text);
+    if (value.is_literal()) return x_.evaluate(value);
+    return x_.arena.copy(escapes_groups_ ? evaluate_escaping(x_, value) : cat(x_.evaluate(value)));
   }
   RewriteResult end() const { return {changed_ ? End::route : End::go_on}; }
 
   Exchange& x_;
   const std::vector<RewriteStep>& steps_;
   bool changed_ = false;
+  bool escapes_groups_ = true;  // In the values of `set` and `if`: nginx does so until the first rewrite that matches.
 };
 
 // Nothing: the expression could not be matched within its limits.
@@ -128,7 +129,7 @@ std::optional<bool> Run::holds(const Condition& condition) {
       result = !subject.empty() && subject != "0";
       break;
     case Condition::Kind::equal:
-      result = subject == x_.evaluate(condition.value);
+      result = subject == kept(condition.value);
       break;
     case Condition::Kind::matches: {
       const Regex::Match match = condition.regex->match_for(subject, &x_);
@@ -161,6 +162,7 @@ std::optional<RewriteResult> Run::rewrite(const Rewrite& rewrite) {
     case Regex::Match::failed:
       return refuse_rewrite(x_, 500, "the regex of a rewrite reached its match limit");
   }
+  escapes_groups_ = false;
   if (rewrite.redirect_status != 0) return redirect(rewrite);
   const std::string path = cat(x_.evaluate(rewrite.path));
   std::string query = rewrite.query ? evaluate_escaping(x_, *rewrite.query) : std::string();
@@ -189,7 +191,7 @@ std::optional<RewriteResult> Run::step(const RewriteStep& one, std::size_t& next
       x_.set_slot(one.slot, kept(one.value));
       return std::nullopt;
     case RewriteStep::Kind::set_arguments:
-      x_.query = encode_query(x_.evaluate(one.value), x_.arena);
+      x_.query = encode_query(kept(one.value), x_.arena);
       x_.uri_changed = true;
       return std::nullopt;
     case RewriteStep::Kind::rewrite:

@@ -39,6 +39,8 @@ server {
                    rewrite ^/r/e/(?<name>.*)$ $scheme://else.test/$name; return 200 "no"; }
     location /loop { rewrite ^ /loop last; }
     location /set { set $a 1$arg_x; set $b "$a-$a"; set $a 2; set $mapped_now $mapped; set $mapped over; return 200 "$a $b $mapped_now $mapped"; }
+    location ~ ^/groups/(.*)$ { set $a "$1"; set $b no; if ($a = $1) { set $b same; } if ($uri ~ ^/groups/(.)) { set $b "$b $1"; }
+                                if ($arg_end = "") { return 200 "$a $b $1"; } rewrite ^/groups/(?<id>.*)$ /groups/$id break; return 204; }
     location /setargs { set $args "q=1&x=$arg_x"; return 200 "$args $arg_q $query_string"; }
     location /if/ {
         set $what none;
@@ -70,7 +72,8 @@ TARGETS = [
     "/", "/?stop=1", "/?stop=0", "/early/a?b=c", "/early/", "/moved/a%20b?c=d", "/last/a?b=c", "/last/", "/on/x?y",
     "/args/keep/v?old=1", "/args/keep/v", "/args/drop/v?old=1", "/args/none/v?old=1", "/args/keep/a%26b%3Dc%20d%3F%25%2B", "/args/keep/a&b=c",
     "/r/a/x?y=z", "/r/a/x", "/r/b/x?y=z", "/r/c/x?y=z", "/r/d/a%26b+c?y=z", "/r/d/a&b", "/r/e/x?y", "/r/a/a%20b%22c%3Fd%25e%C3%A4",
-    "/loop", "/set?x=5&m=a", "/set?m=bcd", "/setargs?x=7", "/setargs", "/if/", "/if/?r=aab", "/if/?r=xyz", "/if/?r=Aa&e=1", "/if/?c=1", "/if/?b=0&e=2",
+    "/loop", "/set?x=5&m=a", "/set?m=bcd", "/setargs?x=7", "/groups/a%26b+c", "/groups/a&b", "/groups/plain",
+    "/setargs", "/if/", "/if/?r=aab", "/if/?r=xyz", "/if/?r=Aa&e=1", "/if/?c=1", "/if/?b=0&e=2",
     "/if/?r=b", "/inner", "/inner?a=1", "/inner?b=1", "/inner?a=1&b=1", "/code", "/code?a=1", "/code?u=x", "/code?t=1", "/exact?q", "/empty",
     "/pages", "/pages?n=1", "/again", "/secret/x", "/in/x",
 ]

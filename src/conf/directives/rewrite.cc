@@ -180,7 +180,7 @@ constexpr DirectiveRow rewrite_table[] = {
      add_rewrite,
      "",
      "REGEX REPLACEMENT [last|break|redirect|permanent]: another path, which is decided on by the location that it "
-     "leads to, or a redirect."},
+     "leads to (dot segments are resolved and slashes merged before that), or a redirect."},
     {"set", anywhere, {2, 2}, Support::built, add_set, "", "$name VALUE: gives a variable a value."},
     {"break", anywhere, {0, 0}, Support::built, add_break, "", "Ends the directives of this module for the request."},
     {"if",
