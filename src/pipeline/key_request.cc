@@ -118,7 +118,7 @@ net::Task<auth::Answer> KeyRequests::supply(Exchange& x, const auth::Need& need)
     co_return out;
   }
   const std::shared_ptr<Round> round = round_for(x, wanted->keys);
-  std::int64_t deadline_ms = round->began_ms + round_ms_max;
+  std::int64_t deadline_ms = round->began_ms + round_ms_max_;
   while (!round->is_over && !x.client().broken() && !x.client().cancelled() && x.now().monotonic_ms < deadline_ms) {
     if (x.client().hung_up()) {  // It may still be waiting, but not for long.
       deadline_ms = std::min(deadline_ms, x.now().monotonic_ms + net::half_closed_grace_ms);
@@ -135,7 +135,7 @@ net::Task<auth::Answer> KeyRequests::supply(Exchange& x, const auth::Need& need)
   }
   if (!round->is_over && x.client().hung_up()) x.aborted = true;
   // An upstream that sends a byte now and then does not keep others from asking again.
-  if (!round->is_over && x.now().monotonic_ms >= round->began_ms + round_ms_max) round->connection->stream.cancel();
+  if (!round->is_over && x.now().monotonic_ms >= round->began_ms + round_ms_max_) round->connection->stream.cancel();
   if (!round->is_over) {
     out.reason = "no answer in time";
   } else if (!round->brought) {

@@ -3,7 +3,7 @@
 // Whoever needs the same keys at the same time waits for one and the same round of subrequests; it is nobody's: it
 // carries no field and no address of a client, so that no client can choose what keys the others get, and it goes on
 // when one of them leaves. Thread rule: its worker's. Bounds: one round at a time for each RequestedKeys;
-// auth::keys_document_bytes_max a document; a round is waited for until round_ms_max after it began, and ends then.
+// auth::keys_document_bytes_max a document; a round is waited for until its time is over, and ends then.
 #pragma once
 
 #include <memory>
@@ -22,7 +22,7 @@ class Connection;
 
 class KeyRequests final : public Supplier {
  public:
-  static constexpr std::int64_t round_ms_max = 60'000;
+  explicit KeyRequests(std::int64_t round_ms_max = 60'000) : round_ms_max_(round_ms_max) {}
 
   net::Task<auth::Answer> supply(Exchange& exchange, const auth::Need& need) override;
 
@@ -43,6 +43,7 @@ class KeyRequests final : public Supplier {
                            std::uint32_t server);
   void end(Round& round);
 
+  std::int64_t round_ms_max_;
   std::vector<std::shared_ptr<Round>> rounds_;  // Under way.
 };
 
