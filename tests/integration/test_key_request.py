@@ -17,6 +17,8 @@ CONF = """server {
     location = /_keys { internal; proxy_read_timeout 500ms; proxy_set_header Host $host; proxy_pass http://@issuer@/jwks.json; }
 }"""
 
+PATIENT = CONF.replace("proxy_read_timeout 500ms", "proxy_read_timeout 30s")
+
 
 class Setting:
     def __init__(self, gate, service, issuer):
@@ -210,7 +212,7 @@ def test_two_hundred_requests_ask_once(setting, jose):
 
 
 def test_whoever_leaves_takes_nobody_s_keys_along(setting, jose):
-    world = setting("auth_jwt_key_cache 1h;")
+    world = setting("auth_jwt_key_cache 1h;", PATIENT)
     asked, release = threading.Event(), threading.Event()
     document = answer_bytes(200, jose.set_of(jose.key("RS256")).encode())
 
@@ -219,7 +221,6 @@ def test_whoever_leaves_takes_nobody_s_keys_along(setting, jose):
         release.wait(20)
         return document
     world.issuer.answer = waits
-    world.gate.reload(world.gate.text.replace("proxy_read_timeout 500ms", "proxy_read_timeout 20s"))
     data = request_bytes("GET", "/", {"Authorization": "Bearer " + jose.sign("RS256")})
     with world.gate.connect() as second:
         with world.gate.connect() as first:
@@ -233,7 +234,7 @@ def test_whoever_leaves_takes_nobody_s_keys_along(setting, jose):
 
 
 def test_a_reload_asks_again_and_old_requests_keep_their_keys(setting, jose):
-    world = setting("auth_jwt_key_cache 1h;")
+    world = setting("auth_jwt_key_cache 1h;", PATIENT)
     asked, release = threading.Event(), threading.Event()
     document = answer_bytes(200, jose.set_of(jose.key("RS256")).encode())
     token = jose.sign("RS256")
@@ -243,8 +244,7 @@ def test_a_reload_asks_again_and_old_requests_keep_their_keys(setting, jose):
         release.wait(20)
         return document
     world.issuer.answer = waits
-    text = world.gate.text.replace("proxy_read_timeout 500ms", "proxy_read_timeout 20s")
-    world.gate.reload(text)
+    text = world.gate.text
     with world.gate.connect() as client:
         client.send(request_bytes("GET", "/", {"Authorization": "Bearer " + token}))
         assert asked.wait(10)
@@ -257,8 +257,7 @@ def test_a_reload_asks_again_and_old_requests_keep_their_keys(setting, jose):
 
 
 def test_the_program_ends_while_keys_are_asked_for(setting, jose):
-    world = setting()
-    world.gate.reload(world.gate.text.replace("proxy_read_timeout 500ms", "proxy_read_timeout 60s").replace("daemon off;", "daemon off; worker_shutdown_timeout 200ms;"))
+    world = setting(conf=PATIENT, main="worker_shutdown_timeout 200ms;\n")
     asked = threading.Event()
 
     def never(request):
