@@ -109,6 +109,8 @@ class TokenCache {
 
   // Rounded up to a multiple of eight; 0: remembers nothing.
   explicit TokenCache(std::size_t entries_max);
+  TokenCache(TokenCache&&) noexcept;
+  TokenCache& operator=(TokenCache&&) noexcept;
   ~TokenCache();
   // nullptr: not there (or no longer valid at `now`, and then dropped).
   std::shared_ptr<const VerifiedToken> find(std::string_view token, std::uint64_t verifier_id, Now now);

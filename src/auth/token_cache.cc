@@ -68,6 +68,8 @@ TokenCache::TokenCache(std::size_t entries_max) : impl_(std::make_unique<Impl>()
   impl_->sets.resize((entries_max + ways - 1) / ways);
 }
 
+TokenCache::TokenCache(TokenCache&&) noexcept = default;
+TokenCache& TokenCache::operator=(TokenCache&&) noexcept = default;
 TokenCache::~TokenCache() = default;
 
 std::shared_ptr<const VerifiedToken> TokenCache::find(std::string_view token, std::uint64_t verifier_id, Now now) {

@@ -86,6 +86,8 @@ class WorkerThread::Inside {
     worker_.reconsider_idle();
   }
 
+  void forget_tokens(std::size_t entries_max) { worker_.token_cache = auth::TokenCache(entries_max); }
+
   void drain(Sockets sockets, std::int64_t timeout_ms) {
     worker_.drain();
     wanted_.clear();
@@ -272,6 +274,9 @@ void WorkerThread::use(std::vector<SocketUse> wanted, std::vector<std::shared_pt
   tell(
       [this, wanted = std::move(wanted), removed = std::move(removed), snapshot = std::move(snapshot)](Inside& inside) {
         place(*snapshot);
+        // No verifier of the new configuration is one of the old: what they verified would lie there until it is pushed
+        // out, and the size may be another.
+        inside.forget_tokens(snapshot->token_cache_entries);
         inside.use(wanted, removed, snapshot);
       });
 }

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from harness.jose import claims
 from harness.load import Load
 from harness.origin import answer_bytes
 from harness.ports import can_connect, wait_until
@@ -278,3 +279,35 @@ def test_it_starts_again_right_after_it_was_killed(keepgate):
         gate.start()
         assert gate.get("/").text == "one"
         assert can_connect(gate.path("gate.sock"))
+
+
+def resident_kib(gate):
+    with open(f"/proc/{gate.process.pid}/status", encoding="ascii") as status:
+        return int(next(line for line in status if line.startswith("VmRSS")).split()[1])
+
+
+def test_what_an_old_configuration_verified_is_not_kept(keepgate, jose):
+    """Each reload verifies anew: tokens that only the configurations before had verified are given up with them."""
+    gate = keepgate(
+        'server { listen 127.0.0.1:@gate@; auth_jwt "x"; auth_jwt_key_file keys.json; location /v { authorize off; return 200 "0"; } '
+        "location / { proxy_pass http://127.0.0.1:1; } }",
+        files={"keys.json": jose.set_of(jose.key("HS256"))},
+    )
+    tokens = [jose.sign("HS256", claims() | {"sub": f"user{number}", "note": "n" * 3000}) for number in range(150)]
+
+    def use(number):
+        gate.configure(gate.text.replace(f'200 "{number}"', f'200 "{number + 1}"'))
+        gate.reload()
+        with gate.connect() as client:
+            for token in tokens:
+                assert client.request("GET", "/x", {"Authorization": f"Bearer {token}"}).status == 502
+
+    for number in range(4):
+        use(number)
+    before = resident_kib(gate)
+    for number in range(4, 12):
+        use(number)
+    grown = resident_kib(gate) - before
+    print(f"{grown} KiB more after 8 reloads")
+    if "san" not in os.environ.get("KEEPGATE_BIN", ""):
+        assert grown < 4000, "8 times 150 tokens of 8 KiB and more would be some 10 MiB"
