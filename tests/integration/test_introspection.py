@@ -340,6 +340,25 @@ def test_a_client_that_goes_away_leaves_nothing_behind(setup):
     wait_until(lambda: get(gate, endpoint.add("good")) == 200, 10, "it does not go on")
 
 
+def test_the_program_ends_while_it_waits_for_an_answer(setup):
+    gate, endpoint, _ = setup(options="timeout=30s")
+    release = threading.Event()
+    endpoint.behave = lambda connection: release.wait(40) and False
+    clients = [gate.connect() for _ in range(5)]
+    try:
+        for number, client in enumerate(clients):
+            client.send(f"GET /x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer t{number}\r\n\r\n".encode())
+        wait_until(lambda: endpoint.calls == 5, 10, "nobody is asked")
+        began = time.monotonic()
+        gate.stop()
+        assert time.monotonic() - began < 10
+        assert "the program ends" not in gate.read("error.log")
+    finally:
+        release.set()
+        for client in clients:
+            client.close()
+
+
 def test_jwts_are_verified_and_other_tokens_asked_about_where_both_are_said(setup, jose):
     conf = CONF.replace("location / {", 'auth_jwt "both"; auth_jwt_key_file keys.json; location / {')
     gate, endpoint, _ = setup(conf=conf, files={"keys.json": jose.set_of(jose.key("RS256"))})
