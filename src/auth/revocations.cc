@@ -34,6 +34,14 @@ bool is_value(std::string_view text) {
          std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
+// "user:alice" and "client:web" are how our issuers and gateways write subjects (auth/jwt.h).
+std::string_view without_namespace(std::string_view subject) {
+  for (const std::string_view prefix : {"user:", "client:"}) {
+    if (subject.starts_with(prefix)) return subject.substr(prefix.size());
+  }
+  return {};
+}
+
 // One fact of an entry, whichever way it was written.
 class EntryReader {
  public:
@@ -296,6 +304,7 @@ std::optional<Revocation> RevocationList::find(const RevocableNames& names, Now 
   const std::pair<RevocationKind, std::string_view> looked_for[] = {
       {RevocationKind::token, names.token},
       {RevocationKind::subject, names.subject},
+      {RevocationKind::subject, without_namespace(names.subject)},
       {RevocationKind::subject, who ? std::string_view(who->user) : std::string_view()},
       {RevocationKind::client, who ? std::string_view(who->client) : std::string_view()},
       {RevocationKind::client, who ? std::string_view(who->service) : std::string_view()},

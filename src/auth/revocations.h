@@ -66,8 +66,8 @@ class RevocationList {
   // All entries of `newer`, and those of `older` that it has not. Error: they are too many together.
   static Result<std::shared_ptr<const RevocationList>> joined(const RevocationList& newer, const RevocationList& older);
 
-  // The entry that takes the credential back, if any does. A client is looked for as client and as workload, a
-  // subject as the token's `sub` and as the user that it was read as.
+  // The entry that takes the credential back, if any does. A client is looked for as client and as workload; a subject
+  // as the token's `sub`, the same without "user:" or "client:", and the user that it was read as.
   std::optional<Revocation> find(const RevocableNames& names, Now now) const;
   std::size_t size() const { return size_; }
   std::size_t memory_bytes() const;

@@ -58,6 +58,20 @@ TEST(Revocations, match_by_each_kind_of_name_and_by_no_other) {
   }
 }
 
+TEST(Revocations, a_subject_is_known_with_its_namespace_and_without) {
+  RevocableNames names;
+  for (const std::string_view subject : {"web", "client:web", "user:web"}) {
+    names.subject = subject;
+    EXPECT_NE(told("sub web\n", names), "") << subject;
+    EXPECT_NE(told(cat("sub ", subject, "\n"), names), "") << subject;
+    EXPECT_EQ(told("sub other:web\nsub eb\nsub :web\nsub client:user:web\n", names), "") << subject;
+  }
+  names.subject = "other:web";
+  EXPECT_EQ(told("sub web\n", names), "");
+  names.subject = "user:";
+  EXPECT_EQ(told("sub user\nsub web\n", names), "");
+}
+
 TEST(Revocations, know_workloads_and_api_keys) {
   Principal principal;
   principal.service = "spiffe://shop.internal/orders";
