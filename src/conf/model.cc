@@ -61,11 +61,11 @@ void inherit(LevelOptions& inner, const LevelOptions& outer) {
              &O::conn_status, &O::conn_log_level, &O::conn_dry_run>(inner, outer);
   take_unset<&O::auth_api_key, &O::api_key_file, &O::api_key_forward, &O::auth_basic, &O::basic_user_file,
              &O::basic_forward>(inner, outer);
-  take_unset<&O::address_rules, &O::satisfy_any, &O::auth_request, &O::assignments, &O::auth_jwt, &O::jwt_key_cache_ms,
-             &O::jwt_leeway_s, &O::jwt_issuers, &O::auth_introspect, &O::auth_http_signature, &O::jwt_form,
-             &O::jwt_requires, &O::auth_requires, &O::auth_delay_ms, &O::dpop_over_tls, &O::auth_identity,
-             &O::identity_claims, &O::policies, &O::authorize, &O::service, &O::transaction, &O::transaction_key,
-             &O::transaction_key_files>(inner, outer);
+  take_unset<&O::address_rules, &O::satisfy_any, &O::auth_request, &O::assignments, &O::mirrors,
+             &O::mirror_request_body, &O::auth_jwt, &O::jwt_key_cache_ms, &O::jwt_leeway_s, &O::jwt_issuers,
+             &O::auth_introspect, &O::auth_http_signature, &O::jwt_form, &O::jwt_requires, &O::auth_requires,
+             &O::auth_delay_ms, &O::dpop_over_tls, &O::auth_identity, &O::identity_claims, &O::policies, &O::authorize,
+             &O::service, &O::transaction, &O::transaction_key, &O::transaction_key_files>(inner, outer);
   take_unset<&O::proxy_bind, &O::proxy_socket_keepalive, &O::proxy_redirect, &O::proxy_cookie_domain,
              &O::proxy_cookie_path, &O::proxy_cookie_flags>(inner, outer);
   take_unset<&O::proxy_protocol, &O::proxy_set_headers, &O::proxy_hide_headers, &O::proxy_pass_headers,

@@ -155,6 +155,11 @@ struct AssignmentModel {    // auth_request_set
   Word value;
 };
 
+struct MirrorsModel {
+  bool off = false;
+  std::vector<Word> uris;
+};
+
 struct IdentityClaimsModel {
   std::optional<std::vector<std::string>> client, user, roles, scopes;
 };
@@ -311,6 +316,8 @@ struct LevelOptions {
   std::optional<bool> satisfy_any;
   std::optional<OptionalFile> auth_request;  // `path` is a URI.
   std::optional<std::vector<AssignmentModel>> assignments;
+  std::optional<MirrorsModel> mirrors;
+  std::optional<bool> mirror_request_body;
   std::optional<ApiKeyModel> auth_api_key;
   std::optional<ApiKeyFileModel> api_key_file;
   std::optional<bool> api_key_forward;

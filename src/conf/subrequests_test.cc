@@ -114,5 +114,23 @@ TEST(Subrequests, set_variables_that_are_nobody_elses) {
   }
 }
 
+TEST(Subrequests, that_mirror_accumulate_and_can_be_switched_off) {
+  const Loaded loaded = check_server(cat("mirror /auth; mirror /auth; mirror_request_body off;",
+                                         " location /in { proxy_pass http://127.0.0.1:1; }"
+                                         " location /own { mirror /auth; mirror_request_body on; proxy_pass "
+                                         "http://127.0.0.1:1; } location /off { mirror off; proxy_pass "
+                                         "http://127.0.0.1:1; }",
+                                         target));
+  ASSERT_NE(loaded.snapshot, nullptr) << loaded.complaints();
+  EXPECT_EQ(loaded.at("/in").mirrors.size(), 2U);
+  EXPECT_FALSE(loaded.at("/in").mirror_body);
+  EXPECT_EQ(loaded.at("/own").mirrors.size(), 1U);
+  EXPECT_TRUE(loaded.at("/own").mirror_body);
+  EXPECT_TRUE(loaded.at("/off").mirrors.empty());
+  EXPECT_EQ(check_server("mirror off; mirror /a; location / { return 200; }").snapshot, nullptr);
+  EXPECT_EQ(check_server("mirror /a; mirror off; location / { return 200; }").snapshot, nullptr);
+  EXPECT_EQ(check_server("mirror $uri; location / { return 200; }").snapshot, nullptr);
+}
+
 }  // namespace
 }  // namespace keepgate::conf

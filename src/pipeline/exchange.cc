@@ -16,6 +16,8 @@ void Exchange::begin(Connection& connection) {
 
 namespace {
 
+constexpr std::size_t head_slack = 128;  // What is written in the place of lines that were as long.
+
 // Fields that say something about the body or the connection of the main request: a subrequest has its own.
 bool belongs_to_main(http::Field field) {
   return field == http::Field::host || field == http::Field::content_length ||
@@ -23,49 +25,75 @@ bool belongs_to_main(http::Field field) {
          field == http::Field::te || field == http::Field::trailer;
 }
 
-// As a client would send it, and parsed like a client's: there is no other way to a head.
-std::string_view subrequest_head(const Exchange* main, const ServerConfig& server, std::string_view uri, Arena& arena) {
-  std::string out =
-      cat("GET ", http::encode_path(uri, arena), " HTTP/1.", main && main->head().authority.empty() ? 0 : 1, "\r\n");
-  if (!main) {
-    append(out, "Host: ", server.name.empty() ? std::string_view("localhost") : server.name, "\r\n");
-  } else if (!main->head().authority.empty()) {
-    append(out, "Host: ", main->head().authority, "\r\n");
-  }
-  for (const http::HeaderLine& line : main ? main->head().headers : std::span<const http::HeaderLine>()) {
+void append_fields(const http::RequestHead& head, std::string& out) {
+  for (const http::HeaderLine& line : head.headers) {
     if (!belongs_to_main(line.field)) out += line.raw;
   }
-  return arena.copy(out += "\r\n");
+}
+
+// As a client would send it, and parsed like a client's: there is no other way to a head.
+std::string question_head(const Exchange* main, const ServerConfig& server, std::string_view uri, Arena& arena) {
+  const std::string_view path = http::encode_path(uri, arena);
+  const std::string_view own_name = server.name.empty() ? std::string_view("localhost") : server.name;
+  const std::string_view host = main ? main->head().authority : own_name;
+  std::string out = cat("GET ", path, host.empty() ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
+  if (!host.empty()) append(out, "Host: ", host, "\r\n");
+  if (main) append_fields(main->head(), out);
+  return out += "\r\n";
 }
 
 }  // namespace
 
-bool Exchange::begin_subrequest(Connection& connection, const ServerConfig& server, Subrequest& subrequest,
-                                std::string_view uri) {
+void RequestCopy::fill(Exchange& x) {
+  const http::RequestHead& from = x.head();
+  head = cat(from.method_text, ' ', from.target, from.authority.empty() ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
+  if (!from.authority.empty()) append(head, "Host: ", from.authority, "\r\n");
+  append_fields(from, head);
+  if (!body.empty()) append(head, "Content-Length: ", body.size(), "\r\n");
+  head += "\r\n";
+  query = x.query;
+  withheld = x.withheld_api_key();
+  password_withheld = x.withholds_password();
+}
+
+bool Exchange::begin_own(Connection& connection, const ServerConfig& server, Subrequest& subrequest,
+                         std::string_view uri, std::string_view text) {
   connection_ = &connection;
   subrequest_ = &subrequest;
   started_ms = now().monotonic_ms;
   set_server(server);
   http::HeadLimits limits = server.head_limits;
-  limits.head_bytes_max +=
-      static_cast<std::uint32_t>(3 * uri.size());  // Encoded it may be longer than what it replaces.
-  limits.line_bytes_max += static_cast<std::uint32_t>(3 * uri.size());
+  limits.line_bytes_max = limits.head_bytes_max += static_cast<std::uint32_t>(3 * uri.size() + head_slack);
   parser.set_limits(limits);
-  Exchange* const main = subrequest.main();
-  if (parser.parse(subrequest_head(main, server, uri, arena)) != http::ParseStatus::complete) return false;
+  if (parser.parse(arena.copy(text)) != http::ParseStatus::complete) return false;
   body.begin(connection, head());
   path = {arena.copy(uri)};
-  uri_changed = method_is_get = true;
+  uri_changed = true;
   limits_checked = connections_counted = identity_connections_counted = true;
+  return true;
+}
+
+bool Exchange::begin_subrequest(Connection& connection, const ServerConfig& server, Subrequest& subrequest,
+                                std::string_view uri) {
+  const Exchange* const main = subrequest.main();
+  if (!begin_own(connection, server, subrequest, uri, question_head(main, server, uri, arena))) return false;
+  method_is_get = true;
   if (!main) return true;
   limits_checked = main->limits_checked;
   connections_counted = main->connections_counted;
   const auth::ApiKeyOptions& api_key = main->location().auth.api_key;
-  if (main->withheld_) {
-    withheld_ = main->withheld_;
-  } else if (api_key.enabled && !api_key.forwards) {
-    withheld_ = &api_key;
-  }
+  withheld_ = main->withheld_ ? main->withheld_ : api_key.enabled && !api_key.forwards ? &api_key : nullptr;
+  const auth::BasicOptions& basic = main->location().auth.basic;
+  password_withheld_ = main->password_withheld_ || (basic.enabled && !basic.forwards);
+  return true;
+}
+
+bool Exchange::begin_copy(Connection& connection, const ServerConfig& server, Subrequest& subrequest,
+                          std::string_view uri, const RequestCopy& copy) {
+  if (!begin_own(connection, server, subrequest, uri, copy.head)) return false;
+  query = arena.copy(copy.query);
+  withheld_ = copy.withheld;
+  password_withheld_ = copy.password_withheld;
   return true;
 }
 
@@ -91,6 +119,7 @@ void Exchange::end() {
   used_signature.clear();
   need = {};
   decided = permitted = false;
+  mirrored_by = nullptr;
   permit.reset();
   minted_transaction.clear();
   decision_location = nullptr;

@@ -28,6 +28,7 @@
 namespace keepgate::pipeline {
 
 class Subrequest;
+struct RequestCopy;
 
 class Exchange final : public route::VariableSource, public route::CaptureSink {
  public:
@@ -37,6 +38,9 @@ class Exchange final : public route::VariableSource, public route::CaptureSink {
   // is asked because of one. The connection may be that one's: its bytes are not touched. False: it cannot be asked.
   bool begin_subrequest(Connection& connection, const ServerConfig& server, Subrequest& subrequest,
                         std::string_view uri);
+  // Likewise, as a copy of another request: with its method, arguments and body. The body is in connection.in.
+  bool begin_copy(Connection& connection, const ServerConfig& server, Subrequest& subrequest, std::string_view uri,
+                  const RequestCopy& copy);
   // Whose answer goes to ourselves; nullptr, as nearly always: a client's request.
   Subrequest* subrequest() const { return subrequest_; }
   void end();  // Back to a fresh exchange; keeps memory.
@@ -73,6 +77,8 @@ class Exchange final : public route::VariableSource, public route::CaptureSink {
   void withhold_api_key(const auth::ApiKeyOptions& options);
   // Likewise the credential of Basic authentication (auth_basic_forward); its user name stays known.
   void withhold_password();
+  const auth::ApiKeyOptions* withheld_api_key() const { return withheld_; }
+  bool withholds_password() const { return password_withheld_; }
   bool withholds_credential() const { return withheld_ != nullptr || password_withheld_; }
   bool is_withheld(const http::HeaderLine& line) const {
     return (withheld_ && auth::is_api_key_field(*withheld_, line)) ||
@@ -120,6 +126,7 @@ class Exchange final : public route::VariableSource, public route::CaptureSink {
   const LocationConfig* decision_location = nullptr;  // Where decide() ran last: an error page may be elsewhere.
   bool decided = false;                               // decide() ran: there will be a decision record.
   bool permitted = false;
+  const LocationConfig* mirrored_by = nullptr;  // Where it was let pass and has mirrors.
   std::optional<Permit> permit;
   ReturnAction redirect;           // An answer that a phase made for this exchange.
   std::string minted_transaction;  // txn of the transaction token that was sent upstream.
@@ -145,6 +152,8 @@ class Exchange final : public route::VariableSource, public route::CaptureSink {
 
  private:
   Exchange* main_exchange() const;
+  bool begin_own(Connection& connection, const ServerConfig& server, Subrequest& subrequest, std::string_view uri,
+                 std::string_view head);
   std::string_view header_variable(std::string_view name);
   std::string_view response_variable(const route::VariableRef& reference);
   std::string_view proxy_port_variable();

@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "base/bytes.h"
-#include "net/quiet_descriptor.h"
 #include "net/socket.h"
 #include "pipeline/exchange.h"
+#include "pipeline/own_connection.h"
 #include "pipeline/record.h"
 #include "pipeline/serve.h"
 #include "pipeline/subrequest.h"
@@ -16,16 +16,6 @@ namespace keepgate::pipeline {
 namespace {
 
 constexpr std::uint16_t http_ok = 200;
-
-// The connection of nobody: it never says a word and never goes away, but ends with the worker like any other.
-std::unique_ptr<Connection> nobodys_connection(const Exchange& x) {
-  const int descriptor = net::open_quiet_descriptor();
-  if (descriptor < 0) return nullptr;
-  net::Stream stream(x.worker().loop, descriptor);
-  if (!stream.valid()) return nullptr;
-  return std::make_unique<Connection>(x.worker(), std::move(stream), net::Address(), x.connection().snapshot,
-                                      *x.connection().listener);
-}
 
 Result<std::string> document_of(Subrequest& subrequest, const Exchange& asked, std::string_view uri) {
   const auto useless = [uri](std::string_view why) {
@@ -98,7 +88,7 @@ std::shared_ptr<KeyRequests::Round> KeyRequests::round_for(Exchange& x,
   auto round = std::make_shared<Round>();
   round->keys = keys;
   round->began_ms = x.now().monotonic_ms;
-  std::unique_ptr<Connection> connection = x.worker().loop.admits() ? nobodys_connection(x) : nullptr;
+  std::unique_ptr<Connection> connection = make_own_connection(x);
   if (!connection) {
     round->reason = "no connection is left";
     round->is_over = true;

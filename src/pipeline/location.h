@@ -143,6 +143,10 @@ struct LocationConfig {
   bool refuse_ambiguous_paths = false;
   std::uint16_t allowed_ambiguities = 0;  // Bits of http::Ambiguity that the location allows by name.
 
+  // Where copies of what was let pass are sent (mirror), and whether with its body.
+  std::vector<std::string> mirrors;
+  bool mirror_body = true;
+
   // Content phase.
   std::shared_ptr<const Content> content;  // nullptr: 404.
   std::optional<PathReplacement> path_replacement;

@@ -222,6 +222,7 @@ PhaseResult content(Exchange& x) {
     x.refusal.close = true;  // As nginx: nobody reads on to see whether it really is.
     return {Next::refuse};
   }
+  if (!x.location().mirrors.empty() && !x.subrequest() && !x.in_error_page) x.mirrored_by = &x.location();
   x.body.set_bytes_max(bytes_max);
   return {Next::content};
 }

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "pipeline/content.h"
 #include "pipeline/exchange.h"
+#include "pipeline/mirror.h"
 #include "pipeline/needs.h"
 #include "pipeline/opening.h"
 #include "pipeline/phases.h"
@@ -275,6 +276,7 @@ bool should_linger(const Exchange& x, bool head_is_complete) {
 bool end_request(Exchange& x, bool go_on) {
   Connection& c = x.connection();
   record(x);
+  if (x.mirrored_by && c.worker.mirrors) c.worker.mirrors->send(x);
   // nginx: a client that was too slow, and one that gets no answer (444), are cut off at once if that is asked for.
   if (x.location().reset_timedout && (c.stream.timed_out() || x.status == 444)) x.reset_connection = true;
   c.idle_timeout_ms = x.location().keepalive_timeout_ms;

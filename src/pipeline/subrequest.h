@@ -16,6 +16,10 @@
 #include "http/h1_parser.h"
 #include "net/stream.h"
 
+namespace keepgate::auth {
+struct ApiKeyOptions;
+}
+
 namespace keepgate::pipeline {
 
 class Exchange;
@@ -61,6 +65,15 @@ class Subrequest {
   http::ResponseParser upstream_parser_{limits};
 
   static constexpr http::HeadLimits limits{.line_bytes_max = head_bytes_max, .head_bytes_max = head_bytes_max};
+};
+
+// What is kept of a request to send it once more (pipeline/mirror.h). `withheld` lives as long as the snapshot.
+struct RequestCopy {
+  std::string head, query, body;
+  const auth::ApiKeyOptions* withheld = nullptr;  // The API key that nobody sees any more, if there was one.
+  bool password_withheld = false;                 // Likewise the credential of Basic authentication.
+
+  void fill(Exchange& from);  // Everything but the body, which is there: its length is in the head.
 };
 
 }  // namespace keepgate::pipeline

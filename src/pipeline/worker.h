@@ -27,6 +27,7 @@ namespace keepgate::pipeline {
 
 class Connection;
 class Exchange;
+class Mirrors;
 class Supplier;
 
 // For a line that would otherwise be logged over and over: due at once, then not for a while.
@@ -62,6 +63,7 @@ struct Worker final : net::Admission {
   std::array<Supplier*, auth::need_kinds> suppliers{};  // By NeedKind; set by the composition, nullptr: none.
   upstream::Pools* upstreams = nullptr;                 // Set by the composition before the first connection.
   upstream::NamedGroups* named_groups = nullptr;        // Likewise.
+  Mirrors* mirrors = nullptr;                           // Likewise; nullptr: no request is mirrored.
   std::unique_ptr<WorkerCache> target_plans;            // Of proxy_pass with variables.
   BufferPool buffers;
   Counters counters;

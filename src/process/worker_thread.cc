@@ -20,6 +20,7 @@
 #include "pipeline/auth_request.h"
 #include "pipeline/body_digest.h"
 #include "pipeline/key_request.h"
+#include "pipeline/mirror.h"
 #include "pipeline/worker.h"
 #include "upstream/named_groups.h"
 #include "upstream/pools.h"
@@ -58,6 +59,7 @@ class WorkerThread::Inside {
         worker_(loop, published, number) {
     worker_.upstreams = &pools_;
     worker_.named_groups = &named_groups_;
+    worker_.mirrors = &mirrors_;
     worker_.suppliers[static_cast<std::size_t>(auth::NeedKind::issuer_keys)] = &issuer_keys_;
     worker_.suppliers[static_cast<std::size_t>(auth::NeedKind::introspection)] = &introspection_;
     worker_.suppliers[static_cast<std::size_t>(auth::NeedKind::body_digest)] = &body_digests_;
@@ -192,6 +194,7 @@ class WorkerThread::Inside {
   password::PasswordSupplier passwords_;
   pipeline::AuthRequests auth_requests_;
   pipeline::KeyRequests key_requests_;
+  pipeline::Mirrors mirrors_;
   pipeline::Worker worker_;
   std::vector<SocketUse> wanted_;
   std::vector<std::shared_ptr<pipeline::Acceptor>> acceptors_;

@@ -411,7 +411,7 @@ Forward::Ended Forward::on_wake(net::Wake wake, bool& wait_again) {
 // An interim answer goes on to a client that knows of them (RFC 9110 §15.2). Not 100: that wish was ours to answer.
 net::Task<bool> Forward::pass_interim() {
   const http::ResponseHead& head = parser_.head();
-  if (head.status == 100 || x_.head().version_minor == 0 || x_.method_is_get) co_return true;
+  if (head.status == 100 || x_.head().version_minor == 0 || x_.method_is_get || x_.subrequest()) co_return true;
   std::string out;
   write_interim_head(head, plan_, out);
   iovec whole{out.data(), out.size()};

@@ -1,4 +1,4 @@
-// Requests of our own: where auth_request and auth_jwt_key_request lead.
+// Requests of our own: where auth_request, auth_jwt_key_request and mirror lead.
 #include <algorithm>
 #include <functional>
 
@@ -15,6 +15,9 @@ void Compiler::compile_auth_request(Location& out, const Level& level) {
     const auto slot = names_.slot(model_.assigned[model.index].text);
     if (slot) out.assignments.push_back({*slot, text(model.value)});
   }
+  out.mirror_body = options.mirror_request_body.value_or(true);
+  if (!options.mirrors) return;
+  for (const Word& uri : options.mirrors->uris) out.mirrors.push_back(uri.text);
 }
 
 // One object for all levels of a server that want the same keys: what is asked for is asked for once.
@@ -57,6 +60,8 @@ void Compiler::check_subrequests(const ServerModel& model, const pipeline::Serve
     if (options.auth_request && !options.auth_request->off) check_uri("auth_request", options.auth_request->path);
     for (const Word& uri : options.jwt_key_requests.value_or(std::vector<Word>{}))
       check_uri("auth_jwt_key_request", uri);
+    if (!options.mirrors) return;
+    for (const Word& uri : options.mirrors->uris) check_uri("mirror", uri);
   };
   check(model.options);
   const std::function<void(const std::vector<std::unique_ptr<LocationModel>>&)> descend = [&](const auto& models) {

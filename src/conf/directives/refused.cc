@@ -60,8 +60,6 @@ constexpr DirectiveRow nginx[] = {
     row("add_before_body", levels, "Changes the text of answers."),
     row("add_after_body", levels, "Changes the text of answers."),
     unless_off("ssi", levels | in_if, "Changes the text of answers."),
-    unless_off("mirror", levels, "Sends a copy of requests elsewhere."),
-    row("mirror_request_body", levels, "Sends a copy of requests elsewhere."),
     unless_off("dav_methods", levels, files),
     row("dav_access", levels, files),
     row("slice", levels, caching),

@@ -1,4 +1,4 @@
-// auth_request and auth_request_set: nginx's module for asking a service of the operator's.
+// auth_request, auth_request_set and mirror: nginx's modules for requests of our own.
 #include <algorithm>
 
 #include "base/bytes.h"
@@ -20,6 +20,17 @@ void set_auth_request(Reader& reader, const Scope& scope, const Directive& direc
   } else if (check_subrequest_uri(reader, directive, word)) {
     place = OptionalFile{false, word};
   }
+}
+
+void add_mirror(Reader& reader, const Scope& scope, const Directive& directive) {
+  auto& place = scope.level->mirrors;
+  const Word& word = directive.arguments[0];
+  const bool off = word.text == "off";
+  if (place && (off || place->off)) return reader.duplicate(directive);
+  if (!off && !check_subrequest_uri(reader, directive, word)) return;
+  if (!place) place.emplace();
+  place->off = off;
+  if (!off) place->uris.push_back(word);
 }
 
 // The number of an assigned variable; new, if it is named for the first time.
@@ -66,6 +77,22 @@ constexpr DirectiveRow subrequest_table[] = {
      add_assignment,
      "",
      "Sets a variable by that answer: $upstream_http_NAME, $upstream_status and others are the subrequest's."},
+    {"mirror",
+     in_levels,
+     {1, 1},
+     Support::built,
+     add_mirror,
+     "off",
+     "Sends a copy of each request that was let pass to a location of this server, named by its path; several "
+     "accumulate. It goes out when the request has its answer, and is dropped where 64 are under way on a worker."},
+    {"mirror_request_body",
+     in_levels,
+     {1, 1},
+     Support::built,
+     set_flag<&O::mirror_request_body>,
+     "on",
+     "Whether copies have the body. One that is larger than 1m, or was not kept (proxy_request_buffering off), makes "
+     "that there is no copy."},
 };
 
 }  // namespace
