@@ -125,8 +125,8 @@ def measure_verification(bench):
              f"{one['first_ns'] / one['openssl_ns']:.2f}", f"{one['again_ns'] / 1000:.2f}",
              f"{one['first_ns'] / one['again_ns']:.0f}"] for one in json.loads(result.stdout)]
     columns = ["algorithm", "first sight, µs", "OpenSSL's verify, µs", "× OpenSSL", "seen again, µs", "first / again"]
-    return ("All of `auth_jwt` for a token of about 800 bytes, and EVP_DigestVerify alone over as many bytes (CPU time, the "
-            "best of 12 rounds).\n\n" + tables.table(columns, rows))
+    return ("All of `auth_jwt` for a token of about 800 bytes, and EVP_DigestVerify alone over as many bytes (CPU "
+            "time, the best of 12 rounds).\n\n" + tables.table(columns, rows))
 
 
 def pin_workers(proxy, cores):

@@ -70,6 +70,14 @@ TEST(Directives, off_is_what_there_is) {
   EXPECT_EQ(check_server("gunzip on;").snapshot, nullptr);
 }
 
+TEST(Directives, a_location_of_files_is_told_to_have_none) {
+  for (const char* text : {"location = /50x.html { root /usr/share/nginx/html; }", "location /i/ { alias /data/; }"}) {
+    const Loaded loaded = check_server(text);
+    ASSERT_NE(loaded.snapshot, nullptr) << loaded.complaints();
+    EXPECT_TRUE(loaded.says("has no effect here")) << loaded.complaints();
+  }
+}
+
 TEST(Directives, nothing_that_protects_is_ignored) {
   for (const DirectiveRow& row : ignored_rows()) {
     if (row.name == "ssl_stapling_verify") continue;  // It looks at answers that nobody asks for.
@@ -351,7 +359,7 @@ TEST(Directives, location_refusals) {
       {"location / { proxy_set_header X $nope; proxy_pass http://127.0.0.1:1; }", "KG022"},
       {"location / { internal; internal; }", "KG016"},
       {"location / { listen 80; }", "KG014"},
-      {"location / { root /x; }", "KG018"},
+      {"location / { try_files $uri /x; }", "KG018"},
   };
   for (const Refusal& one : cases) {
     const Loaded loaded = check_server(one.text);

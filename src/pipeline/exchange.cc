@@ -68,7 +68,7 @@ bool Exchange::begin_own(Connection& connection, const ServerConfig& server, Sub
   if (parser.parse(arena.copy(text)) != http::ParseStatus::complete) return false;
   body.begin(connection, head());
   path = {arena.copy(uri)};
-  uri_changed = true;
+  uri_changed = internal = true;
   limits_checked = connections_counted = identity_connections_counted = true;
   return true;
 }

@@ -10,6 +10,8 @@ namespace {
 constexpr std::uint32_t outer = in_http | in_server;
 constexpr std::string_view sized = "No effect: sizes itself.";
 constexpr std::string_view no_files = "No effect: Keepgate serves no files.";
+constexpr std::string_view no_files_here =
+    "No effect: Keepgate serves no files; a location with nothing else answers 404.";
 
 constexpr DirectiveRow row(std::string_view name, std::uint32_t contexts, std::uint8_t least, std::uint8_t most,
                            std::string_view summary) {
@@ -44,7 +46,8 @@ constexpr DirectiveRow ignored_table[] = {
      refuse_off,
      "on",
      "No effect: an answer of unknown length goes out in chunks; `off` is refused."},
-    told("root", in_http | in_server, 1, 1, "No effect: Keepgate serves no files."),
+    told("root", in_levels | in_if, 1, 1, no_files_here),
+    told("alias", in_location, 1, 1, no_files_here),
     told("gzip", in_levels | in_if, 1, 1, no_compression),
     row("gzip_types", in_levels, 1, many, no_compression),
     row("gzip_min_length", in_levels, 1, 1, no_compression),

@@ -43,8 +43,6 @@ constexpr DirectiveRow nginx[] = {
     row("ssl_engine", in_main, "Uses an OpenSSL engine."),
     row("geoip_country", in_http, "Variables by address."),
     row("geoip_city", in_http, "Variables by address."),
-    row("root", in_location | in_if, files),
-    row("alias", in_location, files),
     row("try_files", in_server | in_location, files),
     unless_off("autoindex", levels, files),
     row("random_index", in_location, files),
