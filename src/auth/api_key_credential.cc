@@ -3,22 +3,11 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "base/percent.h"
 
 namespace keepgate::auth {
 
 namespace {
-
-// "a%5Fb" is "a_b". What is badly encoded stands for itself.
-std::string decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool is_encoded =
-        text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0;
-    out.push_back(is_encoded ? static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2])) : text[i]);
-    if (is_encoded) i += 2;
-  }
-  return out;
-}
 
 std::string_view name_of_pair(std::string_view pair) { return trim(pair.substr(0, pair.find('='))); }
 
@@ -27,7 +16,7 @@ bool is_argument(const ApiKeyOptions& options, std::string_view argument) {
   return std::ranges::any_of(options.places, [&](const ApiKeyPlace& place) {
     return place.kind == ApiKeyPlaceKind::query &&
            (equals_ignoring_case(name, place.name) ||
-            (name.find('%') != std::string_view::npos && equals_ignoring_case(decoded(name), place.name)));
+            (name.find('%') != std::string_view::npos && equals_ignoring_case(percent_decoded(name), place.name)));
   });
 }
 

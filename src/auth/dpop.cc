@@ -2,6 +2,7 @@
 
 #include "auth/claims.h"
 #include "base/bytes.h"
+#include "base/percent.h"
 #include "crypto/base64url.h"
 #include "crypto/digest.h"
 #include "crypto/jws.h"
@@ -87,20 +88,18 @@ bool is_unreserved(char c) {
 std::string one_spelling(std::string_view path) {
   std::string out;
   for (std::size_t i = 0; i < path.size(); ++i) {
-    const int high = path[i] == '%' && i + 2 < path.size() ? hex_value(path[i + 1]) : -1;
-    const int low = high >= 0 ? hex_value(path[i + 2]) : -1;
-    if (low < 0) {
+    const int byte = percent_byte(path, i);
+    if (byte < 0) {
       out.push_back(path[i]);
       continue;
     }
-    const auto byte = static_cast<char>(high * 16 + low);
-    if (is_unreserved(byte)) {
-      out.push_back(byte);
+    if (is_unreserved(static_cast<char>(byte))) {
+      out.push_back(static_cast<char>(byte));
     } else {
       constexpr std::string_view digits = "0123456789ABCDEF";
       out.push_back('%');
-      out.push_back(digits[static_cast<std::size_t>(high)]);
-      out.push_back(digits[static_cast<std::size_t>(low)]);
+      out.push_back(digits[static_cast<std::size_t>(byte >> 4)]);
+      out.push_back(digits[static_cast<std::size_t>(byte & 15)]);
     }
     i += 2;
   }

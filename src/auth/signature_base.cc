@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/percent.h"
 #include "crypto/base64.h"
 
 namespace keepgate::auth {
@@ -23,21 +24,6 @@ std::unexpected<Error> bad_component(const StructuredItem& component, std::strin
 
 bool is_field_name_character(char c) {
   return (c >= 'a' && c <= 'z') || is_digit(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
-
-std::string percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool is_escape =
-        text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0;
-    if (is_escape) {
-      out.push_back(static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2])));
-      i += 2;
-    } else {
-      out.push_back(text[i] == '+' ? ' ' : text[i]);
-    }
-  }
-  return out;
 }
 
 // §2.2.8: the percent-encode set of forms, and a space as %20.
@@ -60,17 +46,17 @@ Result<std::string> query_parameter(const StructuredItem& component, std::string
   if (name == nullptr || name->kind != BareKind::string || component.parameters.size() != 1) {
     return bad_component(component, "it needs a parameter 'name' and no other one");
   }
-  const std::string wanted = percent_decoded(name->text);
+  const std::string wanted = percent_decoded(name->text, '+');
   std::optional<std::string> found;
   while (!query.empty()) {
     const std::size_t end = query.find('&');
     const std::string_view pair = query.substr(0, end);
     query.remove_prefix(end == std::string_view::npos ? query.size() : end + 1);
     const std::size_t equals = pair.find('=');
-    if (pair.empty() || percent_decoded(pair.substr(0, equals)) != wanted) continue;
+    if (pair.empty() || percent_decoded(pair.substr(0, equals), '+') != wanted) continue;
     // MUST NOT be covered: which of them would a reader take?
     if (found) return bad_component(component, "the query has this parameter more than once");
-    found = equals == std::string_view::npos ? "" : percent_encoded(percent_decoded(pair.substr(equals + 1)));
+    found = equals == std::string_view::npos ? "" : percent_encoded(percent_decoded(pair.substr(equals + 1), '+'));
   }
   if (!found) return bad_component(component, "the query has no such parameter");
   return *found;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "base/percent.h"
 #include "http/uri.h"
 #include "pipeline/exchange.h"
 
@@ -52,13 +53,12 @@ std::string unescape_redirect(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '?') return out += text.substr(i);
-    const int high = text[i] == '%' && i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
-    const int low = high >= 0 ? hex_value(text[i + 2]) : -1;
-    if (low < 0) {
+    const int byte = percent_byte(text, i);
+    if (byte < 0) {
       out.push_back(text[i]);
       continue;
     }
-    const char c = static_cast<char>(high * 16 + low);
+    const char c = static_cast<char>(byte);
     if (c == '?') return append(out, c, text.substr(i + 3)), out;
     if (c > '%' && c < 0x7f) {
       out.push_back(c);

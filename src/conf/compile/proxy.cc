@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "base/percent.h"
 #include "conf/codes.h"
 #include "conf/compile/compiler.h"
 #include "http/status.h"
@@ -55,17 +56,12 @@ std::shared_ptr<const tls::ClientContext> Compiler::client_tls(const LevelOption
 namespace {
 
 // What "%xx" stands for; what is no escape, or a NUL, stays as it is.
-std::string percent_decoded(std::string_view text) {
+std::string decoded_path(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const int high = text[i] == '%' && i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
-    const int low = high >= 0 ? hex_value(text[i + 2]) : -1;
-    if (low < 0 || high * 16 + low == 0) {
-      out.push_back(text[i]);
-    } else {
-      out.push_back(static_cast<char>(high * 16 + low));
-      i += 2;
-    }
+    const int byte = percent_byte(text, i);
+    out.push_back(byte > 0 ? static_cast<char>(byte) : text[i]);
+    if (byte > 0) i += 2;
   }
   return out;
 }
@@ -84,7 +80,7 @@ void Compiler::set_path_replacement(Location& out, const Level& level, const Tar
   }
   const std::size_t mark = target.uri.find('?');
   const std::string path = target.uri.substr(0, mark);
-  out.path_replacement = pipeline::PathReplacement{location.pattern, percent_decoded(path), std::nullopt};
+  out.path_replacement = pipeline::PathReplacement{location.pattern, decoded_path(path), std::nullopt};
   const auto is_visible = [](char c) { return c > ' ' && c < 0x7f; };
   if (out.path_replacement->uri != path && std::ranges::all_of(path, is_visible)) out.path_replacement->written = path;
   if (mark != std::string::npos) {
