@@ -1,5 +1,6 @@
 #include "auth/jwt_open.h"
 
+#include "auth/claims.h"
 #include "base/bytes.h"
 #include "crypto/jwe.h"
 #include "crypto/jws.h"
@@ -9,10 +10,6 @@ namespace keepgate::auth {
 namespace {
 
 using crypto::Json;
-
-std::unexpected<Error> bad_token(std::string detail) {
-  return fail(ErrorKind::refused, Blame::client, "bad_token", std::move(detail));
-}
 
 // RFC 7515 §4.1.9 lets "application/" be left out of a media type.
 bool names_type(const Json& header, std::string_view member, std::string_view type) {
