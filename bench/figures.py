@@ -161,7 +161,8 @@ def loaded_results(bench, cores):
             loader.wait(timeout=30)
         proxy.stop()
     if any(result["errors"] for result in results):
-        raise SystemExit(f"bench: scaling: {results}")
+        bench.thrown_away.append(f"scaling, {len(cores)} workers: socket errors or wrong answers: {results}")
+        return None
     return results
 
 
@@ -170,6 +171,8 @@ def scaling_round(bench):
     samples = {}
     for cores in random.sample([bench.cores[:1], bench.cores], 2):
         results = loaded_results(bench, cores)
+        if results is None:
+            return None
         own = sum(result["own_busy"] for result in results)
         # Each load generator takes the others for foreign load.
         foreign = max(result["foreign"] - (own - result["own_busy"]) for result in results)
