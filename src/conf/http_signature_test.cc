@@ -27,9 +27,9 @@ TEST(HttpSignatureDirective, refuses_what_cannot_be_meant) {
       {"auth_http_signature k components=Date;", "KG021"},
       {"auth_http_signature k components=date components=host;", "KG021"},
       {"auth_http_signature k max_age=0;", "KG021"},
-      {"auth_http_signature k max_age=25h;", "KG021"},
+      {"auth_http_signature k max_age=86401s;", "KG021"},
       {"auth_http_signature k max_age=x;", "KG020"},
-      {"auth_http_signature k leeway=11m;", "KG021"},
+      {"auth_http_signature k leeway=601s;", "KG021"},
       {"auth_http_signature k label=a label=b;", "KG021"},
       {"auth_http_signature k; auth_http_signature j;", "KG016"},
       {"auth_http_signature k; transaction_token require;", "KG108"},
@@ -39,6 +39,10 @@ TEST(HttpSignatureDirective, refuses_what_cannot_be_meant) {
     EXPECT_EQ(loaded.snapshot, nullptr) << text;
     EXPECT_TRUE(loaded.says(cat("error ", complaint))) << text << "\n" << loaded.complaints();
   }
+}
+
+TEST(HttpSignatureDirective, takes_a_day_and_ten_minutes) {
+  EXPECT_FALSE(check_server(cat("auth_http_signature k max_age=24h leeway=10m;", behind)).says("KG021"));
 }
 
 TEST(HttpSignatureDirective, demands_what_is_safe_unless_it_is_told_otherwise) {

@@ -28,9 +28,9 @@ TEST(IntrospectDirective, refuses_what_cannot_be_meant) {
       {"auth_introspect https://a/i odd;", "KG021"},
       {"auth_introspect https://a/i audience=;", "KG021"},
       {"auth_introspect https://a/i cache=x;", "KG020"},
-      {"auth_introspect https://a/i cache=61m;", "KG021"},
+      {"auth_introspect https://a/i cache=3601s;", "KG021"},
       {"auth_introspect https://a/i timeout=49ms;", "KG021"},
-      {"auth_introspect https://a/i timeout=31s;", "KG021"},
+      {"auth_introspect https://a/i timeout=30001ms;", "KG021"},
       {"auth_introspect https://a/i client_id=web;", "KG021"},
       {"auth_introspect https://a/i client_secret_file=s;", "KG021"},
       {"auth_introspect https://a/i client_id=web client_secret_file=gone;", "KG040"},
@@ -44,6 +44,26 @@ TEST(IntrospectDirective, refuses_what_cannot_be_meant) {
     EXPECT_EQ(loaded.snapshot, nullptr) << text;
     EXPECT_TRUE(loaded.says(cat("error ", complaint))) << text << "\n" << loaded.complaints();
   }
+}
+
+TEST(IntrospectDirective, takes_so_many_audiences_and_so_long_a_secret) {
+  const auto audiences = [](int count) {
+    std::string text = "auth_introspect https://a/i timeout=30s";
+    for (int i = 0; i < count; ++i) append(text, " audience=a", i);
+    return check_server(cat(text, "; ", place));
+  };
+  EXPECT_NE(audiences(32).snapshot, nullptr) << audiences(32).complaints();
+  EXPECT_EQ(audiences(33).snapshot, nullptr);
+  const auto secret = [](std::size_t bytes) {
+    const TempFolder folder;
+    folder.write("s", std::string(bytes, 'x'));
+    return check(folder,
+                 cat("http { server { listen 127.0.0.1:80; auth_introspect https://a/i audience=x client_id=web "
+                     "client_secret_file=s; ",
+                     place, " } }"));
+  };
+  EXPECT_NE(secret(1024).snapshot, nullptr) << secret(1024).complaints();
+  EXPECT_EQ(secret(1025).snapshot, nullptr);
 }
 
 TEST(IntrospectDirective, takes_what_it_says) {

@@ -102,6 +102,11 @@ TEST(Subrequests, have_a_path_of_this_server_for_a_target) {
     EXPECT_EQ(check_server(cat("auth_jwt_key_request ", uri, "; location / { return 200; }")).snapshot, nullptr) << uri;
   }
   EXPECT_NE(check_server("auth_request /auth; location / { return 200; }").snapshot, nullptr);
+  const auto long_uri = [](std::size_t bytes) {
+    return check_server(cat("auth_request /", std::string(bytes - 1, 'a'), "; location / { return 200; }"));
+  };
+  EXPECT_NE(long_uri(4096).snapshot, nullptr) << long_uri(4096).complaints();
+  EXPECT_EQ(long_uri(4097).snapshot, nullptr);
 }
 
 // As in nginx: a variable of the configuration may be set anew, one of the program's own not.

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/temp_folder_for_tests.h"
 #include "conf/load.h"
 #include "crypto/jwk.h"
 
@@ -19,18 +20,7 @@ namespace keepgate::conf::testing {
 
 class TempFolder {
  public:
-  TempFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "kg_conf_XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-  ~TempFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-
-  std::string path(std::string_view name) const { return cat(path_, "/", name); }
+  std::string path(std::string_view name) const { return (folder_.path() / name).string(); }
   std::string write(std::string_view name, std::string_view text) const {
     const std::string file = path(name);
     std::filesystem::create_directories(std::filesystem::path(file).parent_path());
@@ -46,7 +36,7 @@ class TempFolder {
   }
 
  private:
-  std::string path_;
+  keepgate::TempFolder folder_;
 };
 
 struct Loaded {

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/bytes.h"
+#include "base/temp_folder_for_tests.h"
 #include "store/api_key_editor.h"
 #include "store/file_watcher.h"
 
@@ -29,14 +30,11 @@ struct NewKey {
 class KeyFiles : public testing::Test {
  protected:
   KeyFiles() {
-    std::string name = (std::filesystem::temp_directory_path() / "kg-keys-XXXXXX").string();
-    folder = ::mkdtemp(name.data());
+    folder = temporary.path();
     path = folder + "/api_keys";
     secret_path = secret_path_of(path);
     now = Now::read();
   }
-  ~KeyFiles() override { std::filesystem::remove_all(folder); }
-
   Result<ApiKeyEditor> open(Access access) const { return ApiKeyEditor::open(path, secret_path, access); }
 
   NewKey add(std::string_view client = "orders-app", std::size_t copies = 1) {
@@ -87,6 +85,7 @@ class KeyFiles : public testing::Test {
     std::ofstream(path, std::ios::out | how) << content;
   }
 
+  TempFolder temporary;
   std::string folder, path, secret_path;
   Now now;
 };

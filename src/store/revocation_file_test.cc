@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "base/bytes.h"
+#include "base/temp_folder_for_tests.h"
 
 namespace keepgate::store {
 namespace {
@@ -16,14 +17,8 @@ using Change = FollowedFile::Change;
 
 class RevocationFiles : public testing::Test {
  protected:
-  RevocationFiles() {
-    std::string name = (std::filesystem::temp_directory_path() / "kg-revocations-XXXXXX").string();
-    KG_ASSERT(::mkdtemp(name.data()) != nullptr);
-    folder = name;
-    path = folder / "revocations";
-    file = std::make_unique<RevocationFile>(path);
-  }
-  ~RevocationFiles() override { std::filesystem::remove_all(folder); }
+  RevocationFiles()
+      : folder(temporary.path()), path(folder / "revocations"), file(std::make_unique<RevocationFile>(path)) {}
 
   void write(std::string_view text, std::ios::openmode mode = std::ios::trunc) { std::ofstream(path, mode) << text; }
   // Long after it was written, or `later_ms` after now.
@@ -40,6 +35,7 @@ class RevocationFiles : public testing::Test {
     return list && list->find(names, Now::read()).has_value();
   }
 
+  TempFolder temporary;
   std::filesystem::path folder, path;
   std::unique_ptr<RevocationFile> file;
 };

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "base/bytes.h"
+#include "base/temp_folder_for_tests.h"
 
 namespace keepgate::store {
 namespace {
@@ -17,14 +18,7 @@ using Change = FollowedFile::Change;
 
 class UserFiles : public testing::Test {
  protected:
-  UserFiles() {
-    std::string name = (std::filesystem::temp_directory_path() / "kg-users-XXXXXX").string();
-    KG_ASSERT(::mkdtemp(name.data()) != nullptr);
-    folder = name;
-    path = folder / "users";
-    file = std::make_unique<UserFile>(path);
-  }
-  ~UserFiles() override { std::filesystem::remove_all(folder); }
+  UserFiles() : folder(temporary.path()), path(folder / "users"), file(std::make_unique<UserFile>(path)) {}
 
   void write(std::string_view text) {
     std::ofstream(path, std::ios::trunc) << text;
@@ -45,6 +39,7 @@ class UserFiles : public testing::Test {
     return users && users->find(name);
   }
 
+  TempFolder temporary;
   std::filesystem::path folder, path;
   std::unique_ptr<UserFile> file;
 };

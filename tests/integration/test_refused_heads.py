@@ -71,6 +71,13 @@ def test_the_log_shows_a_line_that_is_no_request(gate, line, shown):
     assert text.startswith('400 "') and shown in text and len(text) < 1100
 
 
+@pytest.mark.parametrize("size, shown", [(1023, 1023), (1024, 1024), (1025, 1024)])
+def test_the_log_shows_so_much_of_such_a_line(gate, size, shown):
+    assert answer_to(gate.address(), b"GET /".ljust(size, b"b") + b"\r\nHost: a\r\n\r\n").status == 400
+    wait_until(lambda: "\n" in gate.read("own.log"))
+    assert gate.read("own.log") == '400 "%s"\n' % "GET /".ljust(shown, "b")
+
+
 @pytest.mark.parametrize("data", [b"GET /in HTTP/1.1\r\nHost: a\r\nHost: a\r\nX-Secret: y\r\n\r\n", b"PUT /in HTTP/1.1\r\nHost: a\r\nContent-Length: 3,4\r\n\r\nabcd"])
 def test_a_page_behind_a_proxy_is_asked_with_nothing_that_was_sent(keepgate, origin, data):
     backend = origin(lambda request: answer_bytes(body=b"page"))
