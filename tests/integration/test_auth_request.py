@@ -382,7 +382,7 @@ def test_a_policy_at_the_service_s_location_is_not_passed_by(keepgate, origin):
     gate = keepgate(http)
     assert gate.get("/").status == 500
     assert not auth.requests and not service.requests
-    assert "a subrequest is anonymous there" in gate.read("error.log") + gate.words()
+    wait_until(lambda: "a subrequest is anonymous there" in gate.read("error.log") + gate.words())
 
 
 @pytest.mark.parametrize("text,words", [
