@@ -20,8 +20,9 @@ enum class Opening : std::uint8_t { failed = 0, pending, open };
 // What happened to the transaction beside the errors that its statements gave.
 enum class Trouble : std::uint8_t {
   none = 0,
-  again,  // It collided with another one: nothing of it counts, and the same jobs may work now.
-  lost,   // The connection or the transaction is gone, and nothing of it counts.
+  again,   // It collided with another one: nothing of it counts, and the same jobs may work now.
+  lost,    // The connection is gone, and nothing of it counts: the same jobs may work on another one.
+  failed,  // The disk or the file fails: the connection is of no more use, and nothing of the transaction counts.
 };
 
 enum class CommitOutcome : std::uint8_t {
@@ -46,7 +47,7 @@ class Connection : public Database {
   virtual Result<void> begin(bool is_read_only) = 0;
   virtual CommitOutcome commit(std::string& why) = 0;
   virtual void rollback() = 0;
-  // A job of a transaction begins; ends well (false: its statements cannot be kept); ends badly (false: likewise all).
+  // A job of a transaction begins, ends well, ends badly. false: there is trouble.
   virtual bool begin_job() = 0;
   virtual bool keep_job() = 0;
   virtual bool undo_job() = 0;
