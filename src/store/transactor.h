@@ -33,6 +33,7 @@ class Transactor {
   static constexpr std::int64_t look_period_ms = 100;        // How often changes by others are looked for.
   static constexpr std::int64_t observe_period_ms = 10'000;  // The observer is called at least this often.
   static constexpr std::int64_t open_ms_max = 5'000;         // At the start.
+  static constexpr int reopen_wait_ms = 1'000;               // For jobs whose connection was lost under them.
   static constexpr std::int64_t reopen_period_ms = 500;      // Between attempts while the store is out of reach.
   static constexpr std::int64_t stop_ms_max = 2'000;         // For what waits when it is stopped.
 
@@ -81,42 +82,47 @@ class Transactor {
   struct Item {
     Job job;  // None: the observer is to be called.
     Done done;
-    int attempts = 0;
     Result<void> outcome;
   };
-  using Batch = std::vector<Item>;
+  using Items = std::span<Item>;
 
-  Transactor(Options options, std::unique_ptr<Connection> connection);
-  [[nodiscard]] bool put(Item item, bool is_first);
+  Transactor(const Options& options, std::unique_ptr<Connection> connection);
+  [[nodiscard]] bool put(Item item);
   void work();
-  void take_batch(Batch& batch, std::unique_lock<std::mutex>& lock);
-  void regular_work(std::int64_t now_ms);
-  bool reach();  // Opens again if that is due. false: the store is out of reach.
-  void carry_out(Batch batch);
-  Trouble run_jobs(Batch& batch, std::size_t count);
-  bool run_one(Item& item, bool is_alone);
-  void repeat(Batch batch, std::size_t most, std::string_view why);
-  void tell(Batch& batch, std::size_t count, bool were_committed);
-  void fail_all(Batch& batch, const Error& error);
-  void call_observer();
+  std::int64_t wait_for_work(std::vector<Item>& batch);
+  void regular_work();
+  void sweep();
+  bool reach(int wait_ms);  // Opens it again if that is due. false: the store is out of reach.
   void lose(std::string_view why);
+  void note_failure(std::string_view why);
+  void carry_out(Items items);
+  CommitOutcome run_transaction(Items items, std::string& why);
+  bool run_item(Item& item);
+  void tell(Items items);
+  void fail_all(Items items, const Error& error);
+  void call_observer();
 
   const Options options_;
-  std::mutex mutex_;  // Guards line_, stopping_, sweeper_ and what comes with it.
+  std::mutex mutex_;  // Guards what follows, up to the empty line.
   std::condition_variable changed_;
   std::deque<Item> line_;
   bool stopping_ = false;
   std::int64_t stop_before_ms_ = 0;
-  Job sweeper_;
-  std::int64_t sweep_period_ms_ = 0, sweep_at_ms_ = 0;
+  Observer new_observer_;
+  bool has_new_observer_ = false;
+  Job new_sweeper_;
+  std::int64_t new_sweep_period_ms_ = 0;
+
   std::atomic<bool> reachable_{true};
   std::atomic<std::uint64_t> jobs_done_{0}, jobs_failed_{0}, commits_{0}, repeats_{0};
 
   // The thread's own.
   std::unique_ptr<Connection> connection_;
   Observer observer_;
+  Job sweeper_;
   bool must_observe_ = false;
-  std::int64_t look_at_ms_ = 0, observe_at_ms_ = 0, reopen_at_ms_ = 0;
+  std::int64_t look_at_ms_ = 0, observe_at_ms_ = 0, reopen_at_ms_ = 0, note_at_ms_ = 0;
+  std::int64_t sweep_period_ms_ = 0, sweep_at_ms_ = 0;
   std::string why_unreachable_;
   std::thread thread_;
 };
