@@ -3,7 +3,7 @@
 #
 #       room      may use (in order of level)                                         outside libraries
 kg_room(base     USES                                                                 LIBRARIES)
-kg_room(crypto   USES base                                                            LIBRARIES OpenSSL::Crypto simdjson::simdjson xcrypt)
+kg_room(crypto   USES base                                                            LIBRARIES OpenSSL::Crypto simdjson::simdjson xcrypt sodium)
 kg_room(net      USES base                                                            LIBRARIES Threads::Threads cares)
 kg_room(http     USES base                                                            LIBRARIES)
 kg_room(tls      USES base crypto net                                                 LIBRARIES OpenSSL::SSL)

@@ -2,8 +2,10 @@
 
 #include <crypt.h>
 #include <openssl/evp.h>
+#include <sodium.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -65,6 +67,52 @@ bool is_yescrypt(std::string_view rest) {
   if (n_log2 == 0 || r == 0 || n_log2 > one_character_max || r > one_character_max) return false;
   if (n_log2 > 40 || (std::size_t{128} * r << n_log2) > yescrypt_memory_bytes_max) return false;
   return is_salted(rest.substr(4), 86, 43);
+}
+
+constexpr std::string_view argon2id_prefix = "$argon2id$v=19$";
+constexpr std::size_t kibibyte = 1024;
+
+// NAME=NUMBER in front of `rest`, and what ends it; the number in its one spelling. 0: it is something else.
+std::size_t take_parameter(std::string_view& rest, std::string_view name, char end) {
+  if (!rest.starts_with(name)) return 0;
+  rest.remove_prefix(name.size());
+  const std::size_t length = std::min(rest.find(end), rest.size());
+  const auto value = parse_unsigned<std::uint32_t>(rest.substr(0, length));
+  if (!value || rest.starts_with('0') || length == rest.size()) return 0;
+  rest.remove_prefix(length + 1);
+  return *value;
+}
+
+// base64 of RFC 9106's reference program: without padding.
+std::size_t unpadded_bytes(std::string_view text) {
+  if (text.ends_with('=')) return 0;
+  const std::optional<SecretText> decoded = base64_decode_secret(text);
+  return decoded ? decoded->size() : 0;
+}
+
+// m=KIBIBYTES,t=PASSES,p=LANES$SALT$HASH: RFC 9106 §3.1 says what the numbers may be, our bounds how great.
+bool is_argon2id(std::string_view rest) {
+  constexpr std::size_t salt_min = 8, salt_max = 64, hash_min = 16, hash_max = 64;
+  if (argon2id_prefix.size() + rest.size() >= crypto_pwhash_STRBYTES) return false;
+  const std::size_t memory = take_parameter(rest, "m=", ',') * kibibyte;
+  const std::size_t passes = take_parameter(rest, "t=", ',');
+  const std::size_t lanes = take_parameter(rest, "p=", '$');
+  if (memory == 0 || passes == 0 || lanes == 0 || lanes > argon2_lanes_max) return false;
+  if (memory < 8 * kibibyte * lanes || memory > argon2_memory_bytes_max) return false;
+  if (passes > argon2_work_bytes_max / memory) return false;
+  const std::size_t end = std::min(rest.find('$'), rest.size());
+  const std::size_t salt = unpadded_bytes(rest.substr(0, end));
+  const std::size_t hash = end == rest.size() ? 0 : unpadded_bytes(rest.substr(end + 1));
+  return salt >= salt_min && salt <= salt_max && hash >= hash_min && hash <= hash_max;
+}
+
+bool has_sodium() {
+  static const bool is_ready = ::sodium_init() >= 0;
+  return is_ready;
+}
+
+bool is_acceptable(std::string_view password) {
+  return password.size() <= password_bytes_max && password.find('\0') == std::string_view::npos;
 }
 
 const EVP_MD* md5() {
@@ -168,6 +216,13 @@ bool matches_crypt(std::string_view password, std::string_view stored) {
   return hashed != nullptr && hashed[0] != '*' && equal_constant_time(hashed, stored);
 }
 
+// Where its memory is not to be had, nobody passes.
+bool matches_argon2id(std::string_view password, std::string_view stored) {
+  std::array<char, crypto_pwhash_STRBYTES> text{};
+  std::ranges::copy(stored, text.begin());  // is_argon2id() says that it fits, with a NUL behind it.
+  return has_sodium() && ::crypto_pwhash_argon2id_str_verify(text.data(), password.data(), password.size()) == 0;
+}
+
 }  // namespace
 
 std::string_view name_of(PasswordForm form) {
@@ -192,6 +247,8 @@ std::string_view name_of(PasswordForm form) {
       return "$6$";
     case PasswordForm::yescrypt:
       return "yescrypt";
+    case PasswordForm::argon2id:
+      return "argon2id";
     case PasswordForm::none:
       break;
   }
@@ -219,13 +276,16 @@ PasswordForm password_form(std::string_view stored) {
   if (stored.starts_with("$5$")) return when(is_sha_crypt(behind("$5$"), 43), PasswordForm::sha256_crypt);
   if (stored.starts_with("$6$")) return when(is_sha_crypt(behind("$6$"), 86), PasswordForm::sha512_crypt);
   if (stored.starts_with("$y$")) return when(is_yescrypt(behind("$y$")), PasswordForm::yescrypt);
+  if (stored.starts_with(argon2id_prefix)) {
+    return when(is_argon2id(behind(argon2id_prefix)), PasswordForm::argon2id);
+  }
   return when(stored.size() == 13 && is_crypt_text(stored), PasswordForm::des_crypt);
 }
 
 bool is_slow(PasswordForm form) { return form > PasswordForm::salted_sha1; }
 
 bool matches_password(std::string_view password, std::string_view stored) {
-  if (password.size() > password_bytes_max || password.find('\0') != std::string_view::npos) return false;
+  if (!is_acceptable(password)) return false;
   const ErrorQueueGuard guard;
   switch (password_form(stored)) {
     case PasswordForm::none:
@@ -245,8 +305,23 @@ bool matches_password(std::string_view password, std::string_view stored) {
     case PasswordForm::sha512_crypt:
     case PasswordForm::yescrypt:
       return matches_crypt(password, stored);
+    case PasswordForm::argon2id:
+      return matches_argon2id(password, stored);
   }
   return false;
+}
+
+Result<std::string> make_password_hash(std::string_view password) {
+  if (password.empty() || !is_acceptable(password)) {
+    return fail(ErrorKind::malformed, Blame::client, "bad_password",
+                cat("a password is 1 to ", password_bytes_max, " bytes long and holds no NUL"));
+  }
+  std::array<char, crypto_pwhash_STRBYTES> text{};
+  if (!has_sodium() || ::crypto_pwhash_argon2id_str(text.data(), password.data(), password.size(), argon2_passes,
+                                                    argon2_memory_bytes) != 0) {
+    return fail(ErrorKind::io, Blame::us, "no_memory", cat("hashing a password takes ", argon2_memory_bytes, " bytes"));
+  }
+  return std::string(text.data());
 }
 
 }  // namespace keepgate::crypto

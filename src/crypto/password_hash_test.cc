@@ -1,4 +1,4 @@
-// Vectors: `openssl passwd -1|-5|-6|-apr1 -salt abcdefgh`, crypt(3) of Python for the others.
+// Vectors: `openssl passwd -1|-5|-6|-apr1 -salt abcdefgh`, crypt(3) of Python, `argon2 SALT -id -e` for the others.
 #include "crypto/password_hash.h"
 
 #include <gtest/gtest.h>
@@ -41,6 +41,10 @@ constexpr Vector vectors[] = {
      "$6$rounds=1000$abcdefgh$t5NmrWOyohJ8f73CiI.ipwnmEO82Ymv802ja2TZrmBnj00Hvr2YrP2TDI7aBzNhjsP40J3Yd13Z66StlJAayI1"},
     {PasswordForm::yescrypt, word, "$y$j75$abcdefgh$xVT9.nCEbZT7Br/9iojUCoQA.ZYRshKh0TfvBdo8r49"},
     {PasswordForm::yescrypt, word, "$y$j9T$abcdefgh$PMO/ybZGzwvHUDcEDrYISVNPmdY1pppLlI6NvjamW79"},
+    {PasswordForm::argon2id, word,
+     "$argon2id$v=19$m=8192,t=2,p=1$YWJjZGVmZ2hpamtsbW5vcA$gliY8CKwZ29p1+LqM43PYsTc2lj9gHwlWeXdHnRs9as"},
+    {PasswordForm::argon2id, word,
+     "$argon2id$v=19$m=8192,t=1,p=4$YWJjZGVmZ2hpamtsbW5vcA$/bncJV26LuFQefCGNh6qBSYSJc53A28E"},
 };
 
 TEST(PasswordHash, agrees_with_the_tools_that_make_hashes) {
@@ -127,6 +131,74 @@ TEST(PasswordHash, cost_is_bounded) {
   EXPECT_EQ(password_form(yescrypt('B')), PasswordForm::yescrypt);  // 64 MiB
   EXPECT_EQ(password_form(yescrypt('C')), PasswordForm::none);
   EXPECT_EQ(password_form(yescrypt('z')), PasswordForm::none);
+}
+
+std::string argon2id(std::string_view parameters, std::string_view salt = "YWJjZGVmZ2hpamtsbW5vcA",
+                     std::string_view hash = "gliY8CKwZ29p1+LqM43PYsTc2lj9gHwlWeXdHnRs9as") {
+  return cat("$argon2id$v=19$", parameters, "$", salt, "$", hash);
+}
+
+TEST(PasswordHash, cost_of_argon2id_is_bounded) {
+  for (const std::string_view good : {"m=131072,t=4,p=1", "m=65536,t=8,p=8", "m=8,t=1,p=1", "m=64,t=1,p=8"}) {
+    EXPECT_EQ(password_form(argon2id(good)), PasswordForm::argon2id) << good;
+  }
+  for (const std::string_view bad : {"m=131073,t=1,p=1", "m=131072,t=5,p=1", "m=65536,t=9,p=1", "m=72,t=1,p=9",
+                                     "m=7,t=1,p=1", "m=63,t=1,p=8", "m=4294967295,t=1,p=1", "m=99999999999,t=1,p=1",
+                                     "m=8,t=4294967296,p=1", "m=8,t=0,p=1", "m=0,t=1,p=1", "m=8,t=1,p=0"}) {
+    EXPECT_EQ(password_form(argon2id(bad)), PasswordForm::none) << bad;
+    EXPECT_FALSE(matches_password(word, argon2id(bad))) << bad;
+  }
+}
+
+TEST(PasswordHash, argon2id_has_one_spelling) {
+  constexpr std::string_view salt = "YWJjZGVmZ2hpamtsbW5vcA", good = "m=8192,t=2,p=1";
+  ASSERT_TRUE(matches_password(word, argon2id(good)));
+  const std::string right = argon2id(good);
+  for (const std::string& stored :
+       {argon2id("m=08192,t=2,p=1"),
+        argon2id("t=2,m=8192,p=1"),
+        argon2id("m=8192,t=2"),
+        argon2id("m=+8192,t=2,p=1"),
+        argon2id("m=8192,t=2,p=1,x=1"),
+        argon2id(good, ""),
+        argon2id(good, "YWJjZGU"),
+        argon2id(good, cat(salt, "==")),
+        argon2id(good, salt, "gliY8CKwZ28"),
+        argon2id(good, salt, cat(right.substr(right.size() - 43), "=")),
+        argon2id(good, salt, ""),
+        argon2id(good, salt, std::string(120, 'A')),
+        argon2id(good, "YWJjZGVmZ2hpamtsbW5vcB"),
+        std::string("$argon2id$v=19$"),
+        std::string("$argon2id$v=19$m"),
+        std::string("$argon2id$v=16$") + right.substr(15),
+        std::string("$argon2id$") + right.substr(15),
+        cat(right, "$"),
+        cat(right, " "),
+        std::string(
+            "$argon2i$v=19$m=8192,t=3,p=1$YWJjZGVmZ2hpamtsbW5vcA$4f5shLYdujSiu8G8KB2C3FmDZvYE3NVlH8cVBNXExBk")}) {
+    EXPECT_EQ(password_form(stored), PasswordForm::none) << stored;
+    EXPECT_FALSE(matches_password(word, stored)) << stored;
+  }
+}
+
+TEST(PasswordHash, a_hash_that_was_made_matches_its_password_alone) {
+  const Result<std::string> made = make_password_hash(word), again = make_password_hash(word);
+  ASSERT_TRUE(made && again);
+  EXPECT_TRUE(made->starts_with("$argon2id$v=19$m=65536,t=3,p=1$")) << *made;
+  EXPECT_NE(*made, *again) << "each has a salt of its own";
+  EXPECT_EQ(password_form(*made), PasswordForm::argon2id);
+  EXPECT_TRUE(matches_password(word, *made));
+  EXPECT_FALSE(matches_password("hunter3", *made));
+}
+
+TEST(PasswordHash, no_hash_is_made_of_what_could_not_match) {
+  for (const std::string& password :
+       {std::string(), std::string(password_bytes_max + 1, 'x'), std::string("a\0b", 3)}) {
+    const Result<std::string> made = make_password_hash(password);
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().code, "bad_password");
+  }
+  EXPECT_TRUE(make_password_hash(std::string(password_bytes_max, 'x')));
 }
 
 TEST(PasswordHash, passwords_are_bounded_and_have_no_nul) {

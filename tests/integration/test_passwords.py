@@ -31,6 +31,7 @@ FORMS = {
     "sha512": lambda: openssl("-6"),
     "bcrypt": lambda: BCRYPT,
     "yescrypt": lambda: "$y$j75$abcdefgh$xVT9.nCEbZT7Br/9iojUCoQA.ZYRshKh0TfvBdo8r49",
+    "argon2id": lambda: "$argon2id$v=19$m=8192,t=2,p=1$YWJjZGVmZ2hpamtsbW5vcA$gliY8CKwZ29p1+LqM43PYsTc2lj9gHwlWeXdHnRs9as",
 }
 
 

@@ -13,6 +13,7 @@ OUTSIDE = [
     (r"openssl/", {"crypto", "tls"}),
     (r"sys/epoll\.h|sys/eventfd\.h|sys/timerfd\.h", {"net"}),
     (r"crypt\.h$", {"crypto"}),
+    (r"sodium", {"crypto"}),
     (r"simdjson", {"crypto"}),
     (r"yaml\.h", {"policy"}),
     (r"pcre2\.h", {"route"}),

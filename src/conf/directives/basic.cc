@@ -39,9 +39,8 @@ constexpr DirectiveRow basic_table[] = {
      set_user_file,
      "",
      "The users, NAME:HASH or NAME:HASH:COMMENT a line, as htpasswd writes them: crypt(3) ($2y$, $5$, $6$, $y$, $1$), "
-     "$apr1$, {SHA}, {SSHA}, {PLAIN}. Changes are in effect within a second, without a reload; while the file cannot "
-     "be "
-     "read the location answers 503."},
+     "$argon2id$, $apr1$, {SHA}, {SSHA}, {PLAIN}. Changes are in effect within a second, without a reload; while the "
+     "file cannot be read the location answers 503."},
     {"auth_basic_forward",
      basic_levels,
      {1, 1},
