@@ -19,6 +19,7 @@ kg_room(store    USES base crypto net http route auth                           
 kg_room(pipeline USES base crypto net http logs tls route auth policy limit identity  LIBRARIES)
 kg_room(issuer   USES base crypto net http logs tls route auth policy limit identity fetch pipeline  LIBRARIES)
 kg_room(password USES base crypto net http logs tls route auth policy limit identity pipeline  LIBRARIES Threads::Threads)
+kg_room(oauth    USES base crypto net http logs tls route auth policy limit identity fetch store pipeline LIBRARIES)
 kg_room(proxy    USES base crypto net http logs tls route auth identity upstream pipeline    LIBRARIES)
 kg_room(conf     USES base crypto http logs tls route auth policy limit identity upstream store fetch pipeline issuer proxy LIBRARIES)
 kg_room(process  USES base net logs auth upstream store fetch pipeline issuer password conf                               LIBRARIES Threads::Threads)
