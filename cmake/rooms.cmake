@@ -17,7 +17,7 @@ kg_room(fetch    USES base net                                                  
 kg_room(upstream USES base crypto net http tls route                                    LIBRARIES)
 kg_room(store    USES base crypto net http route auth                                 LIBRARIES Threads::Threads sqlite3 pq_headers ${CMAKE_DL_LIBS})
 kg_room(pipeline USES base crypto net http logs tls route auth policy limit identity  LIBRARIES)
-kg_room(issuer   USES base crypto net http logs tls route auth policy limit identity fetch pipeline  LIBRARIES)
+kg_room(issuer   USES base crypto net http logs tls route auth policy limit identity fetch store pipeline LIBRARIES)
 kg_room(password USES base crypto net http logs tls route auth policy limit identity pipeline  LIBRARIES Threads::Threads)
 kg_room(oauth    USES base crypto net http logs tls route auth policy limit identity fetch store pipeline LIBRARIES)
 kg_room(proxy    USES base crypto net http logs tls route auth identity upstream pipeline    LIBRARIES)

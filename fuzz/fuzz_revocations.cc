@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   KG_ASSERT(!(*list)->find(auth::RevocableNames{}, {}).has_value());
   auth::RevocableNames names;
-  names.subject = names.token = names.token_key = names.api_key = text.substr(0, text.find('\n'));
+  names.subject = names.token = names.token_key = names.api_key = names.grant.id = text.substr(0, text.find('\n'));
   if (const std::optional<auth::Revocation> found = (*list)->find(names, {0, 1'900'000'000'000})) {
     KG_ASSERT(found->value == names.subject && found->line > 0 && found->issuer.empty());
     KG_ASSERT(!found->describe().empty());

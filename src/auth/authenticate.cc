@@ -1,7 +1,7 @@
 #include "auth/authenticate.h"
 
 #include "auth/possession.h"
-#include "auth/revocations.h"
+#include "auth/revocation_sources.h"
 #include "auth/service_answer.h"
 #include "base/bytes.h"
 
@@ -53,7 +53,8 @@ void take(AccessResult& out, AuthResult&& result) {
   if (!result.signature.id.empty()) out.signature = std::move(result.signature);
 }
 
-// What was taken back is no credential, however it was found to be good, from a cache too.
+// What was taken back is no credential, however it was found to be good, from a cache too. Where nobody knows what was
+// taken back, no credential is good.
 void check_revocations(const AuthInput& input, AuthResult& result) {
   RevocableNames names;
   names.principal = result.principal;
@@ -63,7 +64,12 @@ void check_revocations(const AuthInput& input, AuthResult& result) {
     names.token_key = result.token->key_id;
   }
   const std::optional<Revocation> revocation = input.revocations->find(names, input.now);
-  if (revocation) result = AuthResult::is_bad(cat("revoked: ", revocation->describe()));
+  if (revocation) {
+    result = AuthResult::is_bad(cat("revoked: ", revocation->describe()));
+  } else if (!input.revocations->missing().empty()) {
+    result = AuthResult::is_unavailable(cat("revocations are not known: ", input.revocations->missing()),
+                                        "revocations_unavailable");
+  }
 }
 
 // auth_request, behind every credential: what the operator's own service says about the request. It names nobody.

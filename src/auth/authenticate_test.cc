@@ -1,5 +1,5 @@
 #include "auth/authenticate.h"
-#include "auth/revocations.h"
+#include "auth/revocation_sources.h"
 
 #include <gtest/gtest.h>
 
@@ -39,6 +39,9 @@ struct Case {
     text = cat("GET / HTTP/1.1\r\nHost: x\r\n", fields, "\r\n");
     parser = std::make_unique<http::RequestParser>();
     EXPECT_EQ(parser->parse(text), http::ParseStatus::complete);
+    Revocations known;
+    if (revocations) known.add(revocations.get(), {});
+    if (lacks_revocations) known.add(nullptr, {});
     return authenticate({.options = options,
                          .head = parser->head(),
                          .channel = {address, false, certificate},
@@ -49,7 +52,7 @@ struct Case {
                          .token_cache = cache,
                          .share = share,
                          .method = "GET",
-                         .revocations = revocations.get()},
+                         .revocations = revocations || lacks_revocations ? &known : nullptr},
                         policy_decides);
   }
 
@@ -62,6 +65,7 @@ struct Case {
   TokenCache* cache = nullptr;
   TurnShare* share = nullptr;
   std::shared_ptr<const RevocationList> revocations;
+  bool lacks_revocations = false;  // There is a source of them of which nothing is known.
   std::string text;
   std::unique_ptr<http::RequestParser> parser;
 };
@@ -221,6 +225,36 @@ TEST(Authenticate, what_is_revoked_is_no_credential_cached_or_not) {
     EXPECT_EQ(result.reason, "revoked: client \"web\" (line 2)");
     EXPECT_EQ(result.challenge, "Bearer realm=\"shop\", error=\"invalid_token\"");
   }
+}
+
+TEST(Authenticate, a_token_is_revoked_with_its_grant) {
+  Case one;
+  one.ask_for_jwt();
+  const std::string token = bearer(crypto::test::signed_token(
+      *crypto::test::signing_key(Algorithm::es256), R"({"client_id":"web","iss":"https://as","grant_id":"g-1"})", ""));
+  for (const std::string_view line : {"grant g-1\n", "grant g-1 iss=https://as\n", "{\"grant\":\"g-1\"}\n"}) {
+    one.revocations = *RevocationList::parse(line);
+    EXPECT_EQ(one.run(token).access, Access::refused) << line;
+  }
+  one.revocations = *RevocationList::parse("grant g-2\ngrant g-1 iss=https://other\njti g-1\ngrant web\n");
+  EXPECT_EQ(one.run(token).access, Access::accepted);
+}
+
+TEST(Authenticate, no_credential_is_good_while_revocations_are_not_known) {
+  Case one;
+  one.ask_for_jwt();
+  one.lacks_revocations = true;
+  const AccessResult result = one.run(bearer(good_token()));
+  EXPECT_EQ(result.access, Access::refused);
+  EXPECT_EQ(result.status, 503);
+  EXPECT_EQ(result.code, "revocations_unavailable");
+  EXPECT_EQ(result.principal, nullptr);
+  EXPECT_EQ(one.run().status, 401);
+  EXPECT_EQ(one.run(bearer("x")).status, 401);
+  one.ask_for_variable();
+  one.variables.value = "mapped";
+  one.options.satisfy = Satisfy::any;
+  EXPECT_EQ(one.run().status, 503) << "nor is what a variable says";
 }
 
 TEST(Authenticate, a_key_is_revoked_whatever_a_token_says_of_it) {

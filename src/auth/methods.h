@@ -20,7 +20,7 @@
 
 namespace keepgate::auth {
 
-class RevocationList;
+class Revocations;
 class VerifiedPasswords;
 
 // What is known of the connection that a request came over.
@@ -38,12 +38,12 @@ struct AuthInput {
   route::VariableSource& variables;
   Arena& arena;
   Now now;
-  const Answers* answers = nullptr;             // Absent (explain): nothing was answered.
-  TokenCache* token_cache = nullptr;            // May be absent: slower, same answer.
-  TurnShare* share = nullptr;                   // Absent: costly checks are not shared out.
-  std::string_view method;                      // The method as decided on.
-  VerifiedPasswords* passwords = nullptr;       // May be absent: slower, same answer.
-  const RevocationList* revocations = nullptr;  // Absent: nothing is revoked.
+  const Answers* answers = nullptr;          // Absent (explain): nothing was answered.
+  TokenCache* token_cache = nullptr;         // May be absent: slower, same answer.
+  TurnShare* share = nullptr;                // Absent: costly checks are not shared out.
+  std::string_view method;                   // The method as decided on.
+  VerifiedPasswords* passwords = nullptr;    // May be absent: slower, same answer.
+  const Revocations* revocations = nullptr;  // Absent: nothing is revoked.
 };
 
 struct Method {

@@ -13,8 +13,8 @@ namespace {
 using crypto::Json;
 
 constexpr std::array<RevocationKind, revocation_kinds> all_kinds = {RevocationKind::subject, RevocationKind::token,
-                                                                    RevocationKind::client, RevocationKind::token_key,
-                                                                    RevocationKind::api_key};
+                                                                    RevocationKind::client,  RevocationKind::token_key,
+                                                                    RevocationKind::api_key, RevocationKind::grant};
 // Times beyond the year 9999 are mistakes, milliseconds most of all.
 constexpr std::int64_t time_max_s = 253'402'300'799;
 constexpr crypto::JsonLimits line_limits{.bytes_max = RevocationList::line_bytes_max, .depth_max = 2, .values_max = 16};
@@ -82,7 +82,7 @@ Result<void> read_object(const Json::Object& members, EntryReader& reader) {
     } else if (const auto kind = kind_named(name)) {
       done = reader.name(*kind, *value.string());
     } else {
-      return bad_entry("an unknown member: sub, jti, client, kid, key, iss, before and until are known");
+      return bad_entry("an unknown member: sub, jti, client, kid, key, grant, iss, before and until are known");
     }
     if (!done) return done;
   }
@@ -100,7 +100,7 @@ std::string_view take_word(std::string_view& rest) {
 // KIND VALUE [iss=…] [before=…] [until=…]; a value with spaces needs the other form.
 Result<void> read_words(std::string_view line, EntryReader& reader) {
   const auto kind = kind_named(take_word(line));
-  if (!kind) return bad_entry("begins with none of sub, jti, client, kid, key");
+  if (!kind) return bad_entry("begins with none of sub, jti, client, kid, key, grant");
   if (Result<void> done = reader.name(*kind, take_word(line)); !done) return done;
   for (std::string_view word = take_word(line); !word.empty(); word = take_word(line)) {
     const std::size_t equals = std::min(word.find('='), word.size());
@@ -130,7 +130,7 @@ Result<Revocation> read_entry(std::string_view line) {
   } else if (Result<void> done = read_words(line, reader); !done) {
     return std::unexpected(done.error());
   }
-  if (reader.entry.value.empty()) return bad_entry("names nothing to revoke: sub, jti, client, kid or key");
+  if (reader.entry.value.empty()) return bad_entry("names nothing to revoke: sub, jti, client, kid, key or grant");
   return std::move(reader.entry);
 }
 
@@ -148,16 +148,24 @@ std::string_view name_of(RevocationKind kind) {
       return "kid";
     case RevocationKind::api_key:
       return "key";
+    case RevocationKind::grant:
+      return "grant";
   }
   return "sub";
 }
 
 std::string Revocation::describe() const {
   std::string out = cat(name_of(kind), " \"", printable(value), "\" (line ", line);
+  if (!source.empty()) append(out, " of ", printable(source));
   if (!issuer.empty()) append(out, ", iss ", printable(issuer));
   if (before_s) append(out, ", before ", *before_s);
   if (until_s) append(out, ", until ", *until_s);
   return out + ")";
+}
+
+Grant grant_of(const Json& payload) {
+  return {payload.string_at("grant_id").value_or(std::string_view()),
+          payload.string_at("iss").value_or(std::string_view())};
 }
 
 void RevocableNames::take_claims(const Json& payload) {
@@ -166,6 +174,15 @@ void RevocableNames::take_claims(const Json& payload) {
   token = payload.string_at("jti").value_or(std::string_view());
   const auto issued = numeric_date(payload, "iat");
   issued_s = issued ? *issued : std::nullopt;
+  grant = grant_of(payload);
+}
+
+void RevocableNames::take_transaction(const Json& payload) {
+  take_claims(payload);
+  const Json* context = payload.find("tctx");
+  if (context == nullptr) return;
+  carried_grant = {context->string_at(carried_grant_id).value_or(std::string_view()),
+                   context->string_at(carried_grant_issuer).value_or(std::string_view())};
 }
 
 Result<std::shared_ptr<const RevocationList>> RevocationList::parse(std::string_view text) {
@@ -286,13 +303,13 @@ Result<std::shared_ptr<const RevocationList>> RevocationList::joined(const Revoc
 }
 
 // Of several that match, the one that stands first in the file is told.
-const RevocationList::Entry* RevocationList::find(RevocationKind kind, std::string_view value,
-                                                  const RevocableNames& names, Now now) const {
+const RevocationList::Entry* RevocationList::find(RevocationKind kind, std::string_view value, std::string_view issuer,
+                                                  std::optional<std::int64_t> issued_s, Now now) const {
   const Entry* found = nullptr;
   each(kind, value, [&](const Entry& entry) {
-    if (entry.issuer_size != 0 && text_at(entry.issuer_at, entry.issuer_size) != names.issuer) return;
+    if (entry.issuer_size != 0 && text_at(entry.issuer_at, entry.issuer_size) != issuer) return;
     if (entry.until_s != 0 && now.wall_s() >= entry.until_s) return;
-    if (entry.before_s != 0 && names.issued_s && *names.issued_s >= entry.before_s) return;
+    if (entry.before_s != 0 && issued_s && *issued_s >= entry.before_s) return;
     if (!found || entry.line < found->line) found = &entry;
   });
   return found;
@@ -312,7 +329,12 @@ std::optional<Revocation> RevocationList::find(const RevocableNames& names, Now 
       {RevocationKind::api_key, names.api_key},
   };
   for (const auto& [kind, value] : looked_for) {
-    if (const Entry* entry = find(kind, value, names, now)) return revocation_of(kind, *entry);
+    const Entry* entry = find(kind, value, names.issuer, names.issued_s, now);
+    if (entry) return revocation_of(kind, *entry);
+  }
+  for (const Grant& grant : {names.grant, names.carried_grant}) {
+    const Entry* entry = find(RevocationKind::grant, grant.id, grant.issuer, names.issued_s, now);
+    if (entry) return revocation_of(RevocationKind::grant, *entry);
   }
   return std::nullopt;
 }

@@ -1,9 +1,10 @@
-// Revocations: what is taken back before it expires, by name: a subject, one token, a client, a key.
+// Revocations: what is taken back before it expires, by name: a subject, one token, a grant, a client, a key.
 //
 // One entry a line of a file, as a JSON object or in words:
 //   {"sub":"alice","iss":"https://id.example","before":1767225600,"until":1798761600}
 //   sub alice iss=https://id.example before=1767225600 until=1798761600
-// Exactly one of `sub`, `jti`, `client`, `kid` (the key that a token was signed with) and `key` (the id of an API key).
+// Exactly one of `sub`, `jti`, `client`, `kid` (the key that a token was signed with), `key` (the id of an API key) and
+// `grant` (claim `grant_id`: what all tokens of one consent or one family of refresh tokens share).
 // `iss`: only credentials of this issuer. `before`: only tokens that were issued earlier; a credential that does not
 // say when it was issued counts as earlier. `until`: the entry ends then. Times are seconds since 1970. Lines that
 // begin with
@@ -28,9 +29,9 @@
 
 namespace keepgate::auth {
 
-enum class RevocationKind : std::uint8_t { subject = 0, token, client, token_key, api_key };
-inline constexpr std::size_t revocation_kinds = 5;
-std::string_view name_of(RevocationKind kind);  // As in the file: "sub", "jti", "client", "kid", "key".
+enum class RevocationKind : std::uint8_t { subject = 0, token, client, token_key, api_key, grant };
+inline constexpr std::size_t revocation_kinds = 6;
+std::string_view name_of(RevocationKind kind);  // As in the file: "sub", "jti", "client", "kid", "key", "grant".
 
 struct Revocation {
   RevocationKind kind = RevocationKind::subject;
@@ -38,19 +39,31 @@ struct Revocation {
   std::optional<std::int64_t> before_s;
   std::optional<std::int64_t> until_s;  // The first second in which it no longer counts.
   std::size_t line = 0;
+  std::string_view source;  // Which list it is in, where there are several; "": the file's.
 
   std::string describe() const;  // `sub "alice" (line 7, iss https://id.example, before 1767225600)`: for logs.
 };
+
+// A grant, in the words of the token: its claim `grant_id`, and who issued it. Points into the token.
+struct Grant {
+  std::string_view id, issuer;
+};
+Grant grant_of(const crypto::Json& payload);
+// What stands for that of the token which a transaction token was minted for, in its tctx. An id or an issuer that no
+// list could name is not carried.
+inline constexpr std::string_view carried_grant_id = "grant_id", carried_grant_issuer = "grant_iss";
 
 // What a credential that is good otherwise may be taken back by. "" or nothing: it has none. Points into the
 // credential.
 struct RevocableNames {
   const Principal* principal = nullptr;  // Client, service and user.
   std::string_view issuer, subject, token, token_key, api_key;
+  Grant grant, carried_grant;  // Its own, and that of the token which it was minted for.
   std::optional<std::int64_t> issued_s;
 
-  // Of the claims of a token: iss, sub, jti and iat.
+  // Of the claims of a token: iss, sub, jti, grant_id and iat.
   void take_claims(const crypto::Json& payload);
+  void take_transaction(const crypto::Json& payload);  // And of a transaction token's tctx.
 };
 
 class RevocationList {
@@ -98,7 +111,8 @@ class RevocationList {
   template <typename Take>
   void each(RevocationKind kind, std::string_view value, Take take) const;
   bool has(const Revocation& entry) const;
-  const Entry* find(RevocationKind kind, std::string_view value, const RevocableNames& names, Now now) const;
+  const Entry* find(RevocationKind kind, std::string_view value, std::string_view issuer,
+                    std::optional<std::int64_t> issued_s, Now now) const;
 
   crypto::SipKey key_ = crypto::SipKey::random();
   std::string texts_;

@@ -32,6 +32,7 @@ struct Token {
     names.token = "t-1";
     names.token_key = "k-1";
     names.issued_s = now_s - 100;
+    names.grant = {"g-1", "https://id.example"};
   }
   Principal principal;
   RevocableNames names;
@@ -47,13 +48,14 @@ std::string told(std::string_view text, const RevocableNames& names, Now at = no
 TEST(Revocations, match_by_each_kind_of_name_and_by_no_other) {
   const Token token;
   for (const std::string_view line :
-       {"sub alice", "sub user:alice", "jti t-1", "client web", "kid k-1", R"({"sub":"alice"})", R"({"jti":"t-1"})",
-        R"({"client":"web"})", R"({"kid":"k-1"})"}) {
+       {"sub alice", "sub user:alice", "jti t-1", "client web", "kid k-1", "grant g-1", R"({"sub":"alice"})",
+        R"({"jti":"t-1"})", R"({"client":"web"})", R"({"kid":"k-1"})", R"({"grant":"g-1"})"}) {
     EXPECT_NE(told(cat(line, "\n"), token.names), "") << line;
   }
   for (const std::string_view line :
        {"sub alic", "sub alicee", "sub Alice", "sub web", "client alice", "jti k-1", "kid t-1", "jti alice",
-        "client t-1", "key t-1", "key k-1", "key web", "sub t-1", R"({"sub":" alice"})"}) {
+        "client t-1", "grant t-1", "grant G-1", "grant g-11", "jti g-1", "sub g-1", "key t-1", "key k-1", "key web",
+        "sub t-1", R"({"sub":" alice"})"}) {
     EXPECT_EQ(told(cat(line, "\n"), token.names), "") << line;
   }
 }
@@ -85,7 +87,7 @@ TEST(Revocations, know_workloads_and_api_keys) {
 }
 
 TEST(Revocations, names_that_are_not_there_match_nothing) {
-  EXPECT_EQ(told("sub alice\njti t\nclient c\nkid k\nkey a\n", RevocableNames{}), "");
+  EXPECT_EQ(told("sub alice\njti t\nclient c\nkid k\nkey a\ngrant g\n", RevocableNames{}), "");
   const Principal nobody;
   RevocableNames names;
   names.principal = &nobody;
@@ -102,6 +104,32 @@ TEST(Revocations, of_an_issuer_leave_others_alone) {
   token.names.issuer = "";
   EXPECT_EQ(told("sub alice iss=https://id.example\n", token.names), "");
   EXPECT_NE(told("sub alice\n", token.names), "");
+}
+
+TEST(Revocations, of_a_grant_reach_what_was_minted_for_its_tokens) {
+  const auto payload = crypto::parse_json(
+      R"({"iss":"https://inside","iat":1899999900,"grant_id":"own","tctx":{"grant_id":"g-1","grant_iss":"https://as"}})");
+  RevocableNames names;
+  names.take_transaction(*payload);
+  for (const std::string_view line : {"grant own", "grant own iss=https://inside", "grant g-1",
+                                      "grant g-1 iss=https://as", "grant g-1 before=1899999901"}) {
+    EXPECT_NE(told(cat(line, "\n"), names), "") << line;
+  }
+  for (const std::string_view line : {"grant g-1 iss=https://inside", "grant own iss=https://as",
+                                      "grant g-1 before=1899999900", "grant other", "jti g-1"}) {
+    EXPECT_EQ(told(cat(line, "\n"), names), "") << line;
+  }
+  names.take_claims(*payload);
+  RevocableNames of_claims;
+  of_claims.take_claims(*payload);
+  EXPECT_EQ(told("grant g-1\n", of_claims), "") << "tctx is a transaction token's";
+  for (const std::string_view odd :
+       {R"({"grant_id":1})", R"({"grant_id":null,"tctx":[]})", R"({"tctx":{"grant_id":["g-1"]}})"}) {
+    const auto document = crypto::parse_json(odd);
+    RevocableNames none;
+    none.take_transaction(*document);
+    EXPECT_EQ(told("grant g-1\ngrant 1\n", none), "") << odd;
+  }
 }
 
 TEST(Revocations, before_a_time_leave_later_tokens_alone) {

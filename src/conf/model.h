@@ -134,6 +134,14 @@ struct IntrospectModel {
   Position at;
 };
 
+struct RevocationFeedModel {
+  Word url;
+  std::optional<Word> client_id, secret_file, authorities, cache;
+  bool allow_private = false, allow_plain = false, is_optional = false;
+  std::int64_t wait_s = 30;
+  Position at;
+};
+
 struct HttpSignatureModel {
   bool off = false;
   Word keys;
@@ -556,7 +564,8 @@ struct Model {
   LevelOptions http;
   std::optional<Word> trust_domain;
   std::optional<std::uint64_t> token_cache_entries;
-  std::optional<Word> revocations;
+  std::optional<Word> revocations;  // The file.
+  std::vector<RevocationFeedModel> revocation_feeds;
   std::vector<std::unique_ptr<UpstreamModel>> upstreams;
   std::vector<std::unique_ptr<ServerModel>> servers;
   std::vector<MapModel> maps;

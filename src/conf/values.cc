@@ -1,5 +1,6 @@
 #include "conf/values.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "base/bytes.h"
@@ -114,5 +115,11 @@ std::optional<bool> parse_flag(std::string_view text) {
 }
 
 bool is_field_name(std::string_view text) { return http::is_token(text); }
+
+bool is_client_id(std::string_view text) {
+  constexpr std::size_t bytes_max = 256;
+  return !text.empty() && text.size() <= bytes_max &&
+         std::ranges::all_of(text, [](char c) { return c >= 0x20 && c < 0x7f; });
+}
 
 }  // namespace keepgate::conf

@@ -20,4 +20,7 @@ std::optional<bool> parse_flag(std::string_view text);  // on, off; without case
 // A header field name (RFC 9110 §5.6.2 token).
 bool is_field_name(std::string_view text);
 
+// The id of an OAuth client: VSCHAR (RFC 6749 Appendix A.1), at most 256 of them.
+bool is_client_id(std::string_view text);
+
 }  // namespace keepgate::conf

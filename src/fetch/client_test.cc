@@ -270,6 +270,22 @@ TEST(FetchClient, waits_no_longer_than_the_request_says) {
   client.stop();
 }
 
+TEST(FetchClient, ends_what_keeps_silent_for_too_long) {
+  Server server;
+  server.answer("/part", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+  server.start();
+  Client client;
+  for (const char* path : {"/hang", "/part"}) {
+    Request request = request_to(server.url(path));
+    request.timeout_ms = 3'600'000;  // Not what ends it.
+    request.silence_s_max = 1;
+    const auto got = get(client, request);
+    ASSERT_FALSE(got) << path;
+    EXPECT_EQ(got.error().kind, ErrorKind::timeout) << path;
+  }
+  client.stop();
+}
+
 TEST(FetchClient, takes_no_proxy_from_the_environment) {
   Server server;
   server.answer("/", ok("x"));

@@ -40,6 +40,7 @@ struct Request {
   std::size_t head_bytes_max = 32 * 1024;  // Of all heads together, of redirects and 1xx too.
   std::int64_t connect_timeout_ms = 5'000;
   std::int64_t timeout_ms = 10'000;  // From the start of the exchange to its last byte.
+  std::int64_t silence_s_max = 0;    // So long without a byte ends it earlier; 0: that has no bound of its own.
 };
 
 struct Response {

@@ -106,7 +106,8 @@ bool Transfer::set_url() {
 bool Transfer::set_bounds() {
   return set(CURLOPT_NOSIGNAL, 1L) && set(CURLOPT_QUICK_EXIT, 1L) &&
          set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request_.connect_timeout_ms)) &&
-         set(CURLOPT_TIMEOUT_MS, static_cast<long>(request_.timeout_ms)) &&
+         set(CURLOPT_TIMEOUT_MS, static_cast<long>(request_.timeout_ms)) && set(CURLOPT_LOW_SPEED_LIMIT, 1L) &&
+         set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(request_.silence_s_max)) &&
          set(CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(request_.body_bytes_max)) &&
          // Compressed bytes would have a size that nobody announced: not asked for, not taken.
          set(CURLOPT_ACCEPT_ENCODING, static_cast<const char*>(nullptr)) && set(CURLOPT_HTTP_CONTENT_DECODING, 0L);

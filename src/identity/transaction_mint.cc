@@ -10,8 +10,16 @@ namespace keepgate::identity {
 
 namespace {
 
-constexpr std::string_view own_members[] = {"method",         "path",     "service", "client_id",
-                                            "client_service", "customer", "roles",   "scopes"};
+constexpr std::string_view own_members[] = {"method",
+                                            "path",
+                                            "service",
+                                            "client_id",
+                                            "client_service",
+                                            "customer",
+                                            "roles",
+                                            "scopes",
+                                            auth::carried_grant_id,
+                                            auth::carried_grant_issuer};
 
 std::unexpected<Error> misconfigured(std::string detail) {
   return fail(ErrorKind::configuration, Blame::configuration, "cannot_mint", std::move(detail));
@@ -118,6 +126,14 @@ void write_scope(Writer& json, const MintInput& input) {
   json.text("scope", scope);
 }
 
+// What no list of revocations could name is left out: a client's token shall not make ours too long.
+void write_grant(Writer& json, const auth::Grant& grant) {
+  constexpr std::size_t bytes_max = auth::RevocationList::value_bytes_max;
+  if (grant.id.empty() || grant.id.size() > bytes_max) return;
+  json.text(auth::carried_grant_id, grant.id);
+  if (grant.issuer.size() <= bytes_max) json.text_if_any(auth::carried_grant_issuer, grant.issuer);
+}
+
 void write_context(Writer& json, const MintInput& input) {
   const auth::Principal& principal = *input.principal;
   json.open("tctx");
@@ -130,6 +146,7 @@ void write_context(Writer& json, const MintInput& input) {
   if (!principal.roles.empty()) json.texts("roles", principal.roles);
   // Then `scope` is the purpose, and must not be taken for a scope that the principal holds.
   if (principal.scopes.empty()) json.texts("scopes", {});
+  write_grant(json, input.grant);
   for (const auto& [name, value] : input.extra) json.text(name, value);
   json.close();
   json.open("rctx");

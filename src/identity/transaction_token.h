@@ -7,7 +7,8 @@
 //   sub    "user:NAME" with a customer, else "client:NAME" or "service:NAME";
 //   scope  the principal's scopes, or without any the purpose "SERVICE:METHOD" in lower case: "orders:get"; then tctx
 //          has an empty `scopes`, and the guard takes the purpose for no scope;
-//   tctx   method, path, service; client_id, client_service, customer, roles as far as known; the location's claims;
+//   tctx   method, path, service; client_id, client_service, customer, roles as far as known; grant_id and grant_iss,
+//          where the client's token had a grant that may be taken back (auth/revocations.h); the location's claims;
 //   rctx   req_ip, authn (how the requester proved itself), transport.
 #pragma once
 
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "auth/principal.h"
+#include "auth/revocations.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "crypto/jws.h"
@@ -59,6 +61,7 @@ struct MintInput {
   const auth::Principal* principal = nullptr;              // Must be identified: nobody mints for anonymous.
   std::string_view peer_address;                           // rctx.req_ip
   std::string_view transport;                              // rctx.transport: "http", "https"
+  auth::Grant grant;                                       // Of the client's token.
   std::vector<std::pair<std::string, std::string>> extra;  // Evaluated TransactionOptions::claims.
   Now now;
 };

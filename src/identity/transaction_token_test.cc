@@ -84,6 +84,31 @@ TEST(TransactionToken, writes_the_claims_of_the_draft) {
                 R"("rctx":{"req_ip":"192.0.2.1","authn":"jwt","transport":"https"}})"));
 }
 
+TEST(TransactionToken, carries_the_grant_of_the_clients_token) {
+  const auth::Principal principal = web_for_alice();
+  const auto context = [&](auth::Grant grant) {
+    MintInput input = input_for(principal);
+    input.grant = grant;
+    return payload_of(mint(input, options_for())->token);
+  };
+  const crypto::Json with = context({"family-1", "https://as.example"});
+  EXPECT_EQ(with.find("tctx")->string_at("grant_id"), "family-1");
+  EXPECT_EQ(with.find("tctx")->string_at("grant_iss"), "https://as.example");
+  EXPECT_EQ(with.find("grant_id"), nullptr);
+  EXPECT_EQ(context({"family-1", ""}).find("tctx")->find("grant_iss"), nullptr);
+  for (const auto& [id, is_carried] :
+       {std::pair{std::string(), false}, {std::string(1024, 'g'), true}, {std::string(1025, 'g'), false}}) {
+    EXPECT_EQ(context({id, "https://as.example"}).find("tctx")->find("grant_id") != nullptr, is_carried);
+  }
+  const std::string long_issuer(1025, 'i');
+  EXPECT_EQ(context({"family-1", long_issuer}).find("tctx")->find("grant_iss"), nullptr);
+  for (const std::string_view ours : {"grant_id", "grant_iss"}) {
+    MintInput input = input_for(principal);
+    input.extra = {{std::string(ours), "x"}};
+    EXPECT_FALSE(mint(input, options_for())) << ours;
+  }
+}
+
 TEST(TransactionToken, names_the_subject_by_its_namespace) {
   const auto subject = [](const auth::Principal& principal) {
     return std::string(*payload_of(mint(input_for(principal), options_for())->token).string_at("sub"));

@@ -1,37 +1,18 @@
 #include "issuer/introspector.h"
 
-#include <cstring>
-
 #include <algorithm>
 #include <utility>
 
 #include "base/bytes.h"
 #include "base/log.h"
-#include "crypto/base64.h"
 #include "crypto/digest.h"
+#include "issuer/client_secret.h"
 
 namespace keepgate::issuer {
 
 namespace {
 
 constexpr unsigned introspection_ok = 200;
-
-void wipe_text(std::string& text) { ::explicit_bzero(text.data(), text.size()); }
-
-// application/x-www-form-urlencoded, as RFC 6749 Appendix B has it.
-void append_form(std::string& out, std::string_view text) {
-  constexpr std::string_view digits = "0123456789ABCDEF";
-  for (const char c : text) {
-    if (is_alpha(c) || is_digit(c) || c == '-' || c == '_' || c == '.' || c == '*') {
-      out += c;
-    } else if (c == ' ') {
-      out += '+';
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      append(out, '%', digits[byte >> 4], digits[byte & 15]);
-    }
-  }
-}
 
 auth::Answer nobody_knows(std::string why) {
   auth::Answer out;
@@ -125,15 +106,7 @@ fetch::Request Introspector::request_for(const auth::IntrospectionNeed& need) co
   append_form(request.body, need.token);
   request.body += "&token_type_hint=access_token";
   if (!options.client_id.empty()) {
-    std::string pair;
-    pair.reserve(2 + 3 * (options.client_id.size() + options.client_secret->size()));
-    append_form(pair, options.client_id);
-    pair += ':';
-    append_form(pair, *options.client_secret);
-    std::string encoded = crypto::base64_encode(pair);
-    request.headers.push_back({"Authorization", cat("Basic ", encoded)});
-    wipe_text(pair);
-    wipe_text(encoded);
+    request.headers.push_back(client_secret_basic(options.client_id, *options.client_secret));
   }
   request.reach = options.allow_private ? fetch::Reach::with_private : fetch::Reach::global;
   if (options.allow_plain) request.plain = fetch::Plain::to_loopback;

@@ -4,7 +4,7 @@
 
 #include "auth/challenge.h"
 #include "auth/possession.h"
-#include "auth/revocations.h"
+#include "auth/revocation_sources.h"
 #include "auth/spiffe.h"
 #include "base/bytes.h"
 
@@ -79,11 +79,14 @@ Step check_transaction_token(const DecideInput& in, DecisionFacts& facts) {
   if (in.revocations) {
     auth::RevocableNames names;
     names.principal = &verified->principal;
-    names.take_claims(verified->payload);
+    names.take_transaction(verified->payload);
     names.token = verified->txn;
     names.token_key = verified->key_id;
     if (const std::optional<auth::Revocation> revocation = in.revocations->find(names, in.now)) {
       return unauthorized(in, "invalid_token", cat("transaction token: revoked: ", revocation->describe()));
+    }
+    if (!in.revocations->missing().empty()) {
+      return refuse(503, "revocations_unavailable", cat("revocations are not known: ", in.revocations->missing()));
     }
   }
   facts.transaction = std::move(*verified);

@@ -60,8 +60,8 @@ struct DecideInput {
   std::string* used_proof = nullptr;
   identity::ReplayStore* signatures = nullptr;  // Of used signatures and the one of this request: likewise.
   std::string* used_signature = nullptr;
-  auth::VerifiedPasswords* passwords = nullptr;       // May be absent (explain): slower, same answer.
-  const auth::RevocationList* revocations = nullptr;  // Absent: nothing is revoked.
+  auth::VerifiedPasswords* passwords = nullptr;    // May be absent (explain): slower, same answer.
+  const auth::Revocations* revocations = nullptr;  // Absent: nothing is revoked.
   // A request of our own (pipeline/subrequest.h): nobody's. As in nginx no credential, address or requirement is asked
   // of it; a policy and a guard's transaction token decide as ever.
   bool is_subrequest = false;

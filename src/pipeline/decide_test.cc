@@ -5,7 +5,7 @@
 #include <string>
 
 #include "auth/http_signature.h"
-#include "auth/revocations.h"
+#include "auth/revocation_sources.h"
 #include "crypto/base64.h"
 #include "crypto/jwk.h"
 #include "crypto/jws.h"
@@ -68,7 +68,10 @@ struct Case {
     facts = {};
     DecideInput input{location, parser->head(),       path.path, path.ambiguities, variables,
                       arena,    {1000, now_s * 1000}, nullptr,   &replay,          false};
-    input.revocations = revocations.get();
+    auth::Revocations known;
+    if (revocations) known.add(revocations.get(), {});
+    if (lacks_revocations) known.add(nullptr, {});
+    if (revocations || lacks_revocations) input.revocations = &known;
     input.signatures = signatures;
     return decide(input, facts);
   }
@@ -88,7 +91,7 @@ struct Case {
     location.refuse_ambiguous_paths = true;
   }
 
-  std::string minted(std::string_view method, std::string_view path) const {
+  std::string minted(std::string_view method, std::string_view path, auth::Grant grant = {}) const {
     identity::TransactionOptions options;
     options.trust_domain = "shop.internal";
     options.signing_key = keys().key;
@@ -100,6 +103,7 @@ struct Case {
     input.request = {"orders", method, path};
     input.principal = &principal;
     input.now = {1000, now_s * 1000};
+    input.grant = grant;
     return identity::mint(input, options)->token;
   }
 
@@ -111,6 +115,7 @@ struct Case {
   std::unique_ptr<http::RequestParser> parser;
   identity::ReplayStore replay;
   std::shared_ptr<const auth::RevocationList> revocations;
+  bool lacks_revocations = false;  // There is a source of them of which nothing is known.
   DecisionFacts facts;
 };
 
@@ -301,6 +306,50 @@ TEST(Decide, what_is_revoked_passes_neither_gateway_nor_guard) {
   }
   guard.revocations = *auth::RevocationList::parse("client client2\nkid k2\njti client1\n");
   EXPECT_TRUE(guard.run("GET /7", field).permit) << "nor was it used up";
+}
+
+TEST(Decide, a_grant_is_taken_back_at_the_guard_too) {
+  Case guard;
+  guard.require_transaction();
+  const std::string field = cat("Txn-Token: ", guard.minted("GET", "/7", {"family-1", "https://as.example"}), "\r\n");
+  for (const std::string_view line : {"grant family-1\n", "grant family-1 iss=https://as.example\n"}) {
+    guard.revocations = *auth::RevocationList::parse(line);
+    EXPECT_EQ(guard.run("GET /7", field).refusal.status, 401) << line;
+    EXPECT_TRUE(guard.facts.reason.starts_with("transaction token: revoked: grant \"family-1\"")) << guard.facts.reason;
+  }
+  guard.revocations = *auth::RevocationList::parse(
+      "grant family-2\ngrant family-1 iss=https://other.example\ngrant client1\nsub family-1\njti family-1\n");
+  EXPECT_TRUE(guard.run("GET /7", field).permit);
+}
+
+TEST(Decide, what_is_good_waits_for_a_list_of_revocations) {
+  Case gateway;
+  gateway.require_jwt();
+  gateway.lacks_revocations = true;
+  const Decided decided = gateway.run("GET /", bearer(client1_token()));
+  EXPECT_EQ(decided.refusal.status, 503);
+  EXPECT_EQ(decided.refusal.code, "revocations_unavailable");
+  EXPECT_EQ(gateway.facts.principal, nullptr);
+  EXPECT_EQ(gateway.run("GET /", bearer("nonsense")).refusal.status, 401);
+  EXPECT_EQ(gateway.run("GET /").refusal.status, 401);
+  gateway.revocations = *auth::RevocationList::parse("client client1\n");
+  EXPECT_EQ(gateway.run("GET /", bearer(client1_token())).refusal.status, 401) << "another list takes it back";
+  gateway.lacks_revocations = false;
+  gateway.revocations = *auth::RevocationList::parse("");
+  EXPECT_TRUE(gateway.run("GET /", bearer(client1_token())).permit);
+
+  Case guard;
+  guard.require_transaction();
+  const std::string field = cat("Txn-Token: ", guard.minted("GET", "/7"), "\r\n");
+  guard.lacks_revocations = true;
+  EXPECT_EQ(guard.run("GET /7", field).refusal.status, 503);
+  EXPECT_EQ(guard.facts.principal, nullptr);
+  guard.lacks_revocations = false;
+  EXPECT_TRUE(guard.run("GET /7", field).permit) << "nor was it used up";
+
+  Case open;
+  open.lacks_revocations = true;
+  EXPECT_TRUE(open.run("GET /").permit) << "nobody is asked for a credential here";
 }
 
 TEST(Decide, a_single_use_token_needs_a_memory) {

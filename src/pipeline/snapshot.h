@@ -31,9 +31,13 @@ struct HealthCheck;
 
 namespace keepgate::auth {
 class IntrospectionEndpoint;
-class RevocationList;
+struct RevocationSource;
 class VerifiedPasswords;
 }  // namespace keepgate::auth
+
+namespace keepgate::issuer {
+class RevocationFeed;
+}
 
 namespace keepgate::store {
 class ApiKeyFile;
@@ -103,9 +107,10 @@ struct Snapshot {
   std::vector<std::shared_ptr<const auth::IntrospectionEndpoint>> introspection;  // Likewise.
   std::vector<std::shared_ptr<store::UserFile>> user_files;                       // Likewise.
   std::shared_ptr<store::RevocationFile> revocation_file;                         // Likewise; nullptr: none.
-  std::shared_ptr<const Published<auth::RevocationList>> revocations;  // What it says; nullptr: nothing is revoked.
-  std::shared_ptr<auth::VerifiedPasswords> passwords;                  // Kept over reloads.
-  std::vector<std::shared_ptr<auth::Issuer>> issuers;                  // Likewise: with the keys that were fetched.
+  std::vector<std::shared_ptr<issuer::RevocationFeed>> revocation_feeds;          // Likewise.
+  std::shared_ptr<const std::vector<auth::RevocationSource>> revocations;  // All of them; nullptr: nothing is revoked.
+  std::shared_ptr<auth::VerifiedPasswords> passwords;                      // Kept over reloads.
+  std::vector<std::shared_ptr<auth::Issuer>> issuers;                      // Likewise: with the keys that were fetched.
   std::size_t token_cache_entries = 10'000;
   bool strict = false;
   std::string hash;  // SHA-256 of all configuration text, hex: $config in logs and status.

@@ -107,14 +107,19 @@ void Worker::reconsider_idle() {
   }
 }
 
-const auth::RevocationList* Worker::revocations() {
-  const auto& source = snapshot.get()->revocations;
-  if (!source) return nullptr;
-  if (source != revocation_source_) {
-    revocation_source_ = source;
-    revocations_.emplace(*source);
+const auth::Revocations* Worker::revocations() {
+  const auto& sources = snapshot.get()->revocations;
+  if (!sources) return nullptr;
+  if (sources != revocation_sources_) {
+    revocation_lists_.clear();  // First: readers look at what the sources own.
+    revocation_sources_ = sources;
+    for (const auth::RevocationSource& source : *sources) revocation_lists_.emplace_back(*source.list);
   }
-  return revocations_->get().get();
+  revocations_.clear();
+  for (std::size_t i = 0; i < revocation_lists_.size(); ++i) {
+    revocations_.add(revocation_lists_[i].get().get(), (*sources)[i]);
+  }
+  return &revocations_;
 }
 
 }  // namespace keepgate::pipeline

@@ -6,12 +6,12 @@
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "auth/jwt.h"
 #include "auth/need.h"
+#include "auth/revocation_sources.h"
 #include "base/published.h"
 #include "net/loop.h"
 #include "pipeline/buffer.h"
@@ -72,9 +72,9 @@ struct Worker final : net::Admission {
   // Signatures that are seen for the first time, in one turn of the loop: less than half a millisecond of it.
   static constexpr unsigned costly_checks_per_turn = 4;
 
-  // What the newest configuration's file of revocations says at this moment, whatever snapshot a connection has;
+  // What the newest configuration's sources of revocations say at this moment, whatever snapshot a connection has;
   // nullptr: nothing is revoked. Valid until the next call.
-  const auth::RevocationList* revocations();
+  const auth::Revocations* revocations();
 
   // "Date: …\r\n" of the current second.
   std::string_view date_line();
@@ -110,8 +110,9 @@ struct Worker final : net::Admission {
   Connection* newest_idle_ = nullptr;
   std::size_t idle_count_ = 0;
   RareNews reuse_news_, full_news_;
-  std::shared_ptr<const Published<auth::RevocationList>> revocation_source_;
-  std::optional<Published<auth::RevocationList>::Reader> revocations_;  // Of that source.
+  std::shared_ptr<const auth::RevocationSources> revocation_sources_;
+  std::vector<Published<auth::RevocationList>::Reader> revocation_lists_;  // One for each of them.
+  auth::Revocations revocations_;
 
   std::vector<std::unique_ptr<Exchange>> spare_exchanges_;
   std::uint64_t id_prefix_ = 0;

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "fetch/client.h"
+#include "issuer/feed_service.h"
 #include "issuer/introspector.h"
 #include "issuer/service.h"
 #include "net/background.h"
@@ -24,6 +25,9 @@ namespace {
 
 constexpr fetch::ClientBounds introspection_bounds{
     .transfers = 64, .connections = 64, .waiting = 1'000, .transfers_per_host = 32};
+// One question a feed, and those of a configuration that is going.
+constexpr fetch::ClientBounds feed_bounds{.transfers = 32, .connections = 16, .waiting = 32, .transfers_per_host = 32};
+constexpr std::int64_t first_list_ms = 2'000;
 std::vector<std::shared_ptr<store::FollowedFile>> followed_files(const pipeline::Snapshot& snapshot) {
   std::vector<std::shared_ptr<store::FollowedFile>> out;
   out.insert(out.end(), snapshot.api_key_files.begin(), snapshot.api_key_files.end());
@@ -49,6 +53,7 @@ Result<void> Workers::open(std::shared_ptr<const pipeline::Snapshot> snapshot, c
 Result<void> Workers::start() {
   if (auto started = start_background(); !started) return started;
   issuers_->use(current()->issuers);  // Before any worker can ask for their keys.
+  if (auto started = follow_feeds(*current()); !started) return started;
   if (auto started = start_threads(current()->worker_count); !started) return started;
   name_keeper_->keep(current()->groups);
   health_checker_->check(current()->health_checks);
@@ -70,6 +75,17 @@ Result<void> Workers::start_background() {
   issuers_ = std::make_unique<issuer::IssuerService>(*background_, *fetcher_);
   introspection_fetcher_ = std::make_unique<fetch::Client>(introspection_bounds);
   introspector_ = std::make_unique<issuer::Introspector>(*introspection_fetcher_);
+  feed_fetcher_ = std::make_unique<fetch::Client>(feed_bounds);
+  feeds_ = std::make_unique<issuer::FeedService>(*feed_fetcher_);
+  return {};
+}
+
+// Before any worker can ask what is revoked.
+Result<void> Workers::follow_feeds(const pipeline::Snapshot& snapshot) {
+  if (!feeds_->use(snapshot.revocation_feeds)) {
+    return fail(ErrorKind::io, Blame::us, "threads", "the thread that follows revocations cannot be started");
+  }
+  feeds_->await_lists(snapshot.revocation_feeds, first_list_ms);
   return {};
 }
 
@@ -138,6 +154,10 @@ Result<void> Workers::reload(std::shared_ptr<const pipeline::Snapshot> snapshot,
     retire_surplus(before, {});
     return std::unexpected(std::move(listeners.error()));
   }
+  if (auto started = follow_feeds(*snapshot); !started) {
+    retire_surplus(before, {});
+    return started;
+  }
   const auto removed = give_up(removed_listeners(listeners_, *listeners), gone);
   issuers_->use(snapshot->issuers);  // Before any worker can ask for their keys.
   published_.publish(std::move(snapshot));
@@ -180,6 +200,8 @@ void Workers::join() {
   if (passwords_) passwords_->stop();
   if (fetcher_) fetcher_->stop();  // First: what it calls back goes to the background's loop.
   if (introspection_fetcher_) introspection_fetcher_->stop();
+  if (feed_fetcher_) feed_fetcher_->stop();
+  if (feeds_) feeds_->stop();
   if (background_) background_->stop();
 }
 

@@ -16,6 +16,7 @@ namespace keepgate::fetch {
 class Client;
 }
 namespace keepgate::issuer {
+class FeedService;
 class Introspector;
 class IssuerService;
 }  // namespace keepgate::issuer
@@ -69,6 +70,7 @@ class Workers {
   using SocketList = std::vector<std::shared_ptr<const Socket>>;
   SocketList give_up(const std::vector<Listener>& listeners, Sockets sockets);
   Result<void> start_background();
+  Result<void> follow_feeds(const pipeline::Snapshot& snapshot);
   Result<void> start_threads(unsigned count);  // On failure there are as many as before.
   void assign(const SocketList& removed);
   void retire_surplus(unsigned count, const SocketList& removed);
@@ -89,6 +91,8 @@ class Workers {
   std::unique_ptr<upstream::HealthChecker> health_checker_;
   std::unique_ptr<fetch::Client> fetcher_;
   std::unique_ptr<fetch::Client> introspection_fetcher_;  // Apart: a flood of tokens holds up no issuer's keys.
+  std::unique_ptr<fetch::Client> feed_fetcher_;  // Apart: its questions are held back for as long as nothing happens.
+  std::unique_ptr<issuer::FeedService> feeds_;
   std::unique_ptr<issuer::IssuerService> issuers_;
   std::unique_ptr<issuer::Introspector> introspector_;
   std::unique_ptr<password::Pool> passwords_;

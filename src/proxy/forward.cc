@@ -150,6 +150,7 @@ bool Forward::mint_transaction_token() {
   input.peer_address = peer_ip;
   input.transport = x_.connection().tls ? "https" : "http";
   for (const auto& [name, value] : options.claims) input.extra.emplace_back(name, std::string(x_.evaluate(value)));
+  if (x_.facts.token) input.grant = auth::grant_of(x_.facts.token->payload);
   input.now = x_.now();
   auto minted = identity::mint(input, options);
   if (!minted) {

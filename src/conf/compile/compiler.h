@@ -286,6 +286,8 @@ class Compiler {
 
   // revocations.cc
   void compile_revocations();
+  void compile_revocation_file(std::vector<auth::RevocationSource>& sources);
+  std::shared_ptr<issuer::RevocationFeed> revocation_feed(const RevocationFeedModel& model);
 
   // access.cc
   void compile_jwt(Location& out, const Level& level);

@@ -1,6 +1,4 @@
 // auth_introspect: whom to ask about opaque tokens, and what is demanded of them.
-#include <algorithm>
-
 #include "base/bytes.h"
 #include "conf/directives/row.h"
 #include "issuer/document.h"
@@ -24,11 +22,6 @@ void set_span(Reader& reader, const Directive& directive, const Word& word, std:
     return reader.invalid_parameter(directive, word, least == 0 ? "cache=TIME: at most 1h" : "between 50ms and 30s");
   }
   out = *ms;
-}
-
-// VSCHAR: RFC 6749 Appendix A.1.
-bool is_client_id(std::string_view text) {
-  return !text.empty() && text.size() <= 256 && std::ranges::all_of(text, [](char c) { return c >= 0x20 && c < 0x7f; });
 }
 
 bool set_introspect_parameter(Reader& reader, const Directive& directive, const Word& word, IntrospectModel& model) {

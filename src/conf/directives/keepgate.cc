@@ -43,14 +43,6 @@ void set_plain_name(Reader& reader, const Scope& scope, const Directive& directi
   set_word<Member>(reader, scope, directive);
 }
 
-void set_revocations(Reader& reader, const Scope& scope, const Directive& directive) {
-  const Word& file = directive.arguments[0];
-  if (has_variable(file) || file.text.empty()) {
-    return reader.invalid_value(directive, file, "the name of a file, without variables");
-  }
-  set_word<&Model::revocations>(reader, scope, directive);
-}
-
 void set_auth_identity(Reader& reader, const Scope& scope, const Directive& directive) {
   const Word& word = directive.arguments[0];
   const bool off = word.text == "off";
@@ -226,16 +218,6 @@ constexpr DirectiveRow keepgate_table[] = {
      set_identity_claims,
      "client=client_id,azp user=sub roles=roles scopes=scope,scp",
      "Which claims name the requester, the customer, the roles and the scopes; the first that is present counts."},
-    {"revocations",
-     in_http,
-     {1, 1},
-     Support::built,
-     set_revocations,
-     "",
-     "FILE of what is taken back before it expires: a line each, `sub|jti|client|kid|key NAME [iss=ISSUER] "
-     "[before=TIME] "
-     "[until=TIME]` or a JSON object of the same members. It is followed: a change is in effect within a second, for "
-     "every credential, cached or not."},
     {"trust_domain",
      in_http,
      {1, 1},

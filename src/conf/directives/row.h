@@ -76,6 +76,7 @@ std::span<const DirectiveRow> jwt_rows();
 std::span<const DirectiveRow> issuer_rows();
 std::span<const DirectiveRow> introspect_rows();
 std::span<const DirectiveRow> http_signature_rows();
+std::span<const DirectiveRow> revocation_rows();
 std::span<const DirectiveRow> keepgate_rows();
 std::span<const DirectiveRow> ignored_rows();
 std::span<const DirectiveRow> refused_nginx_rows();

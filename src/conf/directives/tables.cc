@@ -30,6 +30,7 @@ std::span<const DirectiveTable> directive_tables() {
       {"Issuers", issuer_rows()},
       {"Introspection", introspect_rows()},
       {"HTTP message signatures", http_signature_rows()},
+      {"Revocations", revocation_rows()},
       {"Keepgate's own", keepgate_rows()},
       {"Accepted without effect", ignored_rows()},
       {"nginx's, not built", refused_nginx_rows()},
