@@ -74,6 +74,7 @@ Result<std::int64_t> check_claims(const Json& claims, const ProofSubject& subjec
   if (**issued > now.wall_s() + proof_future_max_s) return bad_proof("iat lies ahead");
   if (**issued < now.wall_s() - proof_age_max_s) return bad_proof("iat lies too far back");
   const std::optional<std::string_view> hash = claims.string_at("ath");
+  if (subject.asks_for_token) return **issued;
   if (!hash || !crypto::equal_constant_time(*hash, hash_of(subject.token))) {
     return bad_proof("it is for another token (ath)");
   }
@@ -145,6 +146,7 @@ Result<ProvenKey> verify_dpop(std::string_view proof, const ProofSubject& subjec
   ProvenKey proven;
   proven.id = cat(*thumbprint, '.', *id);
   proven.thumbprint = std::move(*thumbprint);
+  proven.nonce = claims->string_at("nonce").value_or("");
   // INVARIANT: behind this time check_claims refuses it by its age, so nobody has to remember it longer.
   proven.expires_s = *issued_s + proof_age_max_s + 1;
   return proven;

@@ -28,11 +28,13 @@ struct ProofSubject {
   std::string_view authority;  // Host, with its port if it has one.
   std::string_view path;       // As sent, without query.
   std::string_view token;      // The access token: `ath` is its hash.
+  bool asks_for_token = false;  // At the token endpoint there is none yet: nothing is demanded of `ath` (§5).
 };
 
 struct ProvenKey {
   std::string thumbprint;      // RFC 7638, SHA-256: what `cnf.jkt` of the token has to be.
   std::string id;              // Of the proof, unique together with the key.
+  std::string nonce;           // What it says of one; "": nothing (RFC 9449 §8).
   std::int64_t expires_s = 0;  // Until then it may not pass again.
 };
 

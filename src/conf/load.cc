@@ -35,7 +35,7 @@ std::shared_ptr<const pipeline::Snapshot> load(const LoadOptions& options, Diagn
   Sources sources;
   Model model;
   read_model(options, folders, sources, diagnostics, model);
-  if (!model.main.has_http && !diagnostics.has_errors()) {
+  if (!model.main.has_http && !model.authorization_server && !diagnostics.has_errors()) {
     diagnostics.error(code::missing_section, "no 'http' section in the configuration", {options.file, 0, 0, 1, {}});
   }
   // Also after errors: what the rest means may be wrong too, and all of it is told at once.

@@ -458,6 +458,7 @@ struct ServerModel {
   std::optional<ReturnModel> return_action;
   std::vector<StepModel> steps;
   std::vector<std::unique_ptr<LocationModel>> locations;
+  bool issues_tokens = false;  // An authorization_server: inherits nothing of http.
 };
 
 struct UpstreamServerModel {
@@ -557,12 +558,16 @@ struct MainModel {
   bool has_events = false, has_http = false;
 };
 
+struct AuthorizationModel;
+
 struct Model {
   static constexpr std::size_t levels_max = 100'000;  // Servers and locations together.
   std::size_t level_count = 0;
   MainModel main;
   LevelOptions http;
   std::optional<Word> trust_domain;
+  std::optional<Word> store;                                 // Of the main level.
+  std::shared_ptr<AuthorizationModel> authorization_server;  // nullptr: there is none.
   std::optional<std::uint64_t> token_cache_entries;
   std::optional<Word> revocations;  // The file.
   std::vector<RevocationFeedModel> revocation_feeds;

@@ -30,6 +30,8 @@ constexpr ContextName context_names[] = {
     {in_limit_except, "limit_except"},
     {in_stream, "stream"},
     {in_authorization_server, "authorization_server"},
+    {in_oauth_client, "client"},
+    {in_oauth_user, "user"},
 };
 
 struct Lookup {
@@ -60,6 +62,8 @@ Lookup look_up(std::string_view name, std::uint32_t context) {
   for (const DirectiveRow* row : found->second) {
     result.contexts |= row->contexts;
     if ((row->contexts & context) != 0) result.row = row;
+    const bool as_server = context == in_authorization_server && (row->contexts & in_server) != 0;
+    if (as_server && !result.row && holds_in_authorization_server(name)) result.row = row;
     if (row->support == Support::refused) result.refused = row;
   }
   // What is refused is refused wherever it stands: that is the more useful answer.

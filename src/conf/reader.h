@@ -30,9 +30,14 @@ enum Context : std::uint32_t {
   in_stream = 1 << 8,
   in_authorization_server = 1 << 9,
   in_server_if = 1 << 10,
+  in_oauth_client = 1 << 11,
+  in_oauth_user = 1 << 12,
   in_levels = in_http | in_server | in_location,
 };
 std::string describe_contexts(std::uint32_t contexts);  // "http, server, location"
+
+struct OauthClientModel;
+struct OauthUserModel;
 
 // What the block being read fills. Only what its context has is set.
 struct Scope {
@@ -41,6 +46,8 @@ struct Scope {
   ServerModel* server = nullptr;
   LocationModel* location = nullptr;
   UpstreamModel* upstream = nullptr;
+  OauthClientModel* oauth_client = nullptr;
+  OauthUserModel* oauth_user = nullptr;
   std::vector<StepModel>* steps = nullptr;  // Of the server, the location or the block of an `if`.
 };
 

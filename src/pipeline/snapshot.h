@@ -29,6 +29,11 @@ struct Group;
 struct HealthCheck;
 }  // namespace keepgate::upstream
 
+namespace keepgate::oauth {
+class Service;
+struct Settings;
+}  // namespace keepgate::oauth
+
 namespace keepgate::auth {
 class IntrospectionEndpoint;
 struct RevocationSource;
@@ -111,6 +116,9 @@ struct Snapshot {
   std::shared_ptr<const std::vector<auth::RevocationSource>> revocations;  // All of them; nullptr: nothing is revoked.
   std::shared_ptr<auth::VerifiedPasswords> passwords;                      // Kept over reloads.
   std::vector<std::shared_ptr<auth::Issuer>> issuers;                      // Likewise: with the keys that were fetched.
+  // authorization_server; nullptr: there is none. The service is the same object over reloads; it starts with the workers.
+  std::shared_ptr<oauth::Service> authorization_service;
+  std::shared_ptr<const oauth::Settings> authorization_settings;
   std::size_t token_cache_entries = 10'000;
   bool strict = false;
   std::string hash;  // SHA-256 of all configuration text, hex: $config in logs and status.

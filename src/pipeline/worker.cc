@@ -22,12 +22,16 @@ Worker::Worker(net::Loop& its_loop, const Published<Snapshot>& snapshots, unsign
       snapshot(snapshots),
       number(its_number),
       token_cache(snapshot.get()->token_cache_entries),
+      reply_address(std::make_shared<net::ReplyAddress>(its_loop)),
       id_prefix_(crypto::random_u64()) {
   scratch.reserve(BufferPool::body_bytes);
   loop.set_admission(this);
 }
 
-Worker::~Worker() { loop.set_admission(nullptr); }
+Worker::~Worker() {
+  reply_address->close();
+  loop.set_admission(nullptr);
+}
 
 std::string_view Worker::date_line() {
   const std::int64_t second = loop.now().wall_s();

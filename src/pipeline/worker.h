@@ -13,6 +13,7 @@
 #include "auth/need.h"
 #include "auth/revocation_sources.h"
 #include "base/published.h"
+#include "net/background.h"
 #include "net/loop.h"
 #include "pipeline/buffer.h"
 #include "pipeline/counters.h"
@@ -65,6 +66,7 @@ struct Worker final : net::Admission {
   upstream::NamedGroups* named_groups = nullptr;        // Likewise.
   Mirrors* mirrors = nullptr;                           // Likewise; nullptr: no request is mirrored.
   std::unique_ptr<WorkerCache> target_plans;            // Of proxy_pass with variables.
+  std::shared_ptr<net::ReplyAddress> reply_address;     // Where other threads answer to.
   BufferPool buffers;
   Counters counters;
   std::string scratch;  // For heads being built. INVARIANT: its content does not live over a wait.

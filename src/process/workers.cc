@@ -11,6 +11,7 @@
 #include "issuer/service.h"
 #include "net/background.h"
 #include "net/socket.h"
+#include "oauth/service.h"
 #include "password/pool.h"
 #include "store/api_key_file.h"
 #include "store/file_watcher.h"
@@ -53,6 +54,7 @@ Result<void> Workers::open(std::shared_ptr<const pipeline::Snapshot> snapshot, c
 Result<void> Workers::start() {
   if (auto started = start_background(); !started) return started;
   issuers_->use(current()->issuers);  // Before any worker can ask for their keys.
+  if (auto started = start_authorization(*current()); !started) return started;
   if (auto started = follow_feeds(*current()); !started) return started;
   if (auto started = start_threads(current()->worker_count); !started) return started;
   name_keeper_->keep(current()->groups);
@@ -78,6 +80,14 @@ Result<void> Workers::start_background() {
   feed_fetcher_ = std::make_unique<fetch::Client>(feed_bounds);
   feeds_ = std::make_unique<issuer::FeedService>(*feed_fetcher_);
   return {};
+}
+
+// After the program has become whom it should be: files that it makes are that user's.
+Result<void> Workers::start_authorization(const pipeline::Snapshot& snapshot) {
+  if (!snapshot.authorization_service) return {};
+  auto started = snapshot.authorization_service->start(snapshot.authorization_settings);
+  if (!started) started.error().detail = cat("authorization_server: ", started.error().detail);
+  return started;
 }
 
 // Before any worker can ask what is revoked.
@@ -154,7 +164,9 @@ Result<void> Workers::reload(std::shared_ptr<const pipeline::Snapshot> snapshot,
     retire_surplus(before, {});
     return std::unexpected(std::move(listeners.error()));
   }
-  if (auto started = follow_feeds(*snapshot); !started) {
+  auto started = start_authorization(*snapshot);
+  if (started) started = follow_feeds(*snapshot);
+  if (!started) {
     retire_surplus(before, {});
     return started;
   }

@@ -70,6 +70,7 @@ class Workers {
   using SocketList = std::vector<std::shared_ptr<const Socket>>;
   SocketList give_up(const std::vector<Listener>& listeners, Sockets sockets);
   Result<void> start_background();
+  static Result<void> start_authorization(const pipeline::Snapshot& snapshot);
   Result<void> follow_feeds(const pipeline::Snapshot& snapshot);
   Result<void> start_threads(unsigned count);  // On failure there are as many as before.
   void assign(const SocketList& removed);

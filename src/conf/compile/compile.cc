@@ -91,6 +91,7 @@ std::shared_ptr<const pipeline::Snapshot> Compiler::compile() {
   // Also where no server inherits it: a policy that cannot be read is never passed over.
   if (model_.http.policies) policy(*model_.http.policies);
   for (const auto& server : model_.servers) compile_server(*server);
+  if (model_.authorization_server) compile_authorization_server(*model_.authorization_server);
   compile_listeners();
   report_unused_issuers();
   finish_hash();

@@ -40,7 +40,13 @@ class ApiKeyFile;
 class UserFile;
 }  // namespace keepgate::store
 
+namespace keepgate::oauth {
+struct Client;
+}
+
 namespace keepgate::conf {
+
+struct OauthClientModel;
 
 // Where relative paths start.
 struct Folders {
@@ -283,6 +289,18 @@ class Compiler {
   // passwords.cc
   std::shared_ptr<store::UserFile> user_file(const Word& word);
   void compile_basic(Location& out, const Level& level);
+
+  // authorization_server.cc
+  void compile_authorization_server(const AuthorizationModel& model);
+  void set_authorization_address(const AuthorizationModel& model, oauth::Settings& settings);
+  void set_authorization_times(const AuthorizationModel& model, oauth::Settings& settings);
+  void add_authorization_clients(const AuthorizationModel& model, oauth::Settings& settings);
+  void add_authorization_users(const AuthorizationModel& model, oauth::Settings& settings);
+  void add_trusted_issuers(const AuthorizationModel& model, oauth::Settings& settings);
+  void check_authorization_targets(const AuthorizationModel& model, const oauth::Settings& settings);
+  std::shared_ptr<oauth::Service> authorization_service(const AuthorizationModel& model);
+  std::optional<std::string> first_line(const Word& file, std::string_view what);
+  bool read_client_files(const OauthClientModel& model, oauth::Client& client);
 
   // revocations.cc
   void compile_revocations();

@@ -42,7 +42,7 @@ void Compiler::set_server_options(const ServerModel& model, pipeline::ServerConf
 }
 
 void Compiler::compile_server(ServerModel& model) {
-  inherit(model.options, model_.http);
+  if (!model.issues_tokens) inherit(model.options, model_.http);
   const tls::VerifyClient asked = verify_client(model.options);
   clients_verified_ = asked == tls::VerifyClient::on || asked == tls::VerifyClient::optional;
   const auto index = static_cast<std::uint32_t>(out_->servers.size());

@@ -154,8 +154,6 @@ constexpr DirectiveRow own[] = {
     row("audit_log", levels, "A hash-chained log of decisions."),
     row("status_api", in_location, "Status and metrics as JSON."),
     row("dashboard", in_location, "The page that shows them."),
-    row("authorization_server", in_main, "Issues tokens."),
-    row("store", in_main | in_authorization_server, "Where the authorization server keeps its state."),
     row("shared_state", in_main | in_authorization_server, "State that several programs share."),
 };
 

@@ -78,10 +78,15 @@ std::span<const DirectiveRow> introspect_rows();
 std::span<const DirectiveRow> http_signature_rows();
 std::span<const DirectiveRow> revocation_rows();
 std::span<const DirectiveRow> keepgate_rows();
+std::span<const DirectiveRow> authorization_server_rows();
+std::span<const DirectiveRow> authorization_client_rows();
 std::span<const DirectiveRow> ignored_rows();
 std::span<const DirectiveRow> refused_nginx_rows();
 std::span<const DirectiveRow> refused_plus_rows();
 std::span<const DirectiveRow> refused_own_rows();
+
+// A server's directive that an authorization_server takes as well: how it listens, limits and logs.
+bool holds_in_authorization_server(std::string_view name);
 
 // Setters for the usual kinds of values. A field that has a value already is a duplicate.
 namespace detail {

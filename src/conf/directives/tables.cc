@@ -32,6 +32,8 @@ std::span<const DirectiveTable> directive_tables() {
       {"HTTP message signatures", http_signature_rows()},
       {"Revocations", revocation_rows()},
       {"Keepgate's own", keepgate_rows()},
+      {"Authorization server", authorization_server_rows()},
+      {"Clients and users of the authorization server", authorization_client_rows()},
       {"Accepted without effect", ignored_rows()},
       {"nginx's, not built", refused_nginx_rows()},
       {"NGINX Plus's, not built", refused_plus_rows()},

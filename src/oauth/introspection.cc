@@ -1,0 +1,80 @@
+// The introspection endpoint (RFC 7662). Only confidential clients; each is told about its own tokens and about those of
+// audiences that the operator named for it. Whatever else there may be to know about a token, it is not active.
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "crypto/json.h"
+#include "oauth/access_token.h"
+#include "oauth/client_authentication.h"
+#include "oauth/endpoints.h"
+#include "oauth/grant_records.h"
+
+namespace keepgate::oauth {
+
+namespace {
+
+using crypto::Json;
+
+bool may_be_told(const Client& client, std::string_view token_client, std::string_view audience) {
+  if (token_client == client.id || audience == client.id) return true;
+  return std::ranges::any_of(client.introspects,
+                             [&](const std::string& one) { return one == "*" || one == audience; });
+}
+
+Answer inactive() { return json_answer(R"({"active":false})"); }
+
+// The claims as they are, and what only introspection says.
+Answer active_access_token(const OwnToken& token) {
+  Json::Object out;
+  out.emplace_back("active", Json(true));
+  const Json* confirmation = token.payload.find("cnf");
+  const bool is_bound_to_key = confirmation && confirmation->find("jkt");
+  out.emplace_back("token_type", Json(is_bound_to_key ? "DPoP" : "Bearer"));
+  for (const auto& [name, value] : *token.payload.object()) out.emplace_back(name, value);
+  return json_answer(Json(std::move(out)).write());
+}
+
+Answer active_refresh_token(const RefreshFacts& token, const Settings& settings) {
+  Json::Object out;
+  out.emplace_back("active", Json(true));
+  out.emplace_back("token_type", Json("refresh_token"));
+  out.emplace_back("iss", Json(settings.issuer));
+  out.emplace_back("sub", Json(token.grant.subject));
+  out.emplace_back("client_id", Json(token.grant.client));
+  out.emplace_back("scope", Json(joined(token.grant.scopes)));
+  out.emplace_back("iat", Json(token.created_s));
+  out.emplace_back("exp", Json(token.expires_s));
+  return json_answer(Json(std::move(out)).write());
+}
+
+net::Task<Checked<Answer>> answer_introspection(Context& context) {
+  auto who = co_await authenticate_client(context, PublicClients::refused);
+  if (!who) co_return std::unexpected(std::move(who.error()));
+  const Client& client = *who->client;
+  const auto text = context.request.form.find("token");
+  if (!text) co_return refuse("invalid_request", "token is missing");
+  if (!text->starts_with(refresh_prefix)) {
+    const auto token = read_access_token(*text, context.settings, *context.state.keys, context.now());
+    const bool is_active = token && !is_revoked(*token, context.state, context.now()) &&
+                           may_be_told(client, token->text("client_id"), token->text("aud"));
+    co_return is_active ? active_access_token(*token) : inactive();
+  }
+  const std::function<Result<std::optional<RefreshFacts>>(store::Database&)> job =
+      [token = std::string(*text), now = context.now()](store::Database& database) {
+        return find_refresh_token(database, token, now);
+      };
+  const auto found = co_await context.record<std::optional<RefreshFacts>>(job);
+  if (!found) co_return store_failure(context, found.error());
+  const bool is_own = *found && (*found)->grant.client == client.id;
+  co_return is_own ? active_refresh_token(**found, context.settings) : inactive();
+}
+
+}  // namespace
+
+net::Task<Answer> serve_introspection(Context& context) {
+  auto answer = co_await answer_introspection(context);
+  if (!answer) co_return answer_of(answer.error());
+  co_return std::move(*answer);
+}
+
+}  // namespace keepgate::oauth

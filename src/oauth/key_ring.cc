@@ -1,0 +1,114 @@
+#include "oauth/key_ring.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "base/bytes.h"
+#include "crypto/seal.h"
+#include "crypto/signature.h"
+#include "oauth/settings.h"
+
+namespace keepgate::oauth {
+
+namespace {
+
+// How long after its last signature a key is published: the longest token, and clocks that differ.
+constexpr std::int64_t published_margin_s = 300;
+
+std::int64_t published_after_s(const Settings& settings) {
+  std::int64_t longest_s = std::max(settings.access_token_lifetime_s, settings.id_token_lifetime_s);
+  for (const auto& [id, client] : settings.clients) longest_s = std::max(longest_s, client->access_token_lifetime_s);
+  return longest_s + published_margin_s;
+}
+
+Result<void> add_key(store::Database& database, const Settings& settings, const crypto::SecretText& wrapping_key,
+                     std::int64_t from_s, Now now) {
+  const auto type = crypto::key_type_for(settings.signing_algorithm);
+  std::string jwk = type ? crypto::generate_jwk(*type, settings.signing_algorithm) : std::string();
+  const auto key = crypto::parse_jwk(jwk);
+  if (!key) return fail(ErrorKind::internal, Blame::us, "bad_keys", "no signing key could be made");
+  const std::string id = (*key)->id();
+  const std::string wrapped = crypto::seal(wrapping_key.view(), jwk, cat("signing_key ", id));
+  crypto::wipe(jwk.data(), jwk.size());
+  const auto added = database.run(
+      "INSERT INTO signing_keys (kid, algorithm, wrapped, created_s, signs_from_s, signs_until_s)"
+      " VALUES ($1, $2, $3, $4, $5, $6)",
+      {id, std::string(crypto::name_of(settings.signing_algorithm)), wrapped, now.wall_s(), from_s,
+       from_s + settings.key_rotation_s});
+  if (!added) return std::unexpected(added.error());
+  return {};
+}
+
+std::shared_ptr<const crypto::KeySet> verification_set(const std::vector<SigningKey>& keys) {
+  auto out = std::make_shared<crypto::KeySet>();
+  for (const SigningKey& one : keys) out->keys.push_back(one.key);
+  return out;
+}
+
+}  // namespace
+
+KeyRing::KeyRing(std::vector<SigningKey> keys, crypto::Algorithm algorithm)
+    : keys_(std::move(keys)), algorithm_(algorithm) {
+  std::ranges::sort(keys_, {}, &SigningKey::signs_from_s);
+  verification_ = verification_set(keys_);
+  jwks_ = R"({"keys":[)";
+  for (const SigningKey& one : keys_) append(jwks_, &one == keys_.data() ? "" : ",", one.public_jwk);
+  jwks_ += "]}";
+}
+
+const crypto::Key* KeyRing::current(Now now) const {
+  const crypto::Key* found = nullptr;
+  for (const SigningKey& one : keys_) {
+    if (one.key->algorithm() != algorithm_) continue;
+    if (!found || one.signs_from_s <= now.wall_s()) found = one.key.get();
+  }
+  return found;
+}
+
+Result<void> maintain_keys(store::Database& database, const Settings& settings, const crypto::SecretText& wrapping_key,
+                           Now now) {
+  const auto gone = database.run("DELETE FROM signing_keys WHERE signs_until_s < $1",
+                                 {now.wall_s() - published_after_s(settings)});
+  if (!gone) return std::unexpected(gone.error());
+  const auto rows = database.run(
+      "SELECT signs_from_s, signs_until_s FROM signing_keys WHERE algorithm = $1 AND signs_until_s > $2"
+      " ORDER BY signs_from_s",
+      {std::string(crypto::name_of(settings.signing_algorithm)), now.wall_s()});
+  if (!rows) return std::unexpected(rows.error());
+  const auto has_begun = [&](const store::Row& row) { return store::number_of(row[0]) <= now.wall_s(); };
+  const auto current = std::ranges::find_if(*rows, has_begun);
+  std::int64_t until_s = now.wall_s() + settings.key_rotation_s;
+  if (current == rows->end()) {
+    const auto added = add_key(database, settings, wrapping_key, now.wall_s(), now);
+    if (!added) return added;
+  } else {
+    until_s = store::number_of((*current)[1]);
+  }
+  if (std::ranges::any_of(*rows, [&](const store::Row& row) { return !has_begun(row); })) return {};
+  return add_key(database, settings, wrapping_key, until_s, now);
+}
+
+Result<std::shared_ptr<const KeyRing>> load_keys(store::Database& database, const Settings& settings,
+                                                 const crypto::SecretText& wrapping_key) {
+  const auto rows = database.run("SELECT kid, wrapped, signs_from_s, signs_until_s FROM signing_keys", {});
+  if (!rows) return std::unexpected(rows.error());
+  std::vector<SigningKey> keys;
+  for (const store::Row& row : *rows) {
+    const std::string id = store::text_of(row[0]);
+    auto jwk = crypto::open_sealed(wrapping_key.view(), store::text_of(row[1]), cat("signing_key ", id));
+    if (!jwk) {
+      return fail(ErrorKind::configuration, Blame::configuration, "bad_keys",
+                  cat("the signing key '", printable(id), "' cannot be unwrapped: is this the store's own key file?"));
+    }
+    auto key = crypto::parse_jwk(jwk->view());
+    auto shown = crypto::public_jwk(jwk->view());
+    if (!key || !shown) {
+      return fail(ErrorKind::configuration, Blame::configuration, "bad_keys",
+                  cat("the signing key '", printable(id), "' cannot be read"));
+    }
+    keys.push_back({*key, *shown, store::number_of(row[2]), store::number_of(row[3])});
+  }
+  return std::make_shared<const KeyRing>(std::move(keys), settings.signing_algorithm);
+}
+
+}  // namespace keepgate::oauth

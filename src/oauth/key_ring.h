@@ -1,0 +1,57 @@
+// KeyRing: the keys that sign tokens. Made by the server, wrapped in its store, replaced by the clock.
+//
+// Each key signs from one time to another; the next one is published as long before it signs as the rotation lasts, and
+// an old one stays published until the last token that it signed has expired. So no verifier ever meets a key that it
+// could not have seen. Thread rule: immutable once shared. Private keys live in memory only while the server runs.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "crypto/jwk.h"
+#include "crypto/secret.h"
+#include "store/database.h"
+
+namespace keepgate::oauth {
+
+struct Settings;
+
+struct SigningKey {
+  std::shared_ptr<const crypto::Key> key;
+  std::string public_jwk;
+  std::int64_t signs_from_s = 0, signs_until_s = 0;
+};
+
+class KeyRing {
+ public:
+  KeyRing(std::vector<SigningKey> keys, crypto::Algorithm algorithm);
+
+  // The one that signs at `now`: of those of the algorithm that have begun, the one that began last; if the clock was
+  // set back behind all of them, the first. nullptr: there is none.
+  const crypto::Key* current(Now now) const;
+  const crypto::KeySet& for_verification() const { return *verification_; }
+  const std::string& jwks() const { return jwks_; }  // The document of /jwks.
+  std::size_t size() const { return keys_.size(); }
+
+ private:
+  std::vector<SigningKey> keys_;  // By signs_from_s.
+  crypto::Algorithm algorithm_;
+  std::shared_ptr<const crypto::KeySet> verification_;
+  std::string jwks_;
+};
+
+// Makes the current and the next key where they are missing, and forgets those whose tokens have all expired. In one
+// transaction of the caller.
+Result<void> maintain_keys(store::Database& database, const Settings& settings, const crypto::SecretText& wrapping_key,
+                           Now now);
+// Error{configuration, "bad_keys"}: a key cannot be unwrapped. That is the wrong key file, and never a reason to make
+// new ones.
+Result<std::shared_ptr<const KeyRing>> load_keys(store::Database& database, const Settings& settings,
+                                                 const crypto::SecretText& wrapping_key);
+
+}  // namespace keepgate::oauth

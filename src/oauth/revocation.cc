@@ -1,0 +1,68 @@
+// The revocation endpoint (RFC 7009). A refresh token takes its whole family along, an access token goes alone; both are
+// on the list of gateways and guards before the answer is sent. What cannot be recorded is 503, never 200. A token that
+// nobody knows is 200 (§2.2); another client's is refused (§2.1).
+#include "base/bytes.h"
+#include "oauth/access_token.h"
+#include "oauth/client_authentication.h"
+#include "oauth/endpoints.h"
+#include "oauth/grant.h"
+#include "oauth/revocations.h"
+
+namespace keepgate::oauth {
+
+namespace {
+
+enum class Taken : std::uint8_t { refused = 0, back, unknown };
+
+std::function<Result<Taken>(store::Database&)> family_job(std::string token, std::string client, std::int64_t until_s,
+                                                          Now now) {
+  return [token = std::move(token), client = std::move(client), until_s,
+          now](store::Database& database) -> Result<Taken> {
+    const auto rows = database.run(
+        "SELECT grants.id, grants.client FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id"
+        " WHERE refresh_tokens.hash = $1",
+        {hash_of_token(token)});
+    if (!rows) return std::unexpected(rows.error());
+    if (rows->empty()) return Taken::unknown;
+    if (store::text_of(rows->front()[1]) != client) return Taken::refused;
+    const auto done = revoke_grant(database, store::text_of(rows->front()[0]), until_s, now);
+    if (!done) return std::unexpected(done.error());
+    return Taken::back;
+  };
+}
+
+net::Task<Checked<Answer>> answer_revocation(Context& context) {
+  auto who = co_await authenticate_client(context, PublicClients::accepted);
+  if (!who) co_return std::unexpected(std::move(who.error()));
+  const Client& client = *who->client;
+  const auto text = context.request.form.find("token");
+  if (!text) co_return refuse("invalid_request", "token is missing");
+  std::function<Result<Taken>(store::Database&)> job;
+  if (text->starts_with(refresh_prefix)) {
+    job = family_job(std::string(*text), client.id, tokens_until_s(client, context.settings, context.now()),
+                     context.now());
+  } else {
+    const auto token = read_access_token(*text, context.settings, *context.state.keys, context.now());
+    if (!token) co_return json_answer("");
+    if (token->text("client_id") != client.id) co_return refuse("invalid_request", "the token is another client's");
+    job = [id = token->text("jti"), until_s = token->number("exp") + 1](store::Database& database) -> Result<Taken> {
+      const auto done = add_revocation(database, "jti", id, 0, until_s);
+      if (!done) return std::unexpected(done.error());
+      return Taken::back;
+    };
+  }
+  const auto taken = co_await context.record<Taken>(job);
+  if (!taken) co_return store_failure(context, taken.error());
+  if (*taken == Taken::refused) co_return refuse("invalid_request", "the token is another client's");
+  co_return json_answer("");
+}
+
+}  // namespace
+
+net::Task<Answer> serve_revocation(Context& context) {
+  auto answer = co_await answer_revocation(context);
+  if (!answer) co_return answer_of(answer.error());
+  co_return std::move(*answer);
+}
+
+}  // namespace keepgate::oauth

@@ -1,0 +1,35 @@
+// What the authorization server takes back: rows of its store, and the list that gateways and guards follow.
+//
+// Thread rule: functions over a Database, on the store's thread. Every revoke_… counts the version up in the same
+// transaction, so that nobody is told of a revocation that the list does not have.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "store/database.h"
+
+namespace keepgate::oauth {
+
+struct RevocationFeed;
+
+// `kind`: as in the file of revocations ("jti", "grant", "client", "sub", "kid"). `before_s`: only what was issued
+// earlier; 0: whatever. `until_s`: nothing that it takes back lives longer. An entry that is there grows wider, never
+// narrower.
+Result<void> add_revocation(store::Database& database, std::string_view kind, std::string_view value,
+                            std::int64_t before_s, std::int64_t until_s);
+// A grant: its refresh tokens and codes end, and its access tokens are taken back.
+Result<void> revoke_grant(store::Database& database, std::string_view grant, std::int64_t until_s, Now now);
+// Every grant of a session, or of a subject ("user:alice").
+Result<void> revoke_session_grants(store::Database& database, std::string_view session, std::int64_t until_s, Now now);
+Result<void> revoke_subject(store::Database& database, std::string_view subject, std::int64_t until_s, Now now);
+
+Result<void> count_up(store::Database& database, std::string_view version);  // "clients", "revocations"
+
+Result<std::shared_ptr<const RevocationFeed>> load_feed(store::Database& database, Now now);
+
+}  // namespace keepgate::oauth

@@ -1,0 +1,211 @@
+#include "oauth/server_content.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/bytes.h"
+#include "oauth/endpoints.h"
+#include "pipeline/respond.h"
+
+namespace keepgate::oauth {
+
+namespace {
+
+using pipeline::Exchange;
+using pipeline::Refusal;
+
+constexpr std::string_view well_known = "/.well-known/oauth-authorization-server";
+constexpr std::string_view form_type = "application/x-www-form-urlencoded";
+constexpr std::int64_t preflight_s = 600;
+
+Refusal refusal_with(std::uint16_t status, std::string_view code, std::string_view reason) {
+  Refusal out;
+  out.status = status;
+  out.code = code;
+  out.reason = reason;
+  return out;
+}
+
+// The path behind the issuer. RFC 8414 §3.1 puts the issuer's own path behind the well-known name; nothing: not ours.
+std::optional<std::string_view> path_behind_issuer(std::string_view path, std::string_view issuer_path) {
+  if (issuer_path.empty()) return path;
+  if (path.starts_with(well_known) && path.substr(well_known.size()) == issuer_path) return well_known;
+  if (!path.starts_with(issuer_path)) return std::nullopt;
+  path.remove_prefix(issuer_path.size());
+  return path.starts_with('/') ? std::optional(path) : std::nullopt;
+}
+
+bool is_form(std::string_view content_type) {
+  const std::string_view type = trim(content_type.substr(0, content_type.find(';')));
+  return equals_ignoring_case(type, form_type);
+}
+
+// The origin of an URL: "https://app.example:8443".
+std::string_view origin_of(std::string_view url) {
+  const std::size_t scheme_end = url.find("://");
+  if (scheme_end == std::string_view::npos) return {};
+  return url.substr(0, url.find_first_of("/?", scheme_end + 3));
+}
+
+bool is_registered_origin(const Settings& settings, const State& state, std::string_view origin) {
+  const auto has_it = [&](const ClientTable& table) {
+    return std::ranges::any_of(table, [&](const auto& row) {
+      return row.second->is_public && std::ranges::any_of(row.second->redirect_uris, [&](const std::string& uri) {
+               return equals_ignoring_case(origin_of(uri), origin);
+             });
+    });
+  };
+  return has_it(settings.clients) || (state.clients && has_it(*state.clients));
+}
+
+// Fields for pages of other origins. Credentials of the browser (cookies) are never allowed with them.
+std::string cors_fields(const Endpoint& endpoint, const Settings& settings, const State& state,
+                        const Request& request) {
+  if (endpoint.cors == Cors::none) return {};
+  if (endpoint.cors == Cors::anybody) return "Access-Control-Allow-Origin: *\r\n";
+  std::string out = "Vary: Origin\r\n";
+  if (request.origin.empty() || !is_registered_origin(settings, state, request.origin)) return out;
+  append(out, "Access-Control-Allow-Origin: ", request.origin,
+         "\r\nAccess-Control-Expose-Headers: DPoP-Nonce, WWW-Authenticate, Retry-After\r\n");
+  return out;
+}
+
+Answer preflight_answer(const Endpoint& endpoint, std::string fields) {
+  Answer out;
+  out.status = 204;
+  out.fields = std::move(fields);
+  if (out.fields.find("Access-Control-Allow-Origin") == std::string::npos) return out;
+  append(out.fields, "Access-Control-Allow-Methods: ", endpoint.get ? endpoint.post ? "GET, POST" : "GET" : "POST",
+         "\r\nAccess-Control-Allow-Headers: Authorization, Content-Type, DPoP\r\nAccess-Control-Max-Age: ", preflight_s,
+         "\r\n");
+  return out;
+}
+
+void read_fields(const Exchange& x, Request& request, std::string& cookies) {
+  for (const http::HeaderLine& line : x.head().headers) {
+    if (line.field == http::Field::authorization) {
+      request.has_two_authorizations = !request.authorization.empty();
+      request.authorization = line.value;
+    } else if (equals_ignoring_case(line.name, "cookie")) {
+      append(cookies, cookies.empty() ? "" : "; ", line.value);
+    } else if (equals_ignoring_case(line.name, "dpop")) {
+      request.dpop_proofs.push_back(line.value);
+    } else if (equals_ignoring_case(line.name, "origin")) {
+      request.origin = line.value;
+    } else if (equals_ignoring_case(line.name, "accept")) {
+      request.accept = line.value;
+    } else if (equals_ignoring_case(line.name, "user-agent")) {
+      request.user_agent = line.value;
+    }
+  }
+}
+
+net::Task<std::optional<Refusal>> read_body(Exchange& x, std::string& out) {
+  x.body.set_bytes_max(Params::bytes_max);
+  while (!x.body.finished()) {
+    const auto piece = co_await x.body.next(x.location().client_body_timeout_ms);
+    if (!piece) {
+      const bool is_too_large = piece.error().kind == ErrorKind::limit;
+      const bool is_late = piece.error().kind == ErrorKind::timeout;
+      Refusal refusal = refusal_with(is_too_large ? 413 : is_late ? 408 : 400, piece.error().code, piece.error().detail);
+      refusal.close = true;
+      co_return refusal;
+    }
+    out.append(*piece);
+  }
+  co_return std::nullopt;
+}
+
+class ServerContent final : public pipeline::Content {
+ public:
+  ServerContent(std::shared_ptr<const Settings> settings, std::shared_ptr<Service> service)
+      : settings_(std::move(settings)), service_(std::move(service)) {}
+
+  net::Task<std::optional<Refusal>> serve(Exchange& x, pipeline::Permit /*permit*/) const override {
+    const auto path = path_behind_issuer(x.path.text, settings_->issuer_path);
+    const Endpoint* const endpoint = path ? endpoint_at(*path) : nullptr;
+    if (!endpoint) co_return refusal_with(404, "not_found", "the authorization server has no such endpoint");
+    const std::shared_ptr<const State> state = service_->state().current();
+    if (!state) co_return refusal_with(503, "not_started", "the authorization server has not started");
+
+    Request request;
+    std::string cookies;
+    read_fields(x, request, cookies);
+    request.cookie = cookies;
+    request.path = *path;
+    request.method = x.head().method;
+    request.now = x.now();
+    request.client_address = x.connection().peer_ip();
+    request.tls = x.connection().tls;
+    request.authority = x.head().authority;
+    const auto& proof = x.connection().tls_facts().client;
+    if (proof) request.certificate = proof->certificate.get();
+
+    std::string cors = cors_fields(*endpoint, *settings_, *state, request);
+    if (request.method == http::Method::options && endpoint->cors != Cors::none) {
+      co_await send(x, preflight_answer(*endpoint, std::move(cors)));
+      co_return std::nullopt;
+    }
+    const bool gets = request.method == http::Method::get || request.method == http::Method::head;
+    const bool is_allowed = gets ? endpoint->get : request.method == http::Method::post && endpoint->post;
+    if (!is_allowed) {
+      Answer answer = answer_of({405, "invalid_request", "this endpoint is asked in another way", {}});
+      append(answer.fields, "Allow: ", endpoint->get ? endpoint->post ? "GET, HEAD, POST" : "GET, HEAD" : "POST",
+             "\r\n", cors);
+      co_await send(x, std::move(answer));
+      co_return std::nullopt;
+    }
+    std::string body;
+    auto refusal = co_await read_body(x, body);
+    if (refusal) co_return refusal;
+    if (const auto fault = read_parameters(x, body, request)) {
+      Answer answer = answer_of(*fault);
+      answer.fields += cors;
+      co_await send(x, std::move(answer));
+      co_return std::nullopt;
+    }
+    Context context{x, *settings_, settings_, *service_, *state, request};
+    Answer answer = co_await endpoint->handler(context);
+    answer.fields += cors;
+    if (!x.aborted) co_await send(x, std::move(answer));
+    co_return std::nullopt;
+  }
+
+ private:
+  static std::optional<Failure> read_parameters(const Exchange& x, const std::string& body, Request& request) {
+    const auto query = Params::parse(x.query);
+    if (!query) return Failure{400, "invalid_request", query.error().detail, {}};
+    request.query = *query;
+    if (request.method != http::Method::post) return std::nullopt;
+    const http::HeaderLine* const type = x.head().find("content-type");
+    if (!body.empty() && (!type || !is_form(type->value))) {
+      return Failure{400, "invalid_request", cat("the body must be ", form_type), {}};
+    }
+    const auto form = Params::parse(body);
+    if (!form) return Failure{400, "invalid_request", form.error().detail, {}};
+    request.form = *form;
+    return std::nullopt;
+  }
+
+  static net::Task<void> send(Exchange& x, Answer answer) {
+    pipeline::LocalAnswer out;
+    out.status = answer.status;
+    out.content_type = answer.content_type;
+    out.body = answer.body;
+    out.location = answer.location;
+    out.extra_fields = answer.fields;
+    co_await pipeline::respond(x, out);
+  }
+
+  std::shared_ptr<const Settings> settings_;
+  std::shared_ptr<Service> service_;
+};
+
+}  // namespace
+
+std::shared_ptr<const pipeline::Content> make_server_content(std::shared_ptr<const Settings> settings,
+                                                             std::shared_ptr<Service> service) {
+  return std::make_shared<ServerContent>(std::move(settings), std::move(service));
+}
+
+}  // namespace keepgate::oauth

@@ -1,0 +1,163 @@
+#include "oauth/service.h"
+
+#include <array>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "crypto/digest.h"
+#include "crypto/random.h"
+#include "oauth/revocations.h"
+#include "oauth/schema.h"
+#include "store/key_file.h"
+
+namespace keepgate::oauth {
+
+namespace {
+
+constexpr std::int64_t sweep_period_ms = 60'000;
+constexpr std::int64_t keys_period_ms = 60'000;
+
+// What has expired proves nothing any more. One statement a table, each bounded by what expired in a period.
+constexpr std::string_view expired[] = {
+    "DELETE FROM codes WHERE expires_s < $1",        "DELETE FROM refresh_tokens WHERE expires_s < $1",
+    "DELETE FROM pushed_requests WHERE expires_s < $1", "DELETE FROM device_codes WHERE expires_s < $1",
+    "DELETE FROM replays WHERE expires_s < $1",      "DELETE FROM revocations WHERE until_s < $1",
+    "DELETE FROM sessions WHERE expires_s < $1",     "DELETE FROM grants WHERE expires_s < $1",
+};
+// A clock that was set forward for a moment must not make us forget; and a code that was used stays known for as long
+// as its tokens may live.
+constexpr std::int64_t kept_after_end_s = 86'400;
+
+Result<std::shared_ptr<const ClientTable>> load_clients(store::Database& database) {
+  const auto rows = database.run("SELECT id, document FROM clients");
+  if (!rows) return std::unexpected(rows.error());
+  auto out = std::make_shared<ClientTable>();
+  for (const store::Row& row : *rows) {
+    const std::string id = store::text_of(row[0]);
+    auto client = read_client(store::text_of(row[1]));
+    if (!client || client->id != id) {
+      log(LogLevel::error, "client '", printable(id), "' of the store cannot be used: ",
+          client ? std::string_view("it names another client") : std::string_view(client.error().detail));
+      continue;
+    }
+    out->emplace(id, std::make_shared<const Client>(std::move(*client)));
+  }
+  return out;
+}
+
+std::string random_text() {
+  std::array<unsigned char, 32> bytes{};
+  crypto::random_bytes(bytes);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace
+
+Service::Service(ServiceOptions options) : options_(std::move(options)), nonce_key_(random_text()) {}
+
+Service::~Service() { stop(); }
+
+void Service::stop() {
+  if (store_) store_->stop();
+}
+
+std::shared_ptr<const Settings> Service::settings() const {
+  const std::lock_guard lock(mutex_);
+  return settings_;
+}
+
+std::string Service::derived_key(std::string_view purpose) const {
+  const auto key = crypto::hmac_sha256(wrapping_key_.view(), cat("keepgate ", purpose));
+  return {reinterpret_cast<const char*>(key.data()), key.size()};
+}
+
+Result<void> Service::start(std::shared_ptr<const Settings> settings) {
+  std::shared_ptr<const Settings> before = std::move(settings);
+  {
+    const std::lock_guard lock(mutex_);
+    std::swap(settings_, before);
+  }
+  const bool is_first = !store_;
+  if (is_first) {
+    auto key = store::load_or_create_key(options_.key_file);
+    if (!key) return std::unexpected(key.error());
+    wrapping_key_ = std::move(*key);
+    auto opened = store::Transactor::open({.address = options_.store, .migrations = schema()});
+    if (!opened) return std::unexpected(opened.error());
+    store_ = std::move(*opened);
+  }
+  const auto ready = store_->run([this](store::Database& database) -> Result<void> {
+    const auto epoch = database.run("INSERT INTO facts (name, value) VALUES ('epoch', $1) ON CONFLICT DO NOTHING",
+                                    {crypto::random_id()});
+    if (!epoch) return std::unexpected(epoch.error());
+    const auto kept = maintain_keys(database, *this->settings(), wrapping_key_, Now::read());
+    if (!kept) return kept;
+    keys_are_due_ = true;
+    return refresh(database);
+  });
+  if (!ready) {
+    if (is_first) store_.reset();
+    const std::lock_guard lock(mutex_);
+    settings_ = std::move(before);
+    return ready;
+  }
+  if (is_first) {
+    store_->set_observer([this](store::Database& database) { observe(database); });
+    store_->set_sweeper(sweep_period_ms, [this](store::Database& database) { return sweep(database); });
+  }
+  return {};
+}
+
+// What has changed since the last look, and only that.
+Result<void> Service::refresh(store::Database& database) {
+  const auto versions = database.run("SELECT name, value FROM versions");
+  if (!versions) return std::unexpected(versions.error());
+  std::int64_t clients = 0, revocations = 0;
+  for (const store::Row& row : *versions) {
+    (store::text_of(row[0]) == "clients" ? clients : revocations) = store::number_of(row[1]);
+  }
+  const Now now = Now::read();
+  const auto before = state_.current();
+  auto state = before ? std::make_shared<State>(*before) : std::make_shared<State>();
+  const bool keys_are_due = keys_are_due_ || now.monotonic_ms - keys_read_ms_ > keys_period_ms;
+  if (before && clients == seen_clients_ && revocations == seen_revocations_ && !keys_are_due) return {};
+  if (clients != seen_clients_) {
+    auto loaded = load_clients(database);
+    if (!loaded) return std::unexpected(loaded.error());
+    state->clients = std::move(*loaded);
+  }
+  if (revocations != seen_revocations_) {
+    auto loaded = load_feed(database, now);
+    if (!loaded) return std::unexpected(loaded.error());
+    state->revocations = std::move(*loaded);
+  }
+  if (keys_are_due) {
+    auto loaded = load_keys(database, *settings(), wrapping_key_);
+    if (!loaded) return std::unexpected(loaded.error());
+    state->keys = std::move(*loaded);
+    keys_are_due_ = false;
+    keys_read_ms_ = now.monotonic_ms;
+  }
+  seen_clients_ = clients;
+  seen_revocations_ = revocations;
+  state_.publish(std::move(state));
+  return {};
+}
+
+void Service::observe(store::Database& database) {
+  const auto done = refresh(database);
+  if (!done) log(LogLevel::error, "the authorization server cannot read its store: ", done.error().detail);
+}
+
+Result<void> Service::sweep(store::Database& database) {
+  const Now now = Now::read();
+  for (const std::string_view statement : expired) {
+    const auto done = database.run(statement, {now.wall_s() - kept_after_end_s});
+    if (!done) return std::unexpected(done.error());
+  }
+  keys_are_due_ = true;
+  return maintain_keys(database, *settings(), wrapping_key_, now);
+}
+
+}  // namespace keepgate::oauth
