@@ -62,7 +62,7 @@ class Connection : public Database {
 std::unique_ptr<Connection> make_sqlite_connection(const StoreAddress& address);
 std::unique_ptr<Connection> make_postgres_connection(const StoreAddress& address);
 
-// What no database may be given: text that one of them could not keep. `values` are at most values_max.
+// What no database may be given: text that one of them could not keep, too many values, a statement about transactions.
 Result<void> check_values(std::string_view sql, std::span<const Value> values);
 
 }  // namespace keepgate::store
