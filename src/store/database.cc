@@ -1,5 +1,7 @@
 #include "store/database.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 
 namespace keepgate::store {
@@ -19,13 +21,27 @@ bool has_control_bytes(std::string_view text) {
   return false;
 }
 
-// "postgres://user:password@host:5432/name?sslmode=require" → "postgres://host:5432/name".
+bool consists_of(std::string_view text, std::string_view more) {
+  return std::ranges::all_of(text, [more](char c) { return is_alpha(c) || is_digit(c) || more.contains(c); });
+}
+
+// "postgres://user:password@host:5432/name?sslmode=require" → "postgres://host:5432/name". What does not look like a
+// host, a port and a name may be a part of a password that was not percent-encoded: then nothing is shown.
 std::string shown_uri(std::string_view uri) {
-  std::string_view rest = uri.substr(uri.find("//") + 2);
-  rest = rest.substr(0, rest.find('?'));
-  const std::size_t at = rest.rfind('@');  // The last one: a password may hold another by mistake.
-  if (at != std::string_view::npos) rest.remove_prefix(at + 1);
-  return cat("postgres://", printable(rest));
+  const std::string_view rest = uri.substr(uri.find("//") + 2);
+  std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
+  std::string_view name = rest.substr(authority.size());
+  name = name.substr(0, name.find_first_of("?#"));
+  if (rest.substr(authority.size()).contains('@')) return "postgres";
+  if (const std::size_t at = authority.rfind('@'); at != std::string_view::npos) authority.remove_prefix(at + 1);
+  const std::size_t colon = authority.ends_with(']') ? std::string_view::npos : authority.rfind(':');
+  const std::string_view port = colon == std::string_view::npos ? "" : authority.substr(colon + 1);
+  const std::string_view host = authority.substr(0, colon);
+  if (!consists_of(host, ".-_[]:%") || (!port.empty() && !parse_unsigned<std::uint16_t>(port)) ||
+      !consists_of(name, "/-_")) {
+    return "postgres";
+  }
+  return cat("postgres://", authority, name);
 }
 
 Result<StoreAddress> postgres_address(std::string_view uri) {

@@ -28,8 +28,9 @@ TEST(StoreAddresses, name_a_file_or_a_server) {
 TEST(StoreAddresses, show_no_secret) {
   for (const std::string_view text :
        {"postgres://kg:hunter2@db/kg", "postgres://kg:hun@ter2@db/kg?sslmode=require",
-        "postgres://db/kg?password=hunter2", "postgres:hunter2", "postgres:user=kg password=hunter2",
-        "mysql://kg:hunter2@db/kg", "postgresql:http://hunter2"}) {
+        "postgres://db/kg?password=hunter2", "postgres://kg:hun?ter2@db/kg", "postgres://kg:hun/ter2@db/kg",
+        "postgres://kg:hunter2/kg", "postgres://kg:hun#ter2@db/kg", "postgres:hunter2",
+        "postgres:user=kg password=hunter2", "mysql://kg:hunter2@db/kg", "postgresql:http://hunter2"}) {
     const auto address = parse_store_address(text);
     const std::string shown = address ? address->shown : address.error().detail;
     EXPECT_EQ(shown.find("ter2"), std::string::npos) << shown;

@@ -81,9 +81,11 @@ void ignore_notice(void*, const PGresult*) {}
 
 bool is_local_postgres(std::string_view uri) {
   const std::size_t slashes = uri.find("//");
-  if (slashes == std::string_view::npos || uri.find("host", slashes) != std::string_view::npos) return false;
+  if (slashes == std::string_view::npos) return false;
   std::string_view host = uri.substr(slashes + 2);
-  host = host.substr(0, host.find_first_of("/?"));
+  const std::size_t end = std::min(host.find_first_of("/?#"), host.size());
+  if (host.substr(end).contains("host")) return false;  // A parameter that names another one.
+  host = host.substr(0, end);
   if (const std::size_t at = host.rfind('@'); at != std::string_view::npos) host.remove_prefix(at + 1);
   if (!host.starts_with('[')) host = host.substr(0, host.find(':'));
   return host == "localhost" || host == "127.0.0.1" || host == "[::1]" || host.starts_with("[::1]:");
