@@ -1,7 +1,8 @@
 // Sealed text: what only the owner of a key can read or make, kept where others may see it (a database, a cookie).
 //
 // AES-256-GCM (NIST SP 800-38D) under a key of 32 bytes, with a random nonce of 96 bits. What it is for goes into
-// `associated`: it is not kept, and opens nothing that was sealed for another purpose. A key may seal 2^32 times (§8.3).
+// `associated`: it is not kept, and opens nothing that was sealed for another purpose. A key may seal 2^32 times
+// (§8.3).
 // Thread rule: pure functions. Bounds: sealed_plaintext_bytes_max.
 #pragma once
 

@@ -39,6 +39,8 @@ class Connection : public Database {
   virtual Opening open(Access access, int wait_ms, std::string& why) = 0;
   virtual bool is_open() const = 0;
   virtual void close() = 0;
+  // Whether it is worth trying to open it for each transaction while it is out of reach: that takes no time.
+  virtual bool opens_at_once() const { return false; }
 
   // A lock over whoever migrates the same store; outside a transaction.
   virtual Result<void> lock_migrations() { return {}; }

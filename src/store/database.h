@@ -4,8 +4,9 @@
 // call. Bounds: value_bytes_max for one value, rows_max rows for one answer, values_max values for one statement.
 //
 // What both understand: TEXT and BIGINT columns, INSERT … ON CONFLICT, UPDATE/DELETE … RETURNING, LIMIT, COUNT. Numbers
-// are bound as 64-bit, text as text, and compared with nothing else. Bytes are kept as base64url text. `LIKE` treats
-// upper and lower case differently in the two, and so do `||` of numbers and integer division of negatives: do without.
+// are bound as 64-bit, text as text, and compared with nothing else. Bytes are kept as base64url text. Texts are in
+// another order in each: ORDER BY numbers, or do not rely on it. `LIKE` treats upper and lower case differently in the
+// two, and so do `||` of numbers and integer division of negatives: do without.
 #pragma once
 
 #include <cstdint>

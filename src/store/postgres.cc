@@ -28,9 +28,13 @@ class PostgresConnection final : public Connection {
   Opening open(Access, int wait_ms, std::string& why) override { return session_.connect(wait_ms, why); }
   bool is_open() const override { return session_.is_open(); }
   void close() override { session_.close(); }
-  Result<void> lock_migrations() override { return command(cat("SELECT pg_advisory_lock(", migration_lock, ")")); }
+  Result<void> lock_migrations() override {
+    if (Result<void> set = session_.set_patience(true); !set) return set;
+    return command(cat("SET lock_timeout = 0;SELECT pg_advisory_lock(", migration_lock, ");SET lock_timeout = 5000"));
+  }
   void unlock_migrations() override {
     static_cast<void>(command(cat("SELECT pg_advisory_unlock(", migration_lock, ")")));
+    static_cast<void>(session_.set_patience(false));
   }
 
   Result<void> begin(bool is_read_only) override;

@@ -172,7 +172,8 @@ bool PostgresSession::set_up(std::string& why) {
 void PostgresSession::close() {
   if (connection_) pq_->finish(connection_);
   connection_ = nullptr;
-  is_open_ = false;
+  is_open_ = must_close_ = false;
+  answer_ms_ = answer_ms_max;
   prepared_.clear();
 }
 
@@ -182,8 +183,12 @@ std::unexpected<Error> PostgresSession::lose(std::string why) {
   return store_unavailable(std::move(why), ErrorKind::unreachable);
 }
 
-bool PostgresSession::is_in_transaction() const {
-  return is_open_ && pq_->transaction_status(connection_) != PQTRANS_IDLE;
+Result<void> PostgresSession::set_patience(bool is_long) {
+  answer_ms_ = is_long ? long_answer_ms_max : answer_ms_max;
+  const std::int64_t statement_ms = is_long ? long_answer_ms_max - busy_ms_max : busy_ms_max;
+  const Result<Answer> set = simple(cat("SET statement_timeout = ", statement_ms));
+  if (!set) return std::unexpected(set.error());
+  return {};
 }
 
 // false: there is none, and there will be none.
@@ -202,7 +207,7 @@ bool PostgresSession::wait_for_answer(std::int64_t deadline_ms) {
 }
 
 Result<PostgresSession::Answer> PostgresSession::receive(bool was_sent) {
-  const std::int64_t deadline_ms = session_now_ms() + answer_ms_max;
+  const std::int64_t deadline_ms = session_now_ms() + answer_ms_;
   Result<Answer> answer;
   bool has_failed = !was_sent;
   while (!has_failed) {
@@ -223,6 +228,7 @@ Result<PostgresSession::Answer> PostgresSession::receive(bool was_sent) {
         answer = failed(result.get());
     }
   }
+  if (must_close_) return lose("what was prepared does not fit any more");
   if (has_failed || pq_->status(connection_) == CONNECTION_BAD) {
     const std::string why = first_line(pq_->error_message(connection_));
     return lose(why.empty() ? "no answer of the server in time" : why);
@@ -266,6 +272,8 @@ std::unexpected<Error> PostgresSession::failed(const PGresult* result) {
   std::string detail = cat("SQLSTATE ", state.state);
   if (state.is_constraint()) append(detail, ", constraint ", printable(field(PG_DIAG_CONSTRAINT_NAME)));
   if (state.is("42")) append(detail, ": ", printable(field(PG_DIAG_MESSAGE_PRIMARY)));
+  // "cached plan must not change result type", or a pooler gave us another connection: what is prepared is void.
+  if (state.is("0A000") || state.is("26000")) must_close_ = true;
   if (state.is_collision()) {
     trouble_ = Trouble::again;
     return store_unavailable(std::move(detail));

@@ -19,6 +19,7 @@ class PostgresSession {
  public:
   static constexpr std::int64_t connect_ms_max = 5'000;
   static constexpr std::int64_t answer_ms_max = busy_ms_max + 2'000;  // The server itself gives up before.
+  static constexpr std::int64_t long_answer_ms_max = 600'000;
   static constexpr std::size_t prepared_max = 512;
 
   struct Answer {
@@ -42,7 +43,8 @@ class PostgresSession {
   Result<Answer> prepared(std::string_view sql, std::span<const Value> values);
   // What the last error means for the transaction. `lost`: the connection is closed.
   Trouble trouble() const { return trouble_; }
-  bool is_in_transaction() const;
+  // For work on the schema: it may take longer, here and there. Until set_patience(false) or the next connection.
+  Result<void> set_patience(bool is_long);
 
   // Has another one notified us of a change since the last call?
   bool take_notifications();
@@ -68,6 +70,8 @@ class PostgresSession {
   std::int64_t connect_before_ms_ = 0;
   std::map<std::string, std::string, std::less<>> prepared_;  // Text and kinds of values → name.
   Trouble trouble_ = Trouble::none;
+  bool must_close_ = false;
+  std::int64_t answer_ms_ = answer_ms_max;
 };
 
 // Whether a connection to this URI may do without TLS if it does not ask for it: it stays on this machine.

@@ -32,7 +32,6 @@ void take_pq_functions(void* handle, PqLibrary& out, std::string& why) {
   take_pq(handle, out.server_version, "PQserverVersion", why);
   take_pq(handle, out.set_nonblocking, "PQsetnonblocking", why);
   take_pq(handle, out.set_notice_receiver, "PQsetNoticeReceiver", why);
-  take_pq(handle, out.transaction_status, "PQtransactionStatus", why);
   take_pq(handle, out.backend_pid, "PQbackendPID", why);
   take_pq(handle, out.send_query, "PQsendQuery", why);
   take_pq(handle, out.send_query_params, "PQsendQueryParams", why);

@@ -21,7 +21,6 @@ struct PqLibrary {
   decltype(&::PQserverVersion) server_version = nullptr;
   decltype(&::PQsetnonblocking) set_nonblocking = nullptr;
   decltype(&::PQsetNoticeReceiver) set_notice_receiver = nullptr;
-  decltype(&::PQtransactionStatus) transaction_status = nullptr;
   decltype(&::PQbackendPID) backend_pid = nullptr;
   decltype(&::PQsendQuery) send_query = nullptr;
   decltype(&::PQsendQueryParams) send_query_params = nullptr;

@@ -6,7 +6,6 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "store/connection.h"
 #include "store/sqlite_file.h"
 
@@ -67,6 +66,7 @@ class SqliteConnection final : public Connection {
   Opening open(Access access, int wait_ms, std::string& why) override;
   bool is_open() const override { return handle_ != nullptr; }
   void close() override;
+  bool opens_at_once() const override { return true; }
 
   Result<void> begin(bool is_read_only) override;
   CommitOutcome commit(std::string& why) override;
@@ -118,8 +118,7 @@ std::unexpected<Error> SqliteConnection::failed(int code, std::string_view sql) 
       return store_conflict(message);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      log(LogLevel::alert, "store ", path_, ": ", message);
-      return store_unavailable(message);
+      return store_unavailable(cat("the file is damaged: ", message));
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_INTERRUPT:
@@ -162,8 +161,11 @@ Result<std::int64_t> SqliteConnection::ask_number(std::string_view sql) {
 
 // A new file becomes a store of ours; a file of another program stays what it is.
 bool SqliteConnection::claim_file(std::string& why) {
+  // Of one moment: another process may be making it.
+  if (!control("BEGIN", why)) return false;
   const Result<std::int64_t> id = ask_number("PRAGMA application_id");
   const Result<std::int64_t> tables = ask_number("SELECT COUNT(*) FROM sqlite_schema");
+  if (!control("COMMIT", why)) return false;
   if (!id || !tables) {
     why = id ? tables.error().detail : id.error().detail;
     return false;

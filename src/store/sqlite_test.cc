@@ -231,7 +231,11 @@ TEST_F(SqliteFiles, are_made_once_by_processes_that_start_at_once) {
     std::vector<pid_t> children;
     for (int i = 0; i < 4; ++i) {
       const pid_t child = ::fork();
-      if (child == 0) ::_exit(refusal().empty() ? 0 : 1);
+      if (child == 0) {
+        const std::string why = refusal();
+        if (!why.empty()) std::fprintf(stderr, "%s\n", why.c_str());
+        ::_exit(why.empty() ? 0 : 1);
+      }
       children.push_back(child);
     }
     for (const pid_t child : children) {

@@ -52,7 +52,7 @@ Result<std::unique_ptr<Transactor>> Transactor::open(Options options) {
   const std::int64_t deadline_ms = monotonic_ms() + open_ms_max;
   Opening opening = Opening::pending;
   while (opening == Opening::pending && monotonic_ms() < deadline_ms) {
-    opening = connection->open(Access::create, open_step_ms, why);
+    opening = connection->open(options.access, open_step_ms, why);
   }
   if (opening != Opening::open) return store_unavailable(cat("store ", shown, ": ", why));
   if (Result<void> migrated = migrate(*connection, options.migrations); !migrated) {
@@ -135,6 +135,7 @@ void Transactor::stop() {
     stopping_ = true;
   }
   changed_.notify_one();
+  const std::lock_guard lock(stop_mutex_);
   if (!thread_.joinable()) return;
   KG_ASSERT(std::this_thread::get_id() != thread_.get_id());
   thread_.join();
@@ -231,10 +232,10 @@ bool Transactor::reach(int wait_ms) {
 void Transactor::lose(std::string_view why) {
   connection_->close();
   reachable_ = false;
-  reopen_at_ms_ = monotonic_ms() + reopen_period_ms;
+  reopen_at_ms_ = monotonic_ms() + (connection_->opens_at_once() ? 0 : reopen_period_ms);
   if (why_unreachable_ == why) return;
   why_unreachable_ = why;
-  log(LogLevel::error, "store ", options_.address.shown, ": out of reach: ", why);
+  note_failure(cat("out of reach: ", why));
 }
 
 // What collides is tried again in smaller transactions, which hold less that others may want.
@@ -252,6 +253,7 @@ void Transactor::carry_out(Items items) {
     const bool is_last = ++attempts >= attempts_max;
     if (outcome == CommitOutcome::again && !is_last) {
       repeats_.fetch_add(1, std::memory_order_relaxed);
+      must_observe_ = true;  // Of others, something may have been missed.
       most = std::max(some.size() / 2, std::size_t{1});
       pause_before_attempt(attempts);
       continue;

@@ -5,8 +5,8 @@
 // several processes as if they did (SQLite has one writer; PostgreSQL runs SERIALIZABLE, and what collides runs again).
 //
 // Thread rule: ask(), run(), observe(), counts() and stop() from any thread but its own; jobs, `done`, observer and
-// sweeper are called on its own. Lifetime: what those refer to outlives stop(). Bounds: waiting_max jobs in the line,
-// batch_jobs_max jobs a commit, attempts_max attempts for a job.
+// sweeper are called on its own. Lifetime: what those refer to outlives stop(); it is not taken along through fork().
+// Bounds: waiting_max jobs in the line, batch_jobs_max jobs a commit, attempts_max attempts for a job.
 #pragma once
 
 #include <atomic>
@@ -41,6 +41,7 @@ class Transactor {
     StoreAddress address;
     std::span<const Migration> migrations;  // Outlive the transactor.
     std::size_t waiting_max = 10'000;
+    Access access = Access::create;  // none: an SQLite file has to be there already.
   };
   struct Counts {
     std::uint64_t jobs_done = 0, jobs_failed = 0, commits = 0, repeats = 0;
@@ -69,7 +70,8 @@ class Transactor {
   void set_observer(Observer observer);
   void observe();  // Calls it now, and waits for it.
 
-  // Regular work, like a job of its own, from one period from now on. Failures are logged.
+  // Regular work, like a job of its own, from one period from now on. Failures are logged. All others wait meanwhile:
+  // it does a bounded piece each time.
   void set_sweeper(std::int64_t period_ms, Job sweeper);
 
   // What waits is done if that is possible within stop_ms_max; everybody is answered. Then the thread ends.
@@ -124,6 +126,8 @@ class Transactor {
   std::int64_t look_at_ms_ = 0, observe_at_ms_ = 0, reopen_at_ms_ = 0, note_at_ms_ = 0;
   std::int64_t sweep_period_ms_ = 0, sweep_at_ms_ = 0;
   std::string why_unreachable_;
+
+  std::mutex stop_mutex_;  // Guards the end of thread_.
   std::thread thread_;
 };
 
