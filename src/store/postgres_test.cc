@@ -128,6 +128,7 @@ TEST_F(LostConnections, that_last_fail_the_jobs_until_the_server_is_back) {
   EXPECT_EQ(code_of(use()), "");
   EXPECT_TRUE(transactor->is_reachable());
   EXPECT_EQ(uses(), 1);
+  transactor->stop();
 }
 
 TEST_F(LostConnections, of_a_frozen_server_are_given_up) {

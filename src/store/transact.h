@@ -37,6 +37,7 @@ struct Transacting {
 // What the job returns, once it is committed. store_unavailable: the store is out of reach, the line is full, or the
 // deadline (monotonic) passed; then it may have been done all the same, and one that has not begun is not begun any
 // more.
+// A job that captures is a variable of its own, not written within the co_await: g++ 12 destroys such captures twice.
 template <typename T>
 net::Task<Result<T>> transact(Transactor& transactor, std::shared_ptr<net::ReplyAddress> mine, std::int64_t deadline_ms,
                               std::function<Result<T>(Database&)> job) {

@@ -72,10 +72,11 @@ TEST_F(Transacts, give_up_at_the_deadline_and_begin_nothing_behind_it) {
   Result<void> late;
   bool has_run = false;
   on_loop([&](std::shared_ptr<net::ReplyAddress> mine) -> net::Task<> {
-    late = co_await transact<void>(*transactor, mine, mine->loop().now().monotonic_ms + 1, [&](Database& database) {
+    const auto job = [&](Database& database) {
       has_run = true;
       return insert_code(database, "late");
-    });
+    };
+    late = co_await transact<void>(*transactor, mine, mine->loop().now().monotonic_ms + 1, job);
   });
   EXPECT_EQ(code_of(late), "store_unavailable");
   EXPECT_EQ(late.error().kind, ErrorKind::timeout);
@@ -89,11 +90,12 @@ TEST_F(Transacts, take_an_answer_that_comes_after_the_deadline_to_nobody) {
   auto held = std::make_shared<std::latch>(1);
   Result<void> late;
   on_loop([&](std::shared_ptr<net::ReplyAddress> mine) -> net::Task<> {
-    late = co_await transact<void>(*transactor, mine, mine->loop().now().monotonic_ms + 20, [=](Database& database) {
+    const auto job = [=](Database& database) {
       begun->count_down();
       held->wait();
       return insert_code(database, "late");
-    });
+    };
+    late = co_await transact<void>(*transactor, mine, mine->loop().now().monotonic_ms + 20, job);
     begun->wait();
     held->count_down();
     // Behind the late answer in the mailbox of this loop.
@@ -117,10 +119,11 @@ TEST_F(Transacts, leave_nothing_behind_when_their_loop_ends_first) {
   Result<void> cancelled;
   on_loop([&](std::shared_ptr<net::ReplyAddress> mine) -> net::Task<> {
     mine->loop().post(net::make_message([](net::Loop& loop) { loop.cancel_all(); }));
-    cancelled = co_await transact<void>(*transactor, mine, net::no_deadline, [held](Database& database) {
+    const auto job = [held](Database& database) {
       held->wait();
       return insert_code(database, "a");
-    });
+    };
+    cancelled = co_await transact<void>(*transactor, mine, net::no_deadline, job);
   });
   EXPECT_EQ(code_of(cancelled), "store_unavailable");
   held->count_down();

@@ -249,6 +249,7 @@ TEST_P(Transactors, show_observers_what_was_committed_before_it_is_told) {
                               }));
   told.wait();
   EXPECT_EQ(seen_when_told, 1);
+  transactor->stop();  // Here and below: the observer refers to what ends with this function.
 }
 
 TEST_P(Transactors, show_observers_what_another_one_committed) {
@@ -263,15 +264,18 @@ TEST_P(Transactors, show_observers_what_another_one_committed) {
   });
   const auto other = open_store(address);
   ASSERT_EQ(code_of(other->run([](Database& database) { return insert_code(database, "a"); })), "");
-  std::unique_lock lock(mutex);
-  EXPECT_TRUE(changed.wait_for(lock, std::chrono::seconds(30), [&] { return seen == 1; }));
+  {
+    std::unique_lock lock(mutex);
+    EXPECT_TRUE(changed.wait_for(lock, std::chrono::seconds(30), [&] { return seen == 1; }));
+  }
+  transactor->stop();
 }
 
 TEST_P(Transactors, let_observers_write_nothing) {
   std::string code = "none";
   transactor->set_observer([&](Database& database) { code = code_of(insert_code(database, "a")); });
-  EXPECT_EQ(code, "store_broken");
   transactor->set_observer(nullptr);
+  EXPECT_EQ(code, "store_broken");
   EXPECT_EQ(count_codes(*transactor), 0);
 }
 
@@ -286,6 +290,7 @@ TEST_P(Transactors, sweep_in_regular_intervals) {
   });
   swept.wait();
   EXPECT_EQ(count_codes(*transactor), 0);
+  transactor->stop();
 }
 
 TEST_P(Transactors, run_jobs_of_two_of_them_as_if_one_after_another) {

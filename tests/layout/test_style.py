@@ -93,6 +93,20 @@ def test_what_is_awaited_is_a_statement_of_its_own():
     complain(findings)
 
 
+def test_no_captures_are_made_within_an_await():
+    """g++ 12 destroys what a lambda holds by value twice when the lambda is written within the awaited expression."""
+    head = re.compile(r"co_await\b.*?\[([^\[\]]+)\]\s*(?:\(|mutable|$)", re.DOTALL)
+    findings = []
+    for path in files("*.cc", "*.h", below=CODE_FOLDERS):
+        line = 1
+        for statement in re.split(r"([;{}])", without_comments_and_strings(text_of(path))):
+            found = head.search(statement)
+            if found and any(not re.match(r"&|this$", item.strip()) for item in found[1].split(",")):
+                findings.append(f"{relative(path)}:{line}: a lambda that holds '{found[1]}' within co_await")
+            line += statement.count("\n")
+    complain(findings)
+
+
 def test_nothing_is_left_unfinished():
     complain([f"{place}: {line.strip()}" for place, line in lines_of(code_and_scripts() + documents())
               if UNFINISHED.search(line)])
