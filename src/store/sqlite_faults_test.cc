@@ -92,7 +92,7 @@ class DiskFaults : public testing::Test {
       const Result<void> outcome = transactor->run([&](Database& database) {
         // Large enough that there is a checkpoint among them.
         return none(
-            database.run("INSERT INTO codes(id, uses, note) VALUES($1, 0, $2)", {id, std::string(900'000, 'x')}));
+            database.run("INSERT INTO codes(id, uses, note) VALUES($1, 0, $2)", {id, std::string(450'000, 'x')}));
       });
       if (outcome) {
         told.push_back(id);
@@ -126,7 +126,7 @@ TEST_F(DiskFaults, lose_nothing_that_was_told_to_be_done) {
   set_log_level(LogLevel::emerg);
   int at = 1;
   // The first calls one by one: the first commits. Then, in the midst of large ones, here and there.
-  while (try_fault(at, at % 2 == 0 ? EIO : ENOSPC, false)) at += at < 40 ? 1 : 97;
+  while (try_fault(at, at % 2 == 0 ? EIO : ENOSPC, false)) at += at < 30 ? 1 : 211;
   EXPECT_GT(at, 1'000);
   set_log_level(LogLevel::error);
 }
