@@ -273,6 +273,7 @@ Result<void> SqliteConnection::begin(bool is_read_only) {
   // IMMEDIATE: one that begins to read and then wants to write could find that another was faster, and nothing helps
   // then.
   if (control(is_read_only ? "BEGIN" : "BEGIN IMMEDIATE", why)) return {};
+  if ((sqlite3_errcode(handle_) & 0xff) != SQLITE_BUSY) trouble_ = Trouble::failed;
   return store_unavailable(why);
 }
 

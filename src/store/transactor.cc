@@ -213,7 +213,10 @@ bool Transactor::reach(int wait_ms) {
   do {
     opening = connection_->open(Access::none, std::min(wait_ms, open_step_ms), why);
   } while (opening == Opening::pending && monotonic_ms() - began_ms < wait_ms);
-  if (opening == Opening::pending) return false;
+  if (opening == Opening::pending) {  // It goes on with the next call; meanwhile nobody waits for it.
+    if (reachable_.exchange(false)) note_failure(why_unreachable_ = "it does not answer");
+    return false;
+  }
   if (opening == Opening::open) {
     const Result<void> good = check_migrated(*connection_, options_.migrations);
     if (good && connection_->is_open()) {
@@ -285,10 +288,9 @@ CommitOutcome Transactor::run_transaction(Items items, std::string& why) {
     const Trouble trouble = connection_->trouble();
     if (why.empty()) why = trouble == Trouble::lost ? "the connection was lost" : "the transaction was lost";
     connection_->rollback();
-    if (trouble == Trouble::failed || trouble == Trouble::lost) {
-      connection_->close();
-      if (trouble == Trouble::failed) note_failure(why);
-    }
+    const Trouble last = connection_->trouble();  // Perhaps it cannot even be rolled back.
+    if (last == Trouble::failed || last == Trouble::lost) connection_->close();
+    if (trouble == Trouble::failed) note_failure(why);
     return trouble == Trouble::again || trouble == Trouble::lost ? CommitOutcome::again : CommitOutcome::failed;
   };
   if (const Result<void> began = connection_->begin(false); !began) {

@@ -58,8 +58,8 @@ class Transactor {
 
   // A job may run more than once (when its transaction was lost before the commit): it must have no effect but in the
   // database and on what it captures, which it sets anew each time. It runs no BEGIN, COMMIT or SAVEPOINT. Failing, it
-  // undoes what it wrote, and `done` gets its error. What it read counts only if `done` says so. false: the line is
-  // full or it was stopped; nothing will be called.
+  // undoes what it wrote, and `done` (which is quick) gets its error. What it read counts only if `done` says so.
+  // false: the line is full or it was stopped; nothing will be called.
   [[nodiscard]] bool ask(Job job, Done done);
   // The same, waiting for it: command line, start, tests. Never on a worker.
   Result<void> run(Job job);
