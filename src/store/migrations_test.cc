@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "store/store_for_tests.h"
 
 namespace keepgate::store::test {
@@ -37,6 +39,24 @@ TEST_P(Migrations, run_once_and_in_order) {
     ASSERT_EQ(noted.size(), 2U);
     EXPECT_EQ(text_of(noted[1][1]), "second");
   }
+}
+
+TEST_P(Migrations, run_once_for_all_who_start_at_once) {
+  transactor = nullptr;
+  std::vector<std::thread> threads;
+  std::atomic<int> opened{0};
+  for (int i = 0; i < 6; ++i) {
+    threads.emplace_back([&] {
+      const auto its = open(two);
+      EXPECT_TRUE(its.has_value()) << its.error().detail;
+      if (its) ++opened;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(opened, 6);
+  const auto after = open(two);
+  ASSERT_TRUE(after.has_value());
+  EXPECT_EQ(rows_of(**after, "SELECT id FROM users").size(), 1U);
 }
 
 TEST_P(Migrations, of_a_newer_program_are_refused) {

@@ -1,6 +1,7 @@
 #include <sqlite3.h>
 #include <time.h>
 
+#include <filesystem>
 #include <map>
 #include <utility>
 
@@ -16,6 +17,13 @@ namespace {
 constexpr int sqlite_application_id = 0x4b656570;  // "Keep".
 constexpr std::size_t sqlite_statements_max = 512;
 constexpr int sqlite_sql_bytes_max = 64 * 1024;
+
+// A program that changes its folder later still finds it.
+std::string absolute_path(const std::string& path) {
+  std::error_code failed;
+  const std::filesystem::path absolute = std::filesystem::absolute(path, failed);
+  return failed ? path : absolute.string();
+}
 
 // Errors behind which the transaction is gone or cannot be trusted, and the file has to be opened again.
 bool is_file_trouble(int code) {
@@ -57,7 +65,7 @@ using SqliteStatement = std::unique_ptr<sqlite3_stmt, SqliteFinalize>;
 
 class SqliteConnection final : public Connection {
  public:
-  explicit SqliteConnection(const StoreAddress& address) : path_(address.file) {}
+  explicit SqliteConnection(const StoreAddress& address) : path_(absolute_path(address.file)) {}
   ~SqliteConnection() override { close(); }
 
   using Database::run;

@@ -94,6 +94,26 @@ TEST_F(SqliteFiles, need_a_folder_and_a_regular_file) {
   EXPECT_TRUE(contains(refusal(), "no regular file"));
 }
 
+TEST_F(SqliteFiles, are_found_again_from_another_folder) {
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(folder.path());
+  const auto transactor = open_store(sqlite_address("store.db"));
+  std::filesystem::current_path(before);
+  EXPECT_EQ(code_of(transactor->run([](Database& database) { return insert_code(database, "a"); })), "");
+  EXPECT_EQ(count_codes(*open_store(address)), 1);
+}
+
+TEST_F(SqliteFiles, are_made_only_by_whoever_may_make_them) {
+  Transactor::Options options;
+  options.address = address;
+  options.migrations = migrations;
+  options.access = Access::none;
+  EXPECT_EQ(code_of(Transactor::open(options)), "store_unavailable");
+  EXPECT_FALSE(std::filesystem::exists(path));
+  ASSERT_EQ(refusal(), "");
+  EXPECT_EQ(code_of(Transactor::open(options)), "");
+}
+
 TEST_F(SqliteFiles, of_other_programs_are_left_alone) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT, 0600);
   ASSERT_EQ(::write(file, "important words\n", 16), 16);

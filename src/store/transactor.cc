@@ -44,7 +44,7 @@ std::unique_ptr<Connection> make_connection(const StoreAddress& address) {
 
 }  // namespace
 
-Result<std::unique_ptr<Transactor>> Transactor::open(Options options) {
+Result<std::unique_ptr<Transactor>> Transactor::open(const Options& options) {
   std::unique_ptr<Connection> connection = make_connection(options.address);
   if (!connection) return store_broken("no address of a store");
   const std::string shown = options.address.shown;

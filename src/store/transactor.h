@@ -51,7 +51,7 @@ class Transactor {
   using Observer = std::function<void(Database&)>;
 
   // Opens, makes the file (0600, in a folder that is there) or connects, migrates. Waits for it.
-  static Result<std::unique_ptr<Transactor>> open(Options options);
+  static Result<std::unique_ptr<Transactor>> open(const Options& options);
   ~Transactor();  // Stops it.
   Transactor(const Transactor&) = delete;
   Transactor& operator=(const Transactor&) = delete;
