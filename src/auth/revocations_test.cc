@@ -108,14 +108,14 @@ TEST(Revocations, of_an_issuer_leave_others_alone) {
 
 TEST(Revocations, of_a_grant_reach_what_was_minted_for_its_tokens) {
   const auto payload = crypto::parse_json(
-      R"({"iss":"https://inside","iat":1899999900,"grant_id":"own","tctx":{"grant_id":"g-1","grant_iss":"https://as"}})");
+      R"({"iss":"https://us","iat":1899999900,"grant_id":"own","tctx":{"grant_id":"g-1","grant_iss":"https://as"}})");
   RevocableNames names;
   names.take_transaction(*payload);
-  for (const std::string_view line : {"grant own", "grant own iss=https://inside", "grant g-1",
+  for (const std::string_view line : {"grant own", "grant own iss=https://us", "grant g-1",
                                       "grant g-1 iss=https://as", "grant g-1 before=1899999901"}) {
     EXPECT_NE(told(cat(line, "\n"), names), "") << line;
   }
-  for (const std::string_view line : {"grant g-1 iss=https://inside", "grant own iss=https://as",
+  for (const std::string_view line : {"grant g-1 iss=https://us", "grant own iss=https://as",
                                       "grant g-1 before=1899999900", "grant other", "jti g-1"}) {
     EXPECT_EQ(told(cat(line, "\n"), names), "") << line;
   }

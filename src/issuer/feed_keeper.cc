@@ -61,6 +61,9 @@ void FeedKeeper::use(const std::vector<std::shared_ptr<RevocationFeed>>& feeds, 
     auto watch = std::make_shared<Watch>();
     watch->feed = feed;
     watch->due_ms = now.monotonic_ms;
+    if (!feed->restore_fault().empty()) {
+      log(LogLevel::error, name_of_feed(*feed), ": the copy on disk is not used: ", feed->restore_fault());
+    }
     watches_.push_back(std::move(watch));
   }
 }

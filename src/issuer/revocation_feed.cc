@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/bytes.h"
 #include "store/revocation_copy.h"
 
 namespace keepgate::issuer {
@@ -34,15 +35,17 @@ RevocationFeed::Known RevocationFeed::known() const {
   return state_->known;
 }
 
-Result<void> RevocationFeed::restore() {
-  if (options_.cache.empty() || known().has_list) return {};
-  Result<std::optional<store::RevocationCopy>> copy = store::read_revocation_copy(options_.cache, options_.url);
-  if (!copy) return std::unexpected(std::move(copy.error()));
-  if (!*copy) return {};
+void RevocationFeed::restore() {
+  if (options_.cache.empty() || known().has_list) return;
+  const Result<std::optional<store::RevocationCopy>> copy = store::read_revocation_copy(options_.cache, options_.url);
+  if (!copy) restore_fault_ = copy.error().detail;
+  if (!copy || !*copy) return;
   auto list = auth::RevocationList::parse((*copy)->text);
-  if (!list) return std::unexpected(std::move(list.error()));
+  if (!list) {
+    restore_fault_ = cat(printable(options_.cache, 400), ": ", list.error().detail);
+    return;
+  }
   take(std::move(*list), (*copy)->version, (*copy)->epoch);
-  return {};
 }
 
 void RevocationFeed::take(std::shared_ptr<const auth::RevocationList> list, std::uint64_t version,

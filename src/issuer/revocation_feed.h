@@ -55,8 +55,10 @@ class RevocationFeed {
   const Published<auth::RevocationList>& list() const { return state_->list; }
   Known known() const;
 
-  // Reads the copy on disk, if there is one and nothing is known yet. An error: it cannot be used.
-  Result<void> restore();
+  // Reads the copy on disk, if there is one and nothing is known yet. By whoever made the feed, before it is followed.
+  void restore();
+  // Why the copy that is there was not used; "": it was, or there is none.
+  const std::string& restore_fault() const { return restore_fault_; }
   void take(std::shared_ptr<const auth::RevocationList> list, std::uint64_t version, std::string_view epoch);
   void forget_version();  // The list stays in force until a whole new one is there.
 
@@ -73,6 +75,7 @@ class RevocationFeed {
 
   const FeedOptions options_;
   const std::shared_ptr<State> state_;
+  std::string restore_fault_;
   std::atomic<bool> was_asked_{false};
 };
 

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "auth/revocation_sources.h"
-#include "base/bytes.h"
 #include "base/clock.h"
 #include "conf/codes.h"
 #include "conf/compile/compiler.h"
@@ -61,12 +60,7 @@ std::shared_ptr<issuer::RevocationFeed> Compiler::revocation_feed(const Revocati
     if (found != feeds.end()) before = found->get();
   }
   auto made = std::make_shared<issuer::RevocationFeed>(std::move(options), before);
-  if (options_.check_only) return made;
-  if (const Result<void> restored = made->restore(); !restored) {
-    warning(code::unusable_revocations,
-            cat("the copy of the list of '", printable(model.url.text), "' is not used: ", restored.error().detail),
-            model.cache->at);
-  }
+  if (!options_.check_only) made->restore();
   return made;
 }
 
