@@ -56,7 +56,7 @@ main {
 }
 .site { display: flex; align-items: center; gap: .55rem; margin: 0 0 1.5rem; color: var(--soft); font-size: .9375rem; }
 .site::before { content: ""; flex: none; width: .7rem; height: .7rem; border: 3px solid var(--accent); border-radius: 50%; }
-h1 { margin: 0 0 .35rem; font-size: 1.55rem; line-height: 1.25; font-weight: 650; letter-spacing: -.01em; }
+h1 { margin: 0 0 .5rem; font-size: 1.55rem; line-height: 1.25; font-weight: 650; letter-spacing: -.01em; }
 p { margin: 0 0 1rem; }
 h1, p, li, dd { overflow-wrap: anywhere; }
 .lead { color: var(--soft); }

@@ -23,10 +23,10 @@ inline constexpr std::string_view factor_button = "Continue";
 
 // Consent.
 inline constexpr std::string_view consent_page_title = "Give permission";
-inline constexpr std::string_view scope_by_name = "use this permission:";
-inline constexpr std::string_view consent_title = "Allow {} to go on?";
-inline constexpr std::string_view consent_lead = "{} asks for your permission to:";
-inline constexpr std::string_view consent_nothing = "know that you signed in here";
+inline constexpr std::string_view scope_by_name = "Use this permission:";
+inline constexpr std::string_view consent_title = "Give {} access?";
+inline constexpr std::string_view consent_lead = "If you agree, it may:";
+inline constexpr std::string_view consent_nothing = "Know that you signed in here";
 inline constexpr std::string_view consent_audience = "This concerns {}.";
 inline constexpr std::string_view consent_return = "You will be taken to {}.";
 inline constexpr std::string_view allow_button = "Allow";
@@ -39,7 +39,7 @@ inline constexpr std::string_view device_lead = "Enter the code that your device
 inline constexpr std::string_view device_label = "Code";
 inline constexpr std::string_view device_button = "Continue";
 inline constexpr std::string_view device_confirm_title = "Is this your device?";
-inline constexpr std::string_view device_confirm_lead = "A device that uses {} waits for your permission to:";
+inline constexpr std::string_view device_confirm_lead = "A device that uses {} waits. If you agree, it may:";
 inline constexpr std::string_view device_confirm_code = "It must show this code now:";
 inline constexpr std::string_view device_warning =
     "Only go on if you have the device in front of you. If somebody sent you this code, do not allow it.";
@@ -90,12 +90,12 @@ struct ScopeWords {
   std::string_view scope, words;
 };
 inline constexpr ScopeWords scopes[] = {
-    {"openid", "know who you are"},
-    {"profile", "read your profile: your name and the like"},
-    {"email", "read your e-mail address"},
-    {"phone", "read your telephone number"},
-    {"address", "read your postal address"},
-    {"offline_access", "keep this permission while you are away, until you take it back"},
+    {"openid", "Know who you are"},
+    {"profile", "Read your profile: your name and the like"},
+    {"email", "Read your e-mail address"},
+    {"phone", "Read your telephone number"},
+    {"address", "Read your postal address"},
+    {"offline_access", "Keep this permission while you are away, until you take it back"},
 };
 
 }  // namespace keepgate::oauth::text

@@ -192,7 +192,7 @@ std::string second_factor_page(const PageFrame& frame, const SecondFactorPage& p
 std::string consent_page(const PageFrame& frame, const ConsentPage& page) {
   std::string out = heading(with(text::consent_title, cat("<bdi>", escape_html_cut(page.client_name), "</bdi>")));
   out += problem(page.form, text::form_too_old);
-  out += lead(with(text::consent_lead, shown(page.client_name))) + scope_list(page.scopes);
+  out += lead(text::consent_lead) + scope_list(page.scopes);
   std::string concerned;
   for (const std::string_view one : page.audiences) append(concerned, concerned.empty() ? "" : ", ", shown(one));
   if (!concerned.empty()) out += cat("<p class=\"note\">", with(text::consent_audience, concerned), "</p>\n");

@@ -112,7 +112,7 @@ TEST(Pages, consent_names_client_user_scopes_and_where_it_leads) {
                                         ScopeLine{"x:y", {}}};
   const std::array<std::string_view, 1> audiences{"orders"};
   const std::string page = consent_page(frame, {form, "Shop", "alice", "shop.example", scopes, audiences});
-  for (const std::string_view part : {"Shop", "alice", "shop.example", "know who you are", "See your orders",
+  for (const std::string_view part : {"Shop", "alice", "shop.example", "Know who you are", "See your orders",
                                       "orders:read", "x:y", "value=\"allow\"", "value=\"refuse\""}) {
     EXPECT_TRUE(has(page, part)) << part;
   }
