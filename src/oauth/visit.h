@@ -23,7 +23,7 @@ struct Visit {
   std::string network;         // Bytes of the client's address.
   std::string set_cookies;     // Whole field lines, for the answer.
 
-  PageFrame frame() const { return {context.settings.issuer_path, context.settings.authority}; }
+  PageFrame frame() const { return {context.settings.issuer_path, context.settings.title}; }
   // What is guessed by a form of this visit; it borrows `account` and the visit.
   Attempt attempt(Guessed what, std::string_view account) const { return {what, account, network, browser}; }
   // The browser says that another site sent this: no form of ours did. One that says nothing is judged by the form's
