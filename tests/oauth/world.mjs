@@ -1,0 +1,54 @@
+// Who takes part in the tests of the authorization server: people, clients with their secrets and keys, audiences.
+// Written once as JSON; our server's configuration, oidc-provider's and the tests are all made from it.
+//     node world.mjs >world.json
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+
+const ORDERS = 'https://orders.example';
+const INVOICES = 'https://invoices.example';
+
+// Secrets with characters that have to be encoded (RFC 6749 2.3.1), and passwords with blanks and umlauts.
+const secret = () => `s+%: ${randomBytes(24).toString('base64url')}`;
+const password = () => `pä ss&${randomBytes(9).toString('base64url')}`;
+
+function key(kid, kind) {
+  const pair = kind === 'RS256'
+    ? generateKeyPairSync('rsa', { modulusLength: 2048 }) : generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const more = { kid, alg: kind, use: 'sig' };
+  return {
+    private: { ...pair.privateKey.export({ format: 'jwk' }), ...more },
+    public: { ...pair.publicKey.export({ format: 'jwk' }), ...more },
+  };
+}
+
+const user = (name) => ({ password: password(), claims: { name: `${name} Example`, email: `${name}@example.com` } });
+const people = ['openid', 'profile', 'email', 'orders:read', 'orders:write'];
+const code = ['authorization_code', 'refresh_token'];
+const service = { grants: ['client_credentials'], scopes: ['orders:read', 'orders:write'], audiences: [ORDERS] };
+
+const clients = {
+  service: { ...service, auth: 'client_secret_basic', secret: secret() },
+  poster: { ...service, auth: 'client_secret_post', secret: secret() },
+  keyed: { ...service, auth: 'private_key_jwt', key: key('keyed-1', 'ES256') },
+  keyedrsa: { ...service, auth: 'private_key_jwt', key: key('keyedrsa-1', 'RS256') },
+  reader: { ...service, auth: 'client_secret_basic', secret: secret(), scopes: ['orders:read'], audiences: [ORDERS, INVOICES] },
+  gateway: { auth: 'client_secret_basic', secret: secret(), grants: [], scopes: [], audiences: [ORDERS], introspects: true },
+  web: {
+    auth: 'client_secret_basic', secret: secret(), grants: code, scopes: people, audiences: [ORDERS],
+    redirect_uris: ['https://web.example/cb'], post_logout_redirect_uris: ['https://web.example/out'],
+  },
+  other: {
+    auth: 'client_secret_basic', secret: secret(), grants: code, scopes: people, audiences: [ORDERS],
+    redirect_uris: ['https://other.example/cb'], post_logout_redirect_uris: ['https://other.example/out'],
+  },
+  spa: { auth: 'none', grants: code, scopes: people, audiences: [ORDERS], redirect_uris: ['https://spa.example/cb'] },
+  native: { auth: 'none', grants: code, scopes: people, audiences: [ORDERS], redirect_uris: ['http://127.0.0.1/cb'] },
+  tv: { auth: 'none', grants: ['device_code', 'refresh_token'], scopes: people, audiences: [ORDERS] },
+  tv2: { auth: 'none', grants: ['device_code', 'refresh_token'], scopes: people, audiences: [ORDERS] },
+  exchanger: {
+    auth: 'client_secret_basic', secret: secret(), grants: ['client_credentials', 'token_exchange'], scopes: ['orders:read'],
+    audiences: [ORDERS, INVOICES], exchange: { subjects: ['user:*', 'client:service'], audiences: [INVOICES] },
+  },
+};
+
+const world = { orders: ORDERS, invoices: INVOICES, users: { alice: user('alice'), bob: user('bob') }, clients };
+process.stdout.write(`${JSON.stringify(world, null, 1)}\n`);
