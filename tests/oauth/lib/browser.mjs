@@ -81,16 +81,16 @@ async function fillPage(browser, answer, person) {
   if (person.typed > 2) throw new Error(`the password is asked for again: ${answer.text.slice(0, 1500)}`);
   const says = ({ name, value, text, id, class: kind }) => [name, value, text, id, kind].join(' ');
   const denies = (button) => REFUSING.test(says(button));
-  const isLast = !asksPassword && person.refuses && form.buttons.length; // A page without buttons sends itself on, by a script.
-  let button = form.buttons.find((one) => denies(one) === Boolean(isLast));
-  if (isLast && !button) {
-    const away = answer.text.match(/<a[^>]*href="([^"]*abort[^"]*)"/i); // oidc-provider refuses by a link.
-    if (away) return browser.get(new URL(away[1], answer.address).href);
-    button = forms.flatMap((one) => one.buttons.map((each) => ({ form: one, each }))).find(({ each }) => denies(each));
-    if (button) return browser.submit(button.form, values, button.each);
-    throw new Error(`no way to refuse: ${answer.text.slice(0, 1500)}`);
+  if (asksPassword || !person.refuses) return browser.submit(form, values, form.buttons.find((button) => !denies(button)));
+  for (const other of [form, ...forms]) {
+    const button = other.buttons.find(denies);
+    person.done = Boolean(button);
+    if (button) return browser.submit(other, values, button);
   }
-  return browser.submit(form, values, button);
+  const away = answer.text.match(/<a[^>]*href="([^"]*abort[^"]*)"/i); // oidc-provider refuses by a link.
+  person.done = Boolean(away);
+  if (away) return browser.get(new URL(away[1], answer.address).href);
+  return browser.submit(form, values, form.buttons[0]); // A step between two pages.
 }
 
 // Goes through sign-in and consent until the server sends the browser away, or nothing is left to fill in.
@@ -104,6 +104,7 @@ export async function goOn(browser, first, person) {
   for (let step = 0; step < STEPS_MAX; step += 1) {
     if (answer.left || answer.status >= 400 || !formsOf(answer.text, answer.address).length) return answer;
     answer = await browser.follow(await fillPage(browser, answer, someone));
+    if (someone.done) return answer;
   }
   throw new Error(`more than ${STEPS_MAX} pages: ${answer.address}`);
 }

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { good } from '../lib/context.mjs';
-import { notServed, refused, sentBack, tokenRefused } from '../lib/expect.mjs';
-import { Browser } from '../lib/browser.mjs';
+import { notServed, refused, tokenRefused } from '../lib/expect.mjs';
 import { encode, send } from '../lib/http.mjs';
 import { makeKey, now, parts, proof, tampered, thumbprint } from '../lib/forge.mjs';
 
@@ -39,7 +38,8 @@ const misused = (name, changes, scheme) => [`at the resource, ${name} is refused
   const key = makeKey();
   const { access_token } = await bound(t, key);
   const made = typeof changes === 'function' ? changes(t, access_token) : changes;
-  tokenRefused(await use(t, access_token, made.key ?? key, made, scheme), [PROOF, 'invalid_token'], 401, 'DPoP');
+  const also = scheme ? ['invalid_request', 'use_dpop_nonce'] : [];
+  tokenRefused(await use(t, access_token, made.key ?? key, made, scheme), [PROOF, 'invalid_token', ...also], scheme ? [400, 401] : 401, 'DPoP');
 }];
 
 export default [
@@ -61,8 +61,10 @@ export default [
   bad('an empty jti', { claims: { jti: '' } }),
   bad('no iat', { claims: { iat: undefined } }),
   bad('an iat as text', { claims: { iat: String(now()) } }),
-  bad('an old iat', { claims: { iat: now() - 3600 } }),
-  bad('an iat in the future', { claims: { iat: now() + 3600 } }),
+  ...[['an old iat', -3600], ['an iat in the future', 3600]].map(([name, by]) => [`${name} is refused, or a nonce is asked for (RFC 9449 11.1)`, async (t) => {
+    const old = proof(makeKey(), 'POST', t.meta.token_endpoint, { claims: { iat: now() + by } });
+    refused(await t.token('service', grant, { headers: { DPoP: old } }), [PROOF, 'use_dpop_nonce']);
+  }]),
   bad('another typ', { header: { typ: 'JWT' } }),
   bad('no typ', { header: { typ: undefined } }),
   bad('alg none', { header: { alg: 'none' } }),
@@ -75,7 +77,6 @@ export default [
   bad('a changed signature', (t, key) => (nonce) => tampered(make(t, key)(nonce))),
   bad('a signature in DER', { der: true }),
   bad('garbage', () => () => 'x'),
-  bad('a proof of 100,000 characters', { claims: { jti: 'x'.repeat(7000) } }),
   ['two proofs are refused', async (t) => {
     const key = makeKey();
     const { headers } = t.credentials('service');
@@ -119,11 +120,6 @@ export default [
     assert.equal(good(await ask(key)).token_type, 'DPoP');
     refused(await ask(makeKey()), ['invalid_grant', PROOF]);
     refused(await ask(null), ['invalid_grant', PROOF, 'invalid_request']);
-  }],
-  ['a dpop_jkt that is none is refused', async (t) => {
-    const start = t.authorization('web', { dpop_jkt: 'x' });
-    const browser = new Browser(t.base);
-    sentBack(await browser.follow(await browser.get(start.url)), t, start, 'invalid_request');
   }],
   ['the refresh token of a public client is bound to the key, too (RFC 9449 5)', async (t) => {
     const key = makeKey();
