@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,7 +32,7 @@ struct Options {
   std::uint16_t backend_port = 0;
   std::size_t response_bytes = 100;
   std::size_t request_bytes = 0;
-  std::string method = "GET", path = "/", headers_file;
+  std::string method = "GET", path = "/", headers_file, body_file;
   std::uint64_t warmup_ms = 300, window_ms = 1000;
   std::vector<pid_t> measured;
   bool hold = false;
@@ -45,6 +46,7 @@ constexpr const char* usage =
     "  --connections N   keep-alive connections     --rate N         requests per second (default: saturated)\n"
     "  --size N          bytes of an answer         --body N         bytes of a request's body\n"
     "  --method GET      --path /                   --headers FILE   lines to add to each request\n"
+    "  --body-file FILE  the body itself\n"
     "  --warmup-ms N     --window-ms N              --pid N          process to measure; may be repeated\n"
     "  --requests N      on each connection, then end; no window\n"
     "  --linger          after the window go on as before, until standard input ends\n"
@@ -59,6 +61,7 @@ bool set_option(Options& options, std::string_view name, std::string_view value)
   if (name == "--method") return options.method = value, true;
   if (name == "--path") return options.path = value, true;
   if (name == "--headers") return options.headers_file = value, true;
+  if (name == "--body-file") return options.body_file = value, true;
   std::uint64_t number = 0;
   if (!to_number(value, number)) return false;
   if (name == "--backend-port") return options.backend_port = static_cast<std::uint16_t>(number), true;
@@ -97,9 +100,13 @@ std::string build_request(const Options& options) {
   } else {
     request += "Host: bench.local\r\n";
   }
-  if (options.request_bytes != 0) request += "Content-Length: " + std::to_string(options.request_bytes) + "\r\n";
-  request += "\r\n";
-  return request.append(options.request_bytes, 'y');
+  std::string body(options.request_bytes, 'y');
+  if (!options.body_file.empty()) {
+    std::ifstream file(options.body_file, std::ios::binary);
+    body.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  if (!body.empty()) request += "Content-Length: " + std::to_string(body.size()) + "\r\n";
+  return request + "\r\n" + body;
 }
 
 struct Bench {

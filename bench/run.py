@@ -20,6 +20,7 @@ import tempfile
 import time
 
 import figures
+import oauth
 import peers
 import tables
 
@@ -63,6 +64,7 @@ def parse_arguments():
     parser.add_argument("--algorithm", default="RS256", choices=["RS256", "ES256"], help="of the token")
     parser.add_argument("--rate", type=int, help="requests per second of the fixed-rate scenario")
     parser.add_argument("--idle", type=int, metavar="N", help="measure memory of N idle connections only")
+    parser.add_argument("--oauth", action="store_true", help="the authorization server beside oidc-provider, only")
     parser.add_argument("--figures", action="store_true", help="memory, start, decision and scaling only")
     parser.add_argument("--keepgate", type=pathlib.Path, default=ROOT / "build/release/keepgate")
     parser.add_argument("--loader", type=pathlib.Path, default=ROOT / "build/release/bench/bench_loader")
@@ -76,6 +78,8 @@ def parse_arguments():
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.window_ms = 3, 600
+    if options.record and options.oauth:
+        parser.error("--oauth measures a part; --record writes everything")
     if options.record and options.allow_noise:
         parser.error("--record and --allow-noise exclude each other")
     return options
@@ -203,6 +207,10 @@ def main():
         if options.idle:
             print(figures.measure_memory(bench, options.idle))
             return
+        if options.oauth:
+            print(oauth.measure(bench))
+            finish(bench, options, [])
+            return
         sections = [] if options.figures else run_scenarios(bench, options)
         if options.figures or options.record:
             sections += run_figures(bench)
@@ -236,7 +244,8 @@ def run_figures(bench):
                        ("Start", figures.measure_start(bench)),
                        ("Policy decision", figures.measure_decision(bench)),
                        ("Token verification", figures.measure_verification(bench)),
-                       ("Scaling", figures.measure_scaling(bench))):
+                       ("Scaling", figures.measure_scaling(bench)),
+                       ("Authorization server", oauth.measure(bench))):
         sections.append(f"## {name}\n\n{text}")
         print(sections[-1] + "\n", flush=True)
     return sections

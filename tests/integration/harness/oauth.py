@@ -49,6 +49,55 @@ def complain(cases):
     assert not bad, f"{len(bad)} of {len(cases)} cases:\n" + "\n".join(bad)
 
 
+def hash_of(password):
+    """crypt(3) with SHA-512: quick enough for many sign-ins. What Argon2id does is tested elsewhere."""
+    command = ["openssl", "passwd", "-6", "-stdin"]
+    return subprocess.run(command, input=password, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def client_block(name, client):
+    lines = [f"secret_file {name}.secret;"] if "secret" in client else []
+    lines += [f"jwks_file {name}.jwks;"] if "key" in client else []
+    lines += ["public;"] if client["auth"] == "none" else []
+    for directive, words in (
+        ("grants", client["grants"]), ("scopes", client["scopes"]), ("audience", client["audiences"]),
+        ("redirect_uri", client.get("redirect_uris")), ("post_logout_redirect_uri", client.get("post_logout_redirect_uris")),
+    ):
+        if words:
+            lines.append(f"{directive} {' '.join(words)};")
+    if client.get("introspects"):
+        lines.append("introspects *; revocations on;")
+    if "exchange" in client:
+        rules = client["exchange"]
+        lines.append(f"exchange subjects={','.join(rules['subjects'])} audiences={','.join(rules['audiences'])};")
+    return f"    client {name} {{ {' '.join(lines)} }}\n"
+
+
+def server_block(world, more=""):
+    """authorization_server { } for these people and clients, on the port @as@; and the files that it names."""
+    text = "authorization_server {\n    issuer http://127.0.0.1:@as@;\n    listen 127.0.0.1:@as@;\n    store sqlite:keepgate.db;\n"
+    text += f"    title \"The tests\";\n    {more}\n"
+    files = {}
+    for name, client in world["clients"].items():
+        text += client_block(name, client)
+        if "secret" in client:
+            files[f"{name}.secret"] = client["secret"] + "\n"
+        if "key" in client:
+            files[f"{name}.jwks"] = json.dumps({"keys": [client["key"]["public"]]})
+    for name, user in world["users"].items():
+        claims = " ".join(f'claim {claim} "{value}";' for claim, value in user["claims"].items())
+        text += f"    user {name} {{ password_hash_file {name}.hash; {claims} }}\n"
+        files[f"{name}.hash"] = hash_of(user["password"]) + "\n"
+    return text + "}\n", files
+
+
+def start_server(keepgate, world, more="", **options):
+    """Our server, as the fixture `keepgate` starts it. (gate, URL)"""
+    text, files = server_block(world, more)
+    gate = keepgate(main=text, files=files, **options)
+    return gate, f"http://127.0.0.1:{gate.port('as')}"
+
+
 class Oracle:
     """npm oidc-provider with the same people and clients. `tokens`: "opaque", so that they can be asked about, or "jwt"."""
 
