@@ -18,9 +18,10 @@ import redirects from './negative/redirects.mjs';
 import refresh from './negative/refresh.mjs';
 import revocation from './negative/revocation.mjs';
 import token from './negative/token.mjs';
+import transaction from './negative/transaction.mjs';
 import userinfo from './negative/userinfo.mjs';
 
 await main({
   metadata, clients, assertions, token, redirects, authorize, codes, refresh, par, introspection, revocation, userinfo, dpop,
-  exchange, device, logout, pages,
+  exchange, transaction, device, logout, pages,
 });

@@ -44,11 +44,15 @@ const clients = {
   native: { auth: 'none', grants: code, scopes: people, audiences: [ORDERS], redirect_uris: ['http://127.0.0.1/cb'] },
   tv: { auth: 'none', grants: ['device_code', 'refresh_token'], scopes: people, audiences: [ORDERS] },
   tv2: { auth: 'none', grants: ['device_code', 'refresh_token'], scopes: people, audiences: [ORDERS] },
+  workload: {
+    auth: 'private_key_jwt', key: key('workload-1', 'ES256'), grants: ['client_credentials', 'token_exchange'], scopes: ['orders:read'],
+    audiences: [ORDERS], exchange: { subjects: ['user:*', 'client:service', 'client:workload'], audiences: [ORDERS] },
+  },
   exchanger: {
     auth: 'client_secret_basic', secret: secret(), grants: ['client_credentials', 'token_exchange'], scopes: ['orders:read'],
     audiences: [ORDERS, INVOICES], exchange: { subjects: ['user:*', 'client:service'], audiences: [INVOICES] },
   },
 };
 
-const world = { orders: ORDERS, invoices: INVOICES, users: { alice: user('alice'), bob: user('bob') }, clients };
+const world = { trust_domain: 'shop.internal', orders: ORDERS, invoices: INVOICES, users: { alice: user('alice'), bob: user('bob') }, clients };
 process.stdout.write(`${JSON.stringify(world, null, 1)}\n`);

@@ -76,7 +76,7 @@ def client_block(name, client):
 def server_block(world, more=""):
     """authorization_server { } for these people and clients, on the port @as@; and the files that it names."""
     text = "authorization_server {\n    issuer http://127.0.0.1:@as@;\n    listen 127.0.0.1:@as@;\n    store sqlite:keepgate.db;\n"
-    text += f"    title \"The tests\";\n    {more}\n"
+    text += f"    title \"The tests\";\n    trust_domain {world['trust_domain']};\n    {more}\n"
     files = {}
     for name, client in world["clients"].items():
         text += client_block(name, client)
