@@ -1,8 +1,8 @@
 """The authorization server beside npm oidc-provider: tokens for clients, and questions about tokens.
 
-Both run one worker pinned to one core, one at a time and in random order within a round; the load generator has the other
-core. CPU comes from the scheduler's counters. oidc-provider keeps everything in memory; Keepgate has its SQLite store on
-disk, where a token for a client leaves nothing behind.
+Both run one worker pinned to one core, one at a time and in random order within a round; the load generator has the
+other core. CPU comes from the scheduler's counters. oidc-provider keeps everything in memory; Keepgate has its SQLite
+store on disk, where a token for a client leaves nothing behind.
 """
 
 import base64
@@ -85,13 +85,14 @@ class Server:
                            "Accept: application/json\nContent-Type: application/x-www-form-urlencoded\n")
         body.write_text(urllib.parse.urlencode(fields))
         options = self.bench.options
-        command = [str(options.loader), "--port", self.port, "--method", "POST", "--headers", headers, "--body-file", body,
-                   "--path", urllib.parse.urlsplit(self.meta[f"{endpoint}_endpoint"]).path, "--connections", connections,
-                   "--warmup-ms", max(options.warmup_ms, 1000), "--window-ms", max(options.window_ms, 2000)]
+        path = urllib.parse.urlsplit(self.meta[f"{endpoint}_endpoint"]).path
+        command = [options.loader, "--port", self.port, "--method", "POST", "--path", path, "--headers", headers,
+                   "--body-file", body, "--connections", connections, "--warmup-ms", max(options.warmup_ms, 1000),
+                   "--window-ms", max(options.window_ms, 2000)]
         for pid in self.proxy.pids():
             command += ["--pid", pid]
-        result = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120, check=False,
-                                preexec_fn=self.bench.pin_loader)
+        result = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120,
+                                check=False, preexec_fn=self.bench.pin_loader)
         if result.returncode != 0:
             raise SystemExit(f"bench: the load generator failed: {result.stderr}")
         return json.loads(result.stdout)
@@ -182,8 +183,8 @@ def measure(bench, connections=64):
     rounds = run_rounds(bench, servers, connections)
     if not rounds:
         return "No usable round."
-    parts = [f"Versions: {'; '.join(f'{s.name}: {s.proxy.version}' for s in servers)}. {len(rounds)} rounds, {connections} "
-             "connections, one worker each.",
+    versions = "; ".join(f"{server.name}: {server.proxy.version}" for server in servers)
+    parts = [f"Versions: {versions}. {len(rounds)} rounds, {connections} connections, one worker each.",
              "`client_credentials`: client_secret_basic, an ES256 JWT as access token.\n\n" + table_of(rounds, "token"),
              "Introspection: Keepgate of that JWT, oidc-provider of an opaque token (it can be asked about no JWT).\n\n"
              + table_of(rounds, "introspection")]
