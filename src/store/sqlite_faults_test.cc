@@ -19,7 +19,7 @@ namespace keepgate::store::test {
 namespace {
 
 // One thread of one transactor works while this is armed. 0: nothing is failed.
-std::atomic<int> fail_at{0}, calls_seen{0}, fault{EIO};
+std::atomic<int> fail_at{0}, calls_seen{0}, fault{EIO}, syncs{0};
 std::atomic<bool> fails_for_good{false};
 
 bool is_to_fail() {
@@ -45,8 +45,14 @@ sqlite3_syscall_ptr as_system_call(Function* function) {
 
 // SQLite's own table of system calls does not have the two that put things on the disk: the program's are found before
 // the C library's.
-extern "C" int fdatasync(int file) { return is_to_fail() ? -1 : static_cast<int>(::syscall(SYS_fdatasync, file)); }
-extern "C" int fsync(int file) { return is_to_fail() ? -1 : static_cast<int>(::syscall(SYS_fsync, file)); }
+extern "C" int fdatasync(int file) {
+  ++syncs;
+  return is_to_fail() ? -1 : static_cast<int>(::syscall(SYS_fdatasync, file));
+}
+extern "C" int fsync(int file) {
+  ++syncs;
+  return is_to_fail() ? -1 : static_cast<int>(::syscall(SYS_fsync, file));
+}
 
 namespace {
 
@@ -122,11 +128,23 @@ class DiskFaults : public testing::Test {
   sqlite3_vfs* vfs;
 };
 
+TEST_F(DiskFaults, cannot_take_what_is_told_only_when_it_is_on_the_disk) {
+  const auto transactor = open_store(sqlite_address(path));
+  for (int i = 0; i < 5; ++i) {
+    const int before = syncs;
+    EXPECT_EQ(code_of(transactor->run([i](Database& database) { return insert_code(database, cat(i)); })), "");
+    EXPECT_GT(syncs, before);
+    const int behind = syncs;
+    EXPECT_EQ(count_codes(*transactor), i + 1);
+    EXPECT_EQ(syncs, behind);  // What only reads does not wait for the disk.
+  }
+}
+
 TEST_F(DiskFaults, lose_nothing_that_was_told_to_be_done) {
   set_log_level(LogLevel::emerg);
   int at = 1;
   // The first calls one by one: the first commits. Then, in the midst of large ones, here and there.
-  while (try_fault(at, at % 2 == 0 ? EIO : ENOSPC, false)) at += at < 30 ? 1 : 211;
+  while (try_fault(at, at % 2 == 0 ? EIO : ENOSPC, false)) at += at < 24 ? 1 : 331;
   EXPECT_GT(at, 1'000);
   set_log_level(LogLevel::error);
 }
