@@ -193,7 +193,8 @@ net::Task<Answer> take_authorize_form(Visit& visit) {
   }
   const bool is_sign_in = sent.flow.stage == FormPurpose::sign_in || sent.flow.stage == FormPurpose::second_factor;
   if (!is_sign_in) co_return form_fault_page(visit, FormFault::bad);
-  auto step = co_await take_sign_in(visit, sent.flow, wanted_by(*request));
+  const SignInFor wanted = wanted_by(*request);
+  auto step = co_await take_sign_in(visit, sent.flow, wanted);
   if (!step.session) co_return std::move(step.answer);
   sent.flow.session = step.session->id;
   sent.flow.user.clear();
@@ -224,6 +225,15 @@ net::Task<Answer> start_authorization(Visit& visit, Params parameters) {
   co_return answer;
 }
 
+// Whatever has a field of our pages is judged as a form of ours: what somebody typed never gets into an URL.
+bool is_own_form(const Params& form) {
+  constexpr std::string_view ours[] = {field::flow,     field::token, field::user_name,
+                                       field::password, field::code,  field::decision};
+  return std::ranges::any_of(form.pairs(), [&](const auto& pair) {
+    return std::ranges::find(ours, std::string_view(pair.first)) != std::end(ours);
+  });
+}
+
 // A request that was posted from the client's site (OpenID Connect Core §3.1.2.1) comes without our cookies, which are
 // SameSite=Lax: the browser is asked to come again by GET, which brings them.
 Answer authorize_by_get(const Visit& visit) {
@@ -243,7 +253,7 @@ Answer authorize_by_get(const Visit& visit) {
 net::Task<Answer> serve_authorize(Context& context) {
   Visit visit(context);
   const bool is_post = context.request.method == http::Method::post;
-  if (is_post && !context.request.form.has(field::flow)) co_return authorize_by_get(visit);
+  if (is_post && !is_own_form(context.request.form)) co_return authorize_by_get(visit);
   if (is_post) {
     auto answer = co_await take_authorize_form(visit);
     co_return with_cookies(visit, std::move(answer));

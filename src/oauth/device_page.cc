@@ -145,7 +145,8 @@ net::Task<Answer> take_device_form(Visit& visit) {
   if (sent.fault != FormFault::none) co_return form_fault_page(visit, sent.fault);
   const FormPurpose stage = sent.flow.stage;
   if (stage == FormPurpose::sign_in || stage == FormPurpose::second_factor) {
-    auto step = co_await take_sign_in(visit, sent.flow, {});
+    SignInFor nobody_asks;  // Named: g++ 12 destroys a temporary of an awaited call twice.
+    auto step = co_await take_sign_in(visit, sent.flow, nobody_asks);
     if (!step.session) co_return std::move(step.answer);
     co_return code_answer(visit, *step.session, code_in(sent.flow));
   }

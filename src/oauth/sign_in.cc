@@ -194,7 +194,8 @@ net::Task<SignInStep> take_password(Visit& visit, Flow flow, SignInFor wanted) {
     flow.made_s = context.now().wall_s();
     co_return SignInStep{std::nullopt, factor_answer(visit, std::move(flow), wanted, Problem::none)};
   }
-  auto begun = co_await begin(visit, job_for(visit, name, proof));
+  const BeginJob job = job_for(visit, name, proof);
+  auto begun = co_await begin(visit, job);
   if (!begun) co_return SignInStep{std::nullopt, failure_page(visit, store_failure(context, begun.error()).error())};
   if (!begun->session) {
     note(visit, name, begun->reason);
@@ -231,7 +232,7 @@ net::Task<SignInStep> take_second_factor(Visit& visit, Flow flow, SignInFor want
   job.has_factor = true;
   job.code = digits_of(context.request.form.get(field::code));
   job.session.methods = {std::string(method_password), std::string(method_code), std::string(method_both)};
-  auto begun = co_await begin(visit, std::move(job));
+  auto begun = co_await begin(visit, job);
   if (!begun) {
     limits.give_back(attempt, context.now().monotonic_ms);
     co_return SignInStep{std::nullopt, failure_page(visit, store_failure(context, begun.error()).error())};

@@ -43,7 +43,7 @@ bool Visit::is_from_elsewhere() const {
   const std::string_view origin = context.request.origin;
   if (!origin.empty() && origin != "null" && origin != origin_of_issuer(context.settings)) return true;
   const http::HeaderLine* const site = context.exchange.head().find("sec-fetch-site");
-  return site && site->value != "same-origin";
+  return site && site->value != "same-origin" && site->value != "none";  // none: reloaded by hand.
 }
 
 void Visit::set_session(std::string_view cookie) {

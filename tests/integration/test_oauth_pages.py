@@ -104,7 +104,7 @@ def test_pages_come_with_fields_that_keep_them_where_they_are(server):
 WRONG = {"a wrong password": ("alice", "hunter3"), "nobody": ("mallory", "hunter2"), "no password": ("alice", ""), "no name": ("", "hunter2"),
          "somebody without a password": ("nopass", "hunter2"), "an empty password of somebody without one": ("nopass", ""),
          "another case": ("Alice", "hunter2"), "a space": ("alice ", "hunter2"), "the hash": ("alice", FILES["user.hash"].strip()),
-         "a long password": ("alice", "x" * 5000), "a long name": ("x" * 5000, "hunter2"), "markup": ("<b>\"'&", "hunter2"), "control": ("a\x1b", "x")}
+         "a long password": ("alice", "x" * 5000), "a long name": ("x" * 5000, "hunter2"), "markup": ("<b>\"'&", "hunter2"), "control": ("a\x1b", "hunter2")}
 
 
 def test_whoever_does_not_know_the_password_is_told_nothing_else(server):
@@ -139,7 +139,7 @@ def test_a_second_factor_is_asked_for_and_each_code_passes_once(server):
     # The same code again, in another browser: a time step that was used is used.
     other = signed_in(gate, "bob")
     assert other.submit({"code": code}).status == 403 and not has_session(other)
-    assert other.submit({"code": totp(time.time(), 1)}).status == 200 and has_session(other), "the next one passes"
+    assert other.submit({"code": totp(time.time(), 1)}).status == 303 and has_session(other), "the next one passes, and goes on"
 
 
 def test_second_factors_cannot_be_guessed_for_long(server):
@@ -189,7 +189,7 @@ def test_a_form_is_taken_from_the_browser_that_it_was_shown_to_and_no_other(serv
         mixed.action, mixed.fields = page.action, {**page.fields, name: theirs.fields[name]}
         assert victim.submit(good, page=mixed).status == 403, name
         mixed.fields = {**page.fields, name: ""}
-        assert victim.submit(good, page=mixed).status in (403, 303), name
+        assert victim.submit(good, page=mixed).status == 403, name
         mixed.fields = {**page.fields, name: page.fields[name][:-2] + "AA"}
         assert victim.submit(good, page=mixed).status == 403, name
     nobody = Browser(gate)
@@ -388,7 +388,7 @@ def test_a_device_is_connected_after_a_sign_in_a_code_and_a_yes(server):
     assert "Living room TV" in page.text and body["user_code"] in page.text and "See your orders" in page.text
     assert browser.decide().status == 200 and "connected" in browser.page().title
     assert browser.submit({"decision": "allow"}, page=page).status == 403, "a code is decided on once"
-    wait_until(lambda: "access_token" in poll(gate, body["device_code"])[1] or poll.__name__ == "", 30, "the device has its tokens")
+    wait_until(lambda: "access_token" in poll(gate, body["device_code"])[1], 30, "the device has its tokens")
 
 
 def test_a_device_that_is_refused_has_nothing(server):
