@@ -90,8 +90,8 @@ Answer ask_to_sign_out(const Visit& visit, const LogoutRequest& request, const P
       request.redirect_uri);
 }
 
-// The session, its grants that are not for a user who is away (offline_access, OpenID Connect Core §11), and the tokens
-// of those.
+// The session, its grants that are not for a user who is away (offline_access, OpenID Connect Core §11), and their
+// tokens.
 Result<bool> end_job(store::Database& database, const std::string& cookie, const SessionRecord& session,
                      std::int64_t until_s, Now now) {
   if (const auto ended = end_session(database, cookie); !ended) return std::unexpected(ended.error());
@@ -201,7 +201,8 @@ net::Task<Answer> serve_end_session(Context& context) {
     auto answer = co_await take_logout_form(visit);
     co_return with_cookies(visit, std::move(answer));
   }
-  auto answer = co_await start_logout(visit, is_post ? request.form : request.query);
+  const Params& parameters = is_post ? request.form : request.query;
+  auto answer = co_await start_logout(visit, parameters);
   co_return with_cookies(visit, std::move(answer));
 }
 

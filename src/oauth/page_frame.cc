@@ -39,7 +39,8 @@ constexpr std::string_view style_text = R"css(:root {
   :root {
     --page: #11131a; --card: #1b1e28; --ink: #eceef5; --soft: #a9aec2; --line: #323747; --edge: #7f869d;
     --accent: #9aa9ff; --accent-ink: #10142e; --accent-over: #b6c1ff; --wash: #252a3a;
-    --bad: #ffb3b3; --bad-wash: #3a1e22; --bad-line: #743239; --warn-wash: #342b17; --warn-line: #6a5624; --warn: #f5d68b;
+    --bad: #ffb3b3; --bad-wash: #3a1e22; --bad-line: #743239;
+    --warn-wash: #342b17; --warn-line: #6a5624; --warn: #f5d68b;
     --shadow: 0 1px 2px rgb(0 0 0 / .4), 0 12px 32px rgb(0 0 0 / .35);
   }
 }
@@ -55,7 +56,9 @@ main {
   border: 1px solid var(--line); border-radius: 1rem; box-shadow: var(--shadow);
 }
 .site { display: flex; align-items: center; gap: .55rem; margin: 0 0 1.5rem; color: var(--soft); font-size: .9375rem; }
-.site::before { content: ""; flex: none; width: .7rem; height: .7rem; border: 3px solid var(--accent); border-radius: 50%; }
+.site::before {
+  content: ""; flex: none; width: .7rem; height: .7rem; border: 3px solid var(--accent); border-radius: 50%;
+}
 h1 { margin: 0 0 .5rem; font-size: 1.55rem; line-height: 1.25; font-weight: 650; letter-spacing: -.01em; }
 p { margin: 0 0 1rem; }
 h1, p, li, dd { overflow-wrap: anywhere; }
@@ -64,20 +67,25 @@ h1, p, li, dd { overflow-wrap: anywhere; }
 form { margin: 1.5rem 0 0; }
 label { display: block; margin: 0 0 .35rem; font-weight: 600; font-size: .9375rem; }
 input {
-  display: block; width: 100%; min-height: 2.875rem; margin: 0 0 1.1rem; padding: .6rem .8rem; font: inherit; color: inherit;
-  background: var(--card); border: 1px solid var(--edge); border-radius: .6rem;
+  display: block; width: 100%; min-height: 2.875rem; margin: 0 0 1.1rem; padding: .6rem .8rem; font: inherit;
+  color: inherit; background: var(--card); border: 1px solid var(--edge); border-radius: .6rem;
 }
 input[aria-invalid="true"] { border-color: var(--bad); }
-input.code { font: 1.35rem/1.3 ui-monospace, "SF Mono", "Cascadia Mono", "DejaVu Sans Mono", monospace; letter-spacing: .18em; }
+input.code {
+  font: 1.35rem/1.3 ui-monospace, "SF Mono", "Cascadia Mono", "DejaVu Sans Mono", monospace; letter-spacing: .18em;
+}
 button {
-  display: block; width: 100%; min-height: 2.875rem; margin: .75rem 0 0; padding: .6rem 1rem; font: inherit; font-weight: 600;
-  color: var(--accent-ink); background: var(--accent); border: 1px solid var(--accent); border-radius: .6rem; cursor: pointer;
+  display: block; width: 100%; min-height: 2.875rem; margin: .75rem 0 0; padding: .6rem 1rem; font: inherit;
+  font-weight: 600; color: var(--accent-ink); background: var(--accent); border: 1px solid var(--accent);
+  border-radius: .6rem; cursor: pointer;
 }
 button:hover { background: var(--accent-over); border-color: var(--accent-over); }
 button.quiet { color: var(--ink); background: transparent; border-color: var(--edge); }
 button.quiet:hover { background: var(--wash); }
 input:focus-visible, button:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
-.problem, .warning { margin: 1.25rem 0 0; padding: .75rem .9rem; border: 1px solid; border-radius: .6rem; font-size: .9375rem; }
+.problem, .warning {
+  margin: 1.25rem 0 0; padding: .75rem .9rem; border: 1px solid; border-radius: .6rem; font-size: .9375rem;
+}
 .problem { color: var(--bad); background: var(--bad-wash); border-color: var(--bad-line); }
 .warning { color: var(--warn); background: var(--warn-wash); border-color: var(--warn-line); }
 ul { margin: 1rem 0; padding: 0; list-style: none; border: 1px solid var(--line); border-radius: .6rem; }
@@ -88,12 +96,16 @@ li::before {
   border: solid var(--accent); border-width: 0 0 2px 2px; transform: rotate(-45deg);
 }
 li code { display: block; color: var(--soft); }
-code, .show { font-family: ui-monospace, "SF Mono", "Cascadia Mono", "DejaVu Sans Mono", monospace; font-size: .875rem; }
+code, .show {
+  font-family: ui-monospace, "SF Mono", "Cascadia Mono", "DejaVu Sans Mono", monospace; font-size: .875rem;
+}
 .show {
   margin: .25rem 0 1rem; padding: .7rem; text-align: center; font-size: 1.5rem; font-weight: 600; letter-spacing: .12em;
   background: var(--wash); border-radius: .6rem;
 }
-.who { margin: 1.5rem 0 0; padding: 1rem 0 0; border-top: 1px solid var(--line); color: var(--soft); font-size: .875rem; }
+.who {
+  margin: 1.5rem 0 0; padding: 1rem 0 0; border-top: 1px solid var(--line); color: var(--soft); font-size: .875rem;
+}
 .note { margin: .75rem 0 0; color: var(--soft); font-size: .875rem; }
 @media (max-width: 30rem) {
   body { padding: 0; background: var(--card); }
