@@ -7,7 +7,7 @@ import tempfile
 import pytest
 
 from harness.apache import RelyingParty, is_installed
-from harness.oauth import Oracle, complain, make_world, program
+from harness.oauth import Oracle, complain, make_world, program, start_server
 
 SECRET = "a-secret-of-the-relying-party-0123456789"
 MISSING = not (is_installed() and os.path.exists("/usr/bin/chromium"))
@@ -42,3 +42,11 @@ def test_a_person_signs_in_at_an_application_by_oidc_provider(application):
         walk(application, server.url, world)
     finally:
         server.close()
+
+
+@pytest.mark.skipif(MISSING, reason="apache2, libapache2-mod-auth-openidc or chromium is not installed")
+def test_a_person_signs_in_at_an_application_by_our_server(keepgate, application):
+    world = make_world()
+    world["clients"]["rp"] = application.client(SECRET)
+    _, url = start_server(keepgate, world)
+    walk(application, url, world)

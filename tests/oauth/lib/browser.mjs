@@ -102,7 +102,8 @@ export async function goOn(browser, first, person) {
   const someone = { ...person };
   let answer = await browser.follow(first);
   for (let step = 0; step < STEPS_MAX; step += 1) {
-    if (answer.left || answer.status >= 400 || !formsOf(answer.text, answer.address).length) return answer;
+    const isOver = step > 0 && answer.status >= 400; // The first may be a page that asks once more.
+    if (answer.left || isOver || !formsOf(answer.text, answer.address).length) return answer;
     answer = await browser.follow(await fillPage(browser, answer, someone));
     if (someone.done) return answer;
   }

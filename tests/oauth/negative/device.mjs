@@ -80,7 +80,7 @@ export default [
   }],
   ['a wrong user code is refused, and not for ever tried', async (t) => {
     const device = await t.device();
-    const browser = new Browser(t.base);
+    const browser = await t.browserOf('bob'); // Who guesses may well be signed in, and has to be where that is asked first.
     let last;
     for (let attempt = 0; attempt < 40; attempt += 1) {
       const page = await browser.follow(await browser.get(device.verification_uri));

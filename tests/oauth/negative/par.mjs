@@ -43,7 +43,7 @@ export default [
     await notContinued(t, address(t, request_uri), browser);
   }],
   ['a request of another client is refused', async (t) => notContinued(t, address(t, (await pushed(t)).request_uri, 'other'))],
-  ['a request without its client is refused', async (t) => notContinued(t, address(t, (await pushed(t)).request_uri, undefined))],
+  ['a request without its client is refused', async (t) => notContinued(t, address(t, (await pushed(t)).request_uri, ''))],
   ['an unknown request is refused', async (t) => notContinued(t, address(t, `${(await pushed(t)).request_uri}x`))],
   ['what stands beside a request_uri does not count', async (t) => {
     const { request_uri } = await pushed(t, { scope: 'openid' });
