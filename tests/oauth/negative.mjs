@@ -4,6 +4,7 @@
 import { main } from './lib/suite.mjs';
 import assertions from './negative/assertions.mjs';
 import authorize from './negative/authorize.mjs';
+import bearer from './negative/bearer.mjs';
 import clients from './negative/clients.mjs';
 import codes from './negative/codes.mjs';
 import device from './negative/device.mjs';
@@ -23,5 +24,5 @@ import userinfo from './negative/userinfo.mjs';
 
 await main({
   metadata, clients, assertions, token, redirects, authorize, codes, refresh, par, introspection, revocation, userinfo, dpop,
-  exchange, transaction, device, logout, pages,
+  exchange, transaction, bearer, device, logout, pages,
 });

@@ -13,7 +13,7 @@ const format = process.argv[3] ?? 'opaque';
 
 function metadata([client_id, client]) {
   // What oidc-provider does not have is left out; such cases are not asked of it.
-  const grants = client.grants.filter((grant) => grant !== 'token_exchange').map((grant) => (grant === 'device_code' ? DEVICE : grant));
+  const grants = client.grants.filter((grant) => !['token_exchange', 'jwt_bearer'].includes(grant)).map((grant) => (grant === 'device_code' ? DEVICE : grant));
   const loopback = client.redirect_uris?.some((uri) => uri.startsWith('http:'));
   return {
     client_id,

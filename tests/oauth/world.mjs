@@ -48,11 +48,17 @@ const clients = {
     auth: 'private_key_jwt', key: key('workload-1', 'ES256'), grants: ['client_credentials', 'token_exchange'], scopes: ['orders:read'],
     audiences: [ORDERS], exchange: { subjects: ['user:*', 'client:service', 'client:workload'], audiences: [ORDERS] },
   },
+  bridge: {
+    auth: 'client_secret_basic', secret: secret(), grants: ['jwt_bearer', 'token_exchange'], scopes: ['orders:read'], audiences: [ORDERS],
+    exchange: { subjects: ['partner:*'], audiences: [ORDERS] },
+  },
   exchanger: {
     auth: 'client_secret_basic', secret: secret(), grants: ['client_credentials', 'token_exchange'], scopes: ['orders:read'],
     audiences: [ORDERS, INVOICES], exchange: { subjects: ['user:*', 'client:service'], audiences: [INVOICES] },
   },
 };
 
-const world = { trust_domain: 'shop.internal', orders: ORDERS, invoices: INVOICES, users: { alice: user('alice'), bob: user('bob') }, clients };
+// Somebody else's issuer, whose subjects are known as partner:NAME.
+const partner = { issuer: 'https://idp.partner.example', kind: 'partner', key: key('partner-1', 'ES256') };
+const world = { partner, trust_domain: 'shop.internal', orders: ORDERS, invoices: INVOICES, users: { alice: user('alice'), bob: user('bob') }, clients };
 process.stdout.write(`${JSON.stringify(world, null, 1)}\n`);

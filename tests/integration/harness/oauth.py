@@ -77,7 +77,9 @@ def server_block(world, more=""):
     """authorization_server { } for these people and clients, on the port @as@; and the files that it names."""
     text = "authorization_server {\n    issuer http://127.0.0.1:@as@;\n    listen 127.0.0.1:@as@;\n    store sqlite:keepgate.db;\n"
     text += f"    title \"The tests\";\n    trust_domain {world['trust_domain']};\n    {more}\n"
-    files = {}
+    partner = world["partner"]
+    text += f"    trusted_issuer {partner['issuer']} jwks=partner.jwks subject={partner['kind']};\n"
+    files = {"partner.jwks": json.dumps({"keys": [partner["key"]["public"]]})}
     for name, client in world["clients"].items():
         text += client_block(name, client)
         if "secret" in client:
