@@ -102,7 +102,8 @@ export default [
   }],
   ['a device', async (t) => {
     const { as, me, authentication } = await setup(t, 'tv');
-    const device = await oauth.processDeviceAuthorizationResponse(as, me, await oauth.deviceAuthorizationRequest(as, me, authentication, { scope: 'openid orders:read' }, insecure));
+    const asked = await oauth.deviceAuthorizationRequest(as, me, authentication, { scope: 'openid orders:read' }, insecure);
+    const device = await oauth.processDeviceAuthorizationResponse(as, me, asked);
     await t.answerDevice(device);
     const got = await oauth.processDeviceCodeResponse(as, me, await oauth.deviceCodeGrantRequest(as, me, authentication, device.device_code, insecure));
     assert.ok(got.access_token);
@@ -114,7 +115,8 @@ export default [
   }],
   ['a wrong secret is read as a challenge or an error', async (t) => {
     const { as, me } = await setup(t, 'service');
+    const isRefusal = (error) => error.error === 'invalid_client' || error instanceof oauth.WWWAuthenticateChallengeError;
     const answer = await oauth.clientCredentialsGrantRequest(as, me, oauth.ClientSecretBasic('wrong'), {}, insecure);
-    await assert.rejects(oauth.processClientCredentialsResponse(as, me, answer), (error) => error.error === 'invalid_client' || error instanceof oauth.WWWAuthenticateChallengeError);
+    await assert.rejects(oauth.processClientCredentialsResponse(as, me, answer), isRefusal);
   }],
 ];

@@ -6,8 +6,9 @@ import { good } from '../lib/context.mjs';
 import { now, parts, tampered } from '../lib/forge.mjs';
 
 const keysOf = (t) => createRemoteJWKSet(new URL(t.meta.jwks_uri));
-const verifyAccess = (t, token, audience = t.world.orders) => jwtVerify(token, keysOf(t), { issuer: t.meta.issuer, audience, typ: 'at+jwt', algorithms: t.meta.id_token_signing_alg_values_supported });
-const verifyId = (t, token, audience) => jwtVerify(token, keysOf(t), { issuer: t.meta.issuer, audience, algorithms: t.meta.id_token_signing_alg_values_supported });
+const verify = (t, token, options) => jwtVerify(token, keysOf(t), { issuer: t.meta.issuer, algorithms: t.meta.id_token_signing_alg_values_supported, ...options });
+const verifyAccess = (t, token, audience = t.world.orders) => verify(t, token, { audience, typ: 'at+jwt' });
+const verifyId = (t, token, audience) => verify(t, token, { audience });
 const half = (text) => createHash('sha256').update(text).digest().subarray(0, 16).toString('base64url');
 
 export default [

@@ -44,6 +44,12 @@ export function thumbprint({ crv, kty, x, y }) {
   return hashOf(JSON.stringify({ crv, kty, x, y }));
 }
 
+// An access token as the server would make it, but not made by it.
+export function imitation(t, { claims = {}, header = {} } = {}, jwk = makeKey().private) {
+  const likely = { iss: t.meta.issuer, sub: 'user:alice', client_id: 'web', aud: t.world.orders, scope: 'openid orders:read', jti: randomUUID() };
+  return forge({ alg: 'ES256', typ: 'at+jwt', kid: 'x', ...header }, { ...likely, iat: now(), exp: now() + 60, ...claims }, jwk);
+}
+
 // The same token with one character of a part changed, never to one that decodes to the same bytes.
 export function tampered(token, part = -1) {
   const pieces = token.split('.');

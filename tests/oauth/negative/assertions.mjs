@@ -99,8 +99,12 @@ export default [
   bad('an empty one', ''),
   ['one of 100,000 characters is refused', async (t) => notServed(await show(t, make(t, { claims: { x: 'x'.repeat(75_000) } })), [400, 401, 413])],
   bad('the ID token of a person', (t) => ({ header: { typ: 'JWT' }, claims: { sub: 'alice', nonce: 'x', aud: t.meta.issuer } })),
-  ['a wrong assertion type is refused', async (t) => refused(await show(t, make(t), { client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:saml2-bearer' }), ['invalid_request', 'invalid_client'], [400, 401])],
-  ['a missing assertion type is refused', async (t) => refused(await show(t, make(t), { client_assertion_type: undefined }), ['invalid_request', 'invalid_client'], [400, 401])],
+  ['a wrong assertion type is refused', async (t) => {
+    refused(await show(t, make(t), { client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:saml2-bearer' }), ['invalid_request', 'invalid_client'], [400, 401]);
+  }],
+  ['a missing assertion type is refused', async (t) => {
+    refused(await show(t, make(t), { client_assertion_type: undefined }), ['invalid_request', 'invalid_client'], [400, 401]);
+  }],
   ['a type without an assertion is refused', async (t) => refused(await show(t, undefined), ['invalid_request', 'invalid_client'], [400, 401])],
   ['two assertions are refused', async (t) => refused(await show(t, [make(t), make(t)]), ['invalid_request', 'invalid_client'], [400, 401])],
   ['a secret as the key of an assertion is refused where the client has a secret', async (t) => {

@@ -18,6 +18,7 @@ const back = (name, changes, error, id) => [name, async (t) => {
   const { start, answer } = await ask(t, typeof changes === 'function' ? changes(t) : changes, id);
   sentBack(answer, t, start, error);
 }];
+const requestObject = (t) => forge({ alg: 'none' }, { client_id: 'web', iss: 'web', aud: t.meta.issuer, redirect_uri: 'https://evil.example/cb' });
 const REQUEST = 'invalid_request';
 const TYPE = ['unsupported_response_type', 'unauthorized_client'];
 
@@ -92,7 +93,7 @@ export default [
   back('a negative max_age is refused', { max_age: '-1' }, REQUEST),
   back('a max_age with a fraction is refused', { max_age: '1.5' }, REQUEST),
   back('a max_age beyond all numbers is refused', { max_age: '99999999999999999999' }, REQUEST),
-  back('a request object is refused (OIDC Core 6.1)', (t) => ({ request: forge({ alg: 'none' }, { client_id: 'web', iss: 'web', aud: t.meta.issuer, redirect_uri: 'https://evil.example/cb' }) }), ['request_not_supported', 'invalid_request_object', REQUEST]),
+  back('a request object is refused (OIDC Core 6.1)', (t) => ({ request: requestObject(t) }), ['request_not_supported', 'invalid_request_object', REQUEST]),
   back('a registration parameter is refused (OIDC Core 7.2.1)', { registration: '{}' }, ['registration_not_supported', REQUEST]),
   ['a request object from elsewhere is refused and not fetched', async (t) => {
     const there = await listener();
@@ -158,7 +159,9 @@ export default [
     wrongMethod(await send(t.authorization('web').url, { method: 'PUT' }));
     wrongMethod(await send(t.authorization('web').url, { method: 'DELETE' }));
   }],
-  ['a POST of JSON is refused', async (t) => notServed(await post(t.meta.authorization_endpoint, JSON.stringify(t.authorization('web').parameters), { type: 'application/json' }))],
+  ['a POST of JSON is refused', async (t) => {
+    notServed(await post(t.meta.authorization_endpoint, JSON.stringify(t.authorization('web').parameters), { type: 'application/json' }));
+  }],
   ['response_mode=query is the same as none', async (t) => assert.ok((await t.code('web', { response_mode: 'query' })).code)],
   ['a wrong response_mode and a refusal do not become a fragment', async (t) => {
     const { answer } = await ask(t, { response_mode: 'pigeon' });

@@ -16,7 +16,9 @@ export default [
   ['an unknown client is refused', async (t) => notTheClient(await withBasic(t, 'nobody', 'x'), { byHeader: true })],
   ['a wrong secret by Basic is refused', async (t) => notTheClient(await withBasic(t, 'service', 'wrong'), { byHeader: true })],
   ['a wrong secret in the body is refused', async (t) => notTheClient(await t.call('token', null, { ...grant, client_id: 'poster', client_secret: 'wrong' }))],
-  ['a secret that lacks its last character is refused', async (t) => notTheClient(await withBasic(t, 'service', t.client('service').secret.slice(0, -1)), { byHeader: true })],
+  ['a secret that lacks its last character is refused', async (t) => {
+    notTheClient(await withBasic(t, 'service', t.client('service').secret.slice(0, -1)), { byHeader: true });
+  }],
   ['a secret with one character more is refused', async (t) => notTheClient(await withBasic(t, 'service', `${t.client('service').secret}0`), { byHeader: true })],
   ['a secret in other letters is refused', async (t) => notTheClient(await withBasic(t, 'service', t.client('service').secret.toUpperCase()), { byHeader: true })],
   ['an empty secret is refused', async (t) => notTheClient(await withBasic(t, 'service', ''), { byHeader: true, also: ['invalid_request'] })],
@@ -27,7 +29,9 @@ export default [
   ['a request without any client is refused', async (t) => refused(await t.call('token', null, grant), ['invalid_client', 'invalid_request'], [400, 401])],
   ['a client with a key cannot come with a secret', async (t) => notTheClient(await withBasic(t, 'keyed', 'x'), { byHeader: true })],
   ['a client with a key cannot come with its id alone', async (t) => notTheClient(await t.call('token', null, { ...grant, client_id: 'keyed' }))],
-  ['a public client cannot come with a secret', async (t) => notTheClient(await withBasic(t, 'spa', 'x', { grant_type: 'refresh_token', refresh_token: 'x' }), { byHeader: true })],
+  ['a public client cannot come with a secret', async (t) => {
+    notTheClient(await withBasic(t, 'spa', 'x', { grant_type: 'refresh_token', refresh_token: 'x' }), { byHeader: true });
+  }],
   ['two methods at once, both right, are refused', async (t) => {
     const { secret } = t.client('service');
     refused(await t.token('service', { ...grant, client_id: 'service', client_secret: secret }), ['invalid_request', 'invalid_client'], [400, 401]);
@@ -41,7 +45,9 @@ export default [
     const client_assertion = assertion('keyed', t.client('keyed'), t.meta.issuer);
     refused(await t.token('service', { ...grant, client_assertion_type: ASSERTION, client_assertion }), ['invalid_request', 'invalid_client'], [400, 401]);
   }],
-  ['an id in the body that is not the one of Basic is refused', async (t) => refused(await t.token('service', { ...grant, client_id: 'reader' }), ['invalid_request', 'invalid_client'], [400, 401])],
+  ['an id in the body that is not the one of Basic is refused', async (t) => {
+    refused(await t.token('service', { ...grant, client_id: 'reader' }), ['invalid_request', 'invalid_client'], [400, 401]);
+  }],
   ['the same id in the body as in Basic does no harm', async (t) => good(await t.token('service', { ...grant, client_id: 'service' }))],
   ['a secret in the address is refused', async (t) => {
     const { id, secret } = t.client('poster');
@@ -49,17 +55,28 @@ export default [
     notServed(await post(address, grant), [400, 401]);
   }],
   ['Basic that is no base64 is refused', async (t) => refused(await raw(t, 'Basic %%%%'), ['invalid_client', 'invalid_request'], [400, 401])],
-  ['Basic without a colon is refused', async (t) => refused(await raw(t, `Basic ${Buffer.from('service').toString('base64')}`), ['invalid_client', 'invalid_request'], [400, 401])],
-  ['Basic with a broken percent-encoding is refused', async (t) => refused(await raw(t, `Basic ${Buffer.from('service:%zz').toString('base64')}`), ['invalid_client', 'invalid_request'], [400, 401])],
-  ['another scheme than Basic is refused', async (t) => refused(await raw(t, `Bearer ${(await t.clientToken()).access_token}`), ['invalid_client', 'invalid_request'], [400, 401])],
+  ['Basic without a colon is refused', async (t) => {
+    refused(await raw(t, `Basic ${Buffer.from('service').toString('base64')}`), ['invalid_client', 'invalid_request'], [400, 401]);
+  }],
+  ['Basic with a broken percent-encoding is refused', async (t) => {
+    refused(await raw(t, `Basic ${Buffer.from('service:%zz').toString('base64')}`), ['invalid_client', 'invalid_request'], [400, 401]);
+  }],
+  ['another scheme than Basic is refused', async (t) => {
+    refused(await raw(t, `Bearer ${(await t.clientToken()).access_token}`), ['invalid_client', 'invalid_request'], [400, 401]);
+  }],
   ['two Authorization fields are refused', async (t) => {
     const { secret } = t.client('service');
     notServed(await raw(t, [basic('service', secret), basic('service', secret)]), [400, 401]);
   }],
   ['a public client gets no token of its own', async (t) => refused(await t.token('spa', grant), ['unauthorized_client', 'invalid_client'], [400, 401])],
   ['a client gets no grant that it does not have', async (t) => refused(await t.token('gateway', grant), 'unauthorized_client')],
-  ['a client without authorization_code gets none', async (t) => refused(await t.token('service', { grant_type: 'authorization_code', code: 'x', redirect_uri: 'https://web.example/cb', code_verifier: 'x'.repeat(43) }), ['unauthorized_client', 'invalid_grant'])],
-  ['a client without refresh_token gets none', async (t) => refused(await t.token('service', { grant_type: 'refresh_token', refresh_token: 'x' }), ['unauthorized_client', 'invalid_grant'])],
+  ['a client without authorization_code gets none', async (t) => {
+    const fields = { grant_type: 'authorization_code', code: 'x', redirect_uri: 'https://web.example/cb', code_verifier: 'x'.repeat(43) };
+    refused(await t.token('service', fields), ['unauthorized_client', 'invalid_grant']);
+  }],
+  ['a client without refresh_token gets none', async (t) => {
+    refused(await t.token('service', { grant_type: 'refresh_token', refresh_token: 'x' }), ['unauthorized_client', 'invalid_grant']);
+  }],
   ['neither the secret nor the id come back in an error', async (t) => {
     const answer = await withBasic(t, 'service-<script>', 'secret-<script>');
     notTheClient(answer, { byHeader: true });

@@ -54,7 +54,9 @@ export default [
     good(await t.poll(device, 'tv'));
   }],
   ['a client without this grant is refused', async (t) => refused(await ask(t, 'spa', {}), ['unauthorized_client', 'invalid_request'])],
-  ['a client without this grant gets nothing at the token endpoint', async (t) => refused(await t.poll(await t.device(), 'spa'), ['unauthorized_client', 'invalid_grant'])],
+  ['a client without this grant gets nothing at the token endpoint', async (t) => {
+    refused(await t.poll(await t.device(), 'spa'), ['unauthorized_client', 'invalid_grant']);
+  }],
   ['an unknown client is refused', async (t) => notTheClient(await ask(t, null, { client_id: 'nobody' }))],
   ['a missing client is refused', async (t) => refused(await ask(t, null, {}), ['invalid_client', 'invalid_request'], [400, 401])],
   ['a confidential client has to prove who it is', async (t) => refused(await ask(t, null, { client_id: 'web' }), ['invalid_client', 'unauthorized_client'], [400, 401])],
@@ -88,7 +90,8 @@ export default [
       const form = formsOf(page.text, page.address).find(({ fields }) => fields.some(({ name }) => /code/i.test(name)));
       assert.ok(form, page.text.slice(0, 400));
       const code = form.fields.find(({ name, type }) => /code/i.test(name) && type !== 'hidden').name;
-      last = await browser.follow(await browser.submit(form, { [code]: `BCDF-${String(attempt).padStart(4, 'G')}`.replace(/\d/g, (digit) => 'GHJKLMNPQR'[digit]) }, form.buttons[0]));
+      const guess = `BCDF-${String(attempt).padStart(4, 'G')}`.replace(/\d/g, (digit) => 'GHJKLMNPQR'[digit]);
+      last = await browser.follow(await browser.submit(form, { [code]: guess }, form.buttons[0]));
       if (last.status === 429) return;
     }
     assert.fail('forty wrong codes in a row were looked at');
@@ -96,7 +99,8 @@ export default [
   ['a wrong grant type is refused', async (t) => refused(await t.token('tv', { grant_type: 'device_code', device_code: 'x' }), 'unsupported_grant_type')],
   ['a device code is no code', async (t) => {
     const device = await t.device();
-    refused(await t.token('web', { grant_type: 'authorization_code', code: device.device_code, redirect_uri: 'https://web.example/cb', code_verifier: 'x'.repeat(43) }), 'invalid_grant');
+    const fields = { grant_type: 'authorization_code', code: device.device_code, redirect_uri: 'https://web.example/cb', code_verifier: 'x'.repeat(43) };
+    refused(await t.token('web', fields), 'invalid_grant');
     refused(await t.token('web', { grant_type: DEVICE, device_code: device.device_code }), ['unauthorized_client', 'invalid_grant']);
   }],
 ];

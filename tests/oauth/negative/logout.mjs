@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { Browser, useAs } from '../lib/browser.mjs';
 import { good, random } from '../lib/context.mjs';
-import { forge, makeKey, now, tampered } from '../lib/forge.mjs';
+import { forge, imitation, now, tampered } from '../lib/forge.mjs';
 import { formsOf } from '../lib/forms.mjs';
 import { encode } from '../lib/http.mjs';
 
@@ -67,8 +67,12 @@ export default [
   nowhere('the address of another client', (t, hint) => ({ id_token_hint: hint, post_logout_redirect_uri: 'https://other.example/out' })),
   nowhere('an address without a client', () => ({ post_logout_redirect_uri: OUT })),
   nowhere('an address of a script', (t, hint) => ({ id_token_hint: hint, post_logout_redirect_uri: 'javascript:alert(1)' })),
-  nowhere('a hint of another issuer', () => ({ id_token_hint: forge({ alg: 'ES256' }, { iss: 'https://other.example', aud: 'web', sub: 'a', iat: now(), exp: now() + 60 }, makeKey().private), post_logout_redirect_uri: OUT })),
-  nowhere('an unsigned hint', (t) => ({ id_token_hint: forge({ alg: 'none' }, { iss: t.meta.issuer, aud: 'web', sub: 'a', iat: now(), exp: now() + 60 }), post_logout_redirect_uri: OUT })),
+  nowhere('a hint of another issuer',
+    (t) => ({ id_token_hint: imitation(t, { claims: { iss: 'https://other.example', aud: 'web' }, header: { typ: 'JWT' } }), post_logout_redirect_uri: OUT })),
+  nowhere('a hint in our name that another key signed',
+    (t) => ({ id_token_hint: imitation(t, { claims: { aud: 'web' }, header: { typ: 'JWT' } }), post_logout_redirect_uri: OUT })),
+  nowhere('an unsigned hint',
+    (t) => ({ id_token_hint: forge({ alg: 'none' }, { iss: t.meta.issuer, aud: 'web', sub: 'a', iat: now(), exp: now() + 60 }), post_logout_redirect_uri: OUT })),
   nowhere('a changed hint', (t, hint) => ({ id_token_hint: tampered(hint), post_logout_redirect_uri: OUT })),
   nowhere('garbage as a hint', () => ({ id_token_hint: 'x', post_logout_redirect_uri: OUT })),
   nowhere('a hint of another client than client_id', (t, hint) => ({ id_token_hint: hint, client_id: 'other', post_logout_redirect_uri: 'https://other.example/out' })),

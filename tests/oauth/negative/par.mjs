@@ -54,12 +54,20 @@ export default [
       assert.doesNotMatch(answer.left, /evil/);
     } else notServed(answer);
   }],
-  ['GET is refused', async (t) => wrongMethod(await send(`${t.meta[`${PAR}_endpoint`]}?${encode(t.authorization('web').parameters)}`, { headers: t.credentials('web').headers }))],
-  ['a request without a client is refused', async (t) => refused(await push(t, { client_id: undefined }, { as: null }), ['invalid_client', 'invalid_request'], [400, 401])],
+  ['GET is refused', async (t) => {
+    wrongMethod(await send(`${t.meta[`${PAR}_endpoint`]}?${encode(t.authorization('web').parameters)}`, { headers: t.credentials('web').headers }));
+  }],
+  ['a request without a client is refused', async (t) => {
+    refused(await push(t, { client_id: undefined }, { as: null }), ['invalid_client', 'invalid_request'], [400, 401]);
+  }],
   ['a request with nothing but the id of a confidential client is refused', async (t) => notTheClient(await push(t, {}, { as: null }))],
   ['a wrong secret is refused', async (t) => notTheClient(await push(t, {}, { as: null, headers: { Authorization: basic('web', 'wrong') } }), { byHeader: true })],
-  ['another client_id than that of the credentials is refused', async (t) => refused(await push(t, { client_id: 'other' }), ['invalid_request', 'invalid_client'], [400, 401])],
-  ['a client without the code grant is refused', async (t) => refused(await push(t, { client_id: undefined }, { as: 'service' }), ['unauthorized_client', 'invalid_request', 'invalid_redirect_uri', 'unsupported_response_type'])],
+  ['another client_id than that of the credentials is refused', async (t) => {
+    refused(await push(t, { client_id: 'other' }), ['invalid_request', 'invalid_client'], [400, 401]);
+  }],
+  ['a client without the code grant is refused', async (t) => {
+    refused(await push(t, { client_id: undefined }, { as: 'service' }), ['unauthorized_client', 'invalid_request', 'invalid_redirect_uri', 'unsupported_response_type']);
+  }],
   bad('a request_uri within is refused (RFC 9126 2.1)', { request_uri: 'urn:ietf:params:oauth:request_uri:x' }, ['invalid_request', 'request_uri_not_supported']),
   bad('another redirect_uri is refused', { redirect_uri: 'https://evil.example/cb' }, ['invalid_request', 'invalid_redirect_uri']),
   bad('a redirect_uri with a slash more is refused', { redirect_uri: 'https://web.example/cb/' }, ['invalid_request', 'invalid_redirect_uri']),
@@ -75,7 +83,8 @@ export default [
   bad('prompt=none login is refused', { prompt: 'none login' }),
   bad('two states are refused', { state: ['a', 'b'] }),
   bad('two redirect_uris are refused', { redirect_uri: ['https://web.example/cb', 'https://evil.example/cb'] }),
-  bad('a request object is refused where there are none', { request: 'eyJhbGciOiJub25lIn0.e30.' }, ['request_not_supported', 'invalid_request_object', 'invalid_request']),
+  bad('a request object is refused where there are none',
+    { request: 'eyJhbGciOiJub25lIn0.e30.' }, ['request_not_supported', 'invalid_request_object', 'invalid_request']),
   ['a request of a megabyte is refused', async (t) => notServed(await push(t, { state: 'x'.repeat(1 << 20) }), [400, 413])],
   ['a request of JSON is refused', async (t) => refused(await push(t, {}, { type: 'application/json' }), 'invalid_request', [400, 415])],
   ['the credentials of a client are not kept with the request', async (t) => {

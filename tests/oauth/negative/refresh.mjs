@@ -61,7 +61,9 @@ export default [
     refused(await t.refresh('web', narrow.refresh_token, { scope: 'openid profile' }), 'invalid_scope');
   }],
   ['an unknown scope is refused', async (t) => refused(await t.refresh('web', (await t.tokens()).refresh_token, { scope: 'everything' }), 'invalid_scope')],
-  ['an unknown resource is refused', async (t) => refused(await t.refresh('web', (await t.tokens()).refresh_token, { resource: 'https://unknown.example' }), 'invalid_target')],
+  ['an unknown resource is refused', async (t) => {
+    refused(await t.refresh('web', (await t.tokens()).refresh_token, { resource: 'https://unknown.example' }), 'invalid_target');
+  }],
   ['an unknown refresh token is refused', async (t) => refused(await t.refresh('web', 'unknown'), 'invalid_grant')],
   ['a missing refresh token is refused', async (t) => refused(await t.refresh('web', undefined), 'invalid_request')],
   ['two refresh tokens are refused', async (t) => refused(await t.refresh('web', ['a', 'b']), 'invalid_request')],

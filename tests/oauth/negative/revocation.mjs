@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { good } from '../lib/context.mjs';
 import { noStore, notServed, notTheClient, refused, tokenRefused, wrongMethod } from '../lib/expect.mjs';
-import { basic, encode, send } from '../lib/http.mjs';
+import { basic, encode, post, send } from '../lib/http.mjs';
 
 const revoke = (t, token, { as = 'web', fields = {}, ...options } = {}) => t.call('revocation', as, { token, ...fields }, options);
 // RFC 7009 2.1 lets a server tell, 2.2 lets it be silent.
@@ -90,7 +90,7 @@ export default [
   ['a token in the address does not count', async (t) => {
     const { refresh_token } = await t.tokens();
     const url = `${t.meta.revocation_endpoint}?${encode({ token: refresh_token })}`;
-    refused(await send(url, { method: 'POST', headers: { ...t.credentials('web').headers, 'Content-Type': 'application/x-www-form-urlencoded' }, body: '' }), 'invalid_request');
+    refused(await post(url, {}, { headers: t.credentials('web').headers }), 'invalid_request');
     good(await t.refresh('web', refresh_token));
   }],
   ['no answer is kept by caches', async (t) => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { good } from '../lib/context.mjs';
 import { noStore, notServed, refused, wrongMethod } from '../lib/expect.mjs';
-import { encode, send } from '../lib/http.mjs';
+import { encode, post, send } from '../lib/http.mjs';
 
 const grant = { grant_type: 'client_credentials' };
 const ask = (t, fields, options) => t.token('service', fields, options);
@@ -34,7 +34,7 @@ export default [
   ['DELETE is refused', async (t) => wrongMethod(await method(t, 'DELETE'))],
   ['a body of JSON is refused', async (t) => {
     const { headers } = t.credentials('service');
-    refused(await send(t.meta.token_endpoint, { method: 'POST', headers: { ...headers, 'Content-Type': 'application/json' }, body: JSON.stringify(grant) }), 'invalid_request', [400, 415]);
+    refused(await post(t.meta.token_endpoint, JSON.stringify(grant), { headers, type: 'application/json' }), 'invalid_request', [400, 415]);
   }],
   ['a body of another content type is refused', async (t) => refused(await ask(t, grant, { type: 'text/plain' }), 'invalid_request', [400, 415])],
   ['a body without a content type is refused', async (t) => refused(await ask(t, grant, { type: null }), 'invalid_request', [400, 415])],
@@ -50,7 +50,9 @@ export default [
   ['an unknown grant_type is refused', async (t) => refused(await ask(t, { grant_type: 'magic' }), 'unsupported_grant_type')],
   ['a grant_type in other letters is unknown', async (t) => refused(await ask(t, { grant_type: 'Client_Credentials' }), 'unsupported_grant_type')],
   ['a grant_type with a blank is unknown', async (t) => refused(await ask(t, { grant_type: 'client_credentials ' }), 'unsupported_grant_type')],
-  ['the password grant is refused (RFC 9700 2.4)', async (t) => refused(await ask(t, { grant_type: 'password', username: 'alice', password: t.person('alice').password }), 'unsupported_grant_type')],
+  ['the password grant is refused (RFC 9700 2.4)', async (t) => {
+    refused(await ask(t, { grant_type: 'password', username: 'alice', password: t.person('alice').password }), 'unsupported_grant_type');
+  }],
   ['the implicit grant is refused', async (t) => refused(await ask(t, { grant_type: 'implicit' }), 'unsupported_grant_type')],
   twice('grant_type', 'client_credentials'),
   twice('scope', 'orders:read'),
@@ -60,7 +62,9 @@ export default [
   ['bytes that are no UTF-8 are refused', async (t) => notServed(await askText(t, 'grant_type=client_credentials&scope=%ff%fe'), [400])],
   ['a NUL in a value is refused', async (t) => notServed(await askText(t, 'grant_type=client_credentials&scope=orders%3Aread%00'), [400])],
   ['an unknown scope is refused', async (t) => refused(await ask(t, { ...grant, scope: 'everything' }), 'invalid_scope')],
-  ['a scope that the client does not have is refused', async (t) => refused(await t.token('reader', { ...grant, resource: t.world.orders, scope: 'orders:read orders:write' }), 'invalid_scope')],
+  ['a scope that the client does not have is refused', async (t) => {
+    refused(await t.token('reader', { ...grant, resource: t.world.orders, scope: 'orders:read orders:write' }), 'invalid_scope');
+  }],
   ['a scope with a quote is refused', async (t) => refused(await ask(t, { ...grant, scope: 'orders:read"' }), 'invalid_scope')],
   ['a scope in other letters is refused', async (t) => refused(await ask(t, { ...grant, scope: 'ORDERS:READ' }), 'invalid_scope')],
   ['openid means nothing without a person', async (t) => {
@@ -74,7 +78,9 @@ export default [
   ['a resource that is no address is refused', async (t) => refused(await ask(t, { ...grant, resource: '/orders' }), 'invalid_target')],
   ['a resource with a fragment is refused', async (t) => refused(await ask(t, { ...grant, resource: `${t.world.orders}#x` }), 'invalid_target')],
   ['a resource that only begins like ours is refused', async (t) => refused(await ask(t, { ...grant, resource: `${t.world.orders}.evil.example` }), 'invalid_target')],
-  ['one good and one unknown resource are refused', async (t) => refused(await ask(t, { ...grant, resource: [t.world.orders, 'https://unknown.example'] }), 'invalid_target')],
+  ['one good and one unknown resource are refused', async (t) => {
+    refused(await ask(t, { ...grant, resource: [t.world.orders, 'https://unknown.example'] }), 'invalid_target');
+  }],
   ['a resource that is chosen is the only audience', async (t) => {
     const { access_token } = good(await t.token('reader', { ...grant, resource: t.world.invoices, scope: 'orders:read' }));
     assert.equal([(await t.introspect(access_token)).aud].flat().join(), t.world.invoices);

@@ -22,6 +22,11 @@ const bad = (name, changes, error = SUBJECT, as = 'workload') => [`${name} is re
   refused(await ask(t, typeof changes === 'function' ? await changes(t) : changes, as), error);
 }];
 const token = async (t, changes) => good(await ask(t, changes)).access_token;
+// What the workload says itself, signed with its own key.
+const own = (t, claims = {}, jwk = t.client('workload').key.private) => ({
+  subject_token_type: `${TOKEN_TYPE}self_signed`,
+  subject_token: forge({ alg: 'ES256', kid: 'workload-1' }, { iss: 'workload', sub: 'client:workload', aud: t.meta.issuer, exp: now() + 60, ...claims }, jwk),
+});
 const again = async (t, changes = {}) => ({ subject_token_type: TXN, subject_token: await token(t), ...changes });
 
 export default [
@@ -54,7 +59,8 @@ export default [
   bad('an unknown scope', { scope: 'everything' }, 'invalid_scope'),
   bad('an unknown scope beside a known one', { scope: 'orders:read everything' }, 'invalid_scope'),
   bad('a scope that the subject does not have', { scope: 'orders:read orders:write' }, 'invalid_scope'),
-  bad('a scope that the workload does not have', async (t) => ({ scope: 'orders:write', subject_token: await userToken(t, 'openid orders:read orders:write') }), 'invalid_scope'),
+  bad('a scope that the workload does not have',
+    async (t) => ({ scope: 'orders:write', subject_token: await userToken(t, 'openid orders:read orders:write') }), 'invalid_scope'),
   bad('a refresh token as the subject', async (t) => ({ subject_token: (await t.tokens()).refresh_token, subject_token_type: `${TOKEN_TYPE}refresh_token` })),
   bad('a subject that the workload may not exchange', async (t) => ({ subject_token: (await t.clientToken('poster')).access_token })),
   bad('a changed subject', async (t) => ({ subject_token: tampered(await userToken(t)) })),
@@ -72,14 +78,17 @@ export default [
   bad('details of ten kilobytes', { request_details: JSON.stringify({ a: 'x'.repeat(10_000) }) }, 'invalid_request'),
   bad('details that are a hundred deep', { request_details: `${'{"a":'.repeat(100)}1${'}'.repeat(100)}` }, 'invalid_request'),
   bad('a context that is no object', { request_context: '5' }, 'invalid_request'),
-  bad('a statement of the workload about somebody that it may not speak for', { subject_token_type: `${TOKEN_TYPE}unsigned_json`, subject_token: '{"sub":"client:poster"}' }),
+  bad('a statement of the workload about somebody that it may not speak for',
+    { subject_token_type: `${TOKEN_TYPE}unsigned_json`, subject_token: '{"sub":"client:poster"}' }),
   bad('a statement about nobody', { subject_token_type: `${TOKEN_TYPE}unsigned_json`, subject_token: '{}' }),
-  bad('a statement that another key signed', (t) => ({ subject_token_type: `${TOKEN_TYPE}self_signed`, subject_token: forge({ alg: 'ES256', kid: 'workload-1' }, { iss: 'workload', sub: 'client:workload', aud: t.meta.issuer, exp: now() + 60 }, makeKey().private) })),
-  bad('a statement for another server', (t) => ({ subject_token_type: `${TOKEN_TYPE}self_signed`, subject_token: forge({ alg: 'ES256', kid: 'workload-1' }, { iss: 'workload', sub: 'client:workload', aud: 'https://other.example', exp: now() + 60 }, t.client('workload').key.private) })),
-  bad('a statement that has expired', (t) => ({ subject_token_type: `${TOKEN_TYPE}self_signed`, subject_token: forge({ alg: 'ES256', kid: 'workload-1' }, { iss: 'workload', sub: 'client:workload', aud: t.meta.issuer, exp: now() - 600 }, t.client('workload').key.private) })),
+  bad('a statement that another key signed',
+    (t) => own(t, {}, makeKey().private)),
+  bad('a statement for another server',
+    (t) => own(t, { aud: 'https://other.example' })),
+  bad('a statement that has expired',
+    (t) => own(t, { exp: now() - 600 })),
   ['a workload begins a transaction by itself', async (t) => {
-    const subject_token = forge({ alg: 'ES256', kid: 'workload-1' }, { iss: 'workload', sub: 'client:workload', aud: t.meta.issuer, exp: now() + 60 }, t.client('workload').key.private);
-    const [, claims] = parts(await token(t, { subject_token_type: `${TOKEN_TYPE}self_signed`, subject_token }));
+    const [, claims] = parts(await token(t, own(t)));
     assert.equal(claims.sub, 'client:workload');
   }],
   ['a replacement keeps who and what', async (t) => {
@@ -93,7 +102,6 @@ export default [
   bad('a wider replacement', (t) => again(t, { scope: 'orders:read orders:write' }), 'invalid_scope'),
   bad('a replacement about something else', (t) => again(t, { request_details: '{"order":"4712"}' })),
   bad('a changed one to be replaced', async (t) => again(t, { subject_token: tampered(await token(t)) })),
-  bad('an expired one to be replaced', (t) => ({ subject_token_type: TXN, subject_token: forge({ alg: 'ES256', typ: 'txntoken+jwt' }, { aud: t.world.trust_domain, sub: 'user:alice', txn: 'x', scope: 'orders:read', req_wl: 'workload', iat: now() - 900, exp: now() - 600 }, makeKey().private) })),
   bad('an access token that is called a transaction token', async (t) => ({ subject_token_type: TXN, subject_token: await userToken(t) })),
   ['a transaction token that is called an access token is refused', async (t) => refused(await ask(t, { subject_token: await token(t) }), SUBJECT)],
   ['replacements have an end', async (t) => {
