@@ -43,6 +43,16 @@ def run_cases(name, base, world, section):
     return cases
 
 
+def sign_in(base, world, client, *scopes):
+    """What the token endpoint answers after alice signed in at the client: a dictionary for each scope."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(world, file)
+        file.flush()
+        result = subprocess.run([*program("sign_in.mjs"), base, file.name, client, *scopes], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
 def complain(cases):
     """Fails with every case that failed, on a line of its own."""
     bad = [f"{case['name']}: {case['why']}" for case in cases if not case["ok"]]

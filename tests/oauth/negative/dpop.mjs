@@ -1,6 +1,7 @@
 // Tokens bound to a key, and the proof of it: RFC 9449.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { useAs } from '../lib/browser.mjs';
 import { good } from '../lib/context.mjs';
 import { notServed, refused, tokenRefused } from '../lib/expect.mjs';
 import { encode, send } from '../lib/http.mjs';
@@ -120,6 +121,29 @@ export default [
     assert.equal(good(await ask(key)).token_type, 'DPoP');
     refused(await ask(makeKey()), ['invalid_grant', PROOF]);
     refused(await ask(null), ['invalid_grant', PROOF, 'invalid_request']);
+  }],
+  ['a pushed request that came with a proof binds its code to that key (RFC 9449 10.1)', async (t) => {
+    const [key, other] = [makeKey(), makeKey()];
+    const push = async (changes = {}) => {
+      const start = t.authorization('web', changes);
+      const ask = (nonce) => t.call('pushed_authorization_request', 'web', start.parameters, {
+        headers: { DPoP: proof(key, 'POST', t.meta.pushed_authorization_request_endpoint, { nonce }) },
+      });
+      const answer = await ask();
+      return { start, answer: answer.json?.error === 'use_dpop_nonce' ? await ask(answer.headers['dpop-nonce']) : answer };
+    };
+    const redeem = async (shown) => {
+      const { start, answer } = await push();
+      const query = encode({ client_id: 'web', request_uri: good(answer, 201).request_uri });
+      const done = await useAs(await t.browserOf(), `${t.meta.authorization_endpoint}?${query}`, t.person('alice'));
+      const code = new URL(done.left).searchParams.get('code');
+      const fields = { grant_type: 'authorization_code', code, redirect_uri: start.parameters.redirect_uri, code_verifier: start.verifier };
+      return shown ? withProof(t, make(t, shown), 'web', fields) : t.token('web', fields);
+    };
+    assert.equal(good(await redeem(key)).token_type, 'DPoP');
+    refused(await redeem(other), ['invalid_grant', PROOF]);
+    refused(await redeem(null), ['invalid_grant', PROOF, 'invalid_request']);
+    refused((await push({ dpop_jkt: thumbprint(other.public) })).answer, ['invalid_request', PROOF]);
   }],
   ['the refresh token of a public client is bound to the key, too (RFC 9449 5)', async (t) => {
     const key = makeKey();
