@@ -5,6 +5,7 @@ import { main } from './lib/suite.mjs';
 import assertions from './negative/assertions.mjs';
 import authorize from './negative/authorize.mjs';
 import bearer from './negative/bearer.mjs';
+import chains from './negative/chains.mjs';
 import clients from './negative/clients.mjs';
 import codes from './negative/codes.mjs';
 import device from './negative/device.mjs';
@@ -24,5 +25,5 @@ import userinfo from './negative/userinfo.mjs';
 
 await main({
   metadata, clients, assertions, token, redirects, authorize, codes, refresh, par, introspection, revocation, userinfo, dpop,
-  exchange, transaction, bearer, device, logout, pages,
+  exchange, chains, transaction, bearer, device, logout, pages,
 });

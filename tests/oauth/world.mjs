@@ -46,7 +46,7 @@ const clients = {
   tv2: { auth: 'none', grants: ['device_code', 'refresh_token'], scopes: people, audiences: [ORDERS] },
   workload: {
     auth: 'private_key_jwt', key: key('workload-1', 'ES256'), grants: ['client_credentials', 'token_exchange'], scopes: ['orders:read'],
-    audiences: [ORDERS], exchange: { subjects: ['user:*', 'client:service', 'client:workload'], audiences: [ORDERS] },
+    audiences: [ORDERS], exchange: { subjects: ['user:*', 'client:service', 'client:workload'], audiences: [ORDERS], actors: ['client:exchanger'] },
   },
   bridge: {
     auth: 'client_secret_basic', secret: secret(), grants: ['jwt_bearer', 'token_exchange'], scopes: ['orders:read'], audiences: [ORDERS],
@@ -54,7 +54,7 @@ const clients = {
   },
   exchanger: {
     auth: 'client_secret_basic', secret: secret(), grants: ['client_credentials', 'token_exchange'], scopes: ['orders:read'],
-    audiences: [ORDERS, INVOICES], exchange: { subjects: ['user:*', 'client:service'], audiences: [INVOICES] },
+    audiences: [ORDERS, INVOICES], exchange: { subjects: ['user:*', 'client:service'], audiences: [INVOICES], actors: ['client:workload'] },
   },
 };
 

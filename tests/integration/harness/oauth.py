@@ -79,7 +79,7 @@ def client_block(name, client):
         lines.append("introspects *; revocations on;")
     if "exchange" in client:
         rules = client["exchange"]
-        lines.append(f"exchange subjects={','.join(rules['subjects'])} audiences={','.join(rules['audiences'])};")
+        lines.append("exchange " + " ".join(f"{name}={','.join(values)}" for name, values in rules.items()) + ";")
     return f"    client {name} {{ {' '.join(lines)} }}\n"
 
 

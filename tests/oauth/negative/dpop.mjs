@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { useAs } from '../lib/browser.mjs';
-import { good } from '../lib/context.mjs';
+import { DEVICE, good } from '../lib/context.mjs';
 import { notServed, refused, tokenRefused } from '../lib/expect.mjs';
 import { encode, send } from '../lib/http.mjs';
 import { makeKey, now, parts, proof, tampered, thumbprint } from '../lib/forge.mjs';
@@ -152,6 +152,17 @@ export default [
     refused(await withProof(t, make(t, makeKey()), 'spa', fields), ['invalid_grant', PROOF]);
     refused(await t.token('spa', fields), ['invalid_grant', PROOF, 'invalid_request']);
     good(await withProof(t, make(t, key), 'spa', fields));
+  }],
+  ['so is that of a device', async (t) => {
+    const key = makeKey();
+    const device = await t.device();
+    await t.answerDevice(device);
+    const got = good(await withProof(t, make(t, key), 'tv', { grant_type: DEVICE, device_code: device.device_code }));
+    assert.equal(got.token_type, 'DPoP');
+    const fields = { grant_type: 'refresh_token', refresh_token: got.refresh_token };
+    refused(await withProof(t, make(t, makeKey()), 'tv', fields), ['invalid_grant', PROOF]);
+    refused(await t.token('tv', fields), ['invalid_grant', PROOF, 'invalid_request']);
+    good(await withProof(t, make(t, key), 'tv', fields));
   }],
   ['at the resource, a good proof is accepted', async (t) => {
     const key = makeKey();
