@@ -21,7 +21,8 @@ bool is_base64url(std::string_view text) {
 Checked<AuthorizationRequest> check_ends(const Context& context, const Params& parameters) {
   AuthorizationRequest out;
   for (const std::string_view name : {"client_id", "redirect_uri"}) {
-    if (std::ranges::count(parameters.pairs(), name, [](const auto& pair) { return std::string_view(pair.first); }) > 1) {
+    if (std::ranges::count(parameters.pairs(), name, [](const auto& pair) { return std::string_view(pair.first); }) >
+        1) {
       return refuse("invalid_request", cat(name, " was sent twice"));
     }
   }
@@ -61,7 +62,8 @@ Checked<void> check_response(const Params& parameters) {
 
 // RFC 7636 §4.3, RFC 9700 §2.1.1: always, and only S256.
 Checked<void> check_challenge(const Params& parameters, AuthorizationRequest& out) {
-  if (!parameters.has("code_challenge")) return refuse("invalid_request", "code_challenge is missing: PKCE is required");
+  if (!parameters.has("code_challenge"))
+    return refuse("invalid_request", "code_challenge is missing: PKCE is required");
   if (parameters.get("code_challenge_method") != "S256") {
     return refuse("invalid_request", "code_challenge_method must be S256");
   }
@@ -101,7 +103,8 @@ Checked<void> check_prompt(const Params& parameters, AuthorizationRequest& out) 
   }
   out.nonce = parameters.get("nonce");
   out.login_hint = parameters.get("login_hint");
-  if (out.nonce.size() > opaque_bytes_max || out.state.size() > opaque_bytes_max || out.login_hint.size() > opaque_bytes_max) {
+  if (out.nonce.size() > opaque_bytes_max || out.state.size() > opaque_bytes_max ||
+      out.login_hint.size() > opaque_bytes_max) {
     return refuse("invalid_request", "state, nonce or login_hint is longer than 4 KiB");
   }
   return {};
@@ -190,9 +193,9 @@ struct CodeJob {
 // false: the pushed request was used meanwhile.
 Result<bool> run_code_job(store::Database& database, const CodeJob& job, Now now) {
   if (!job.pushed.empty()) {
-    const auto won = database.run(
-        "UPDATE pushed_requests SET used_s = $2 WHERE hash = $1 AND used_s IS NULL RETURNING hash",
-        {job.pushed, now.wall_s()});
+    const auto won =
+        database.run("UPDATE pushed_requests SET used_s = $2 WHERE hash = $1 AND used_s IS NULL RETURNING hash",
+                     {job.pushed, now.wall_s()});
     if (!won) return std::unexpected(won.error());
     if (won->empty()) return false;
   }

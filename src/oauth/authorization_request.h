@@ -1,9 +1,9 @@
-// The authorization request (RFC 6749 §4.1.1, RFC 7636, RFC 8707, RFC 9126, OpenID Connect Core §3.1.2.1): checked whole
-// before anybody is shown a page.
+// The authorization request (RFC 6749 §4.1.1, RFC 7636, RFC 8707, RFC 9126, OpenID Connect Core §3.1.2.1): checked
+// whole before anybody is shown a page.
 //
-// Two kinds of failures: until client and redirect URI are known to belong together, nothing is sent anywhere and a page
-// says so (RFC 6749 §4.1.2.1, RFC 9700 §4.11); from then on the client is told at its redirect URI. Thread rule: pure
-// functions over the context, but for load_pushed_request.
+// Two kinds of failures: until client and redirect URI are known to belong together, nothing is sent anywhere and a
+// page says so (RFC 6749 §4.1.2.1, RFC 9700 §4.11); from then on the client is told at its redirect URI. Thread rule:
+// pure functions over the context, but for load_pushed_request.
 #pragma once
 
 #include <memory>
@@ -23,8 +23,8 @@ struct Prompt {
 struct AuthorizationRequest {
   std::shared_ptr<const Client> client;
   std::string redirect_uri, state, nonce, challenge, audience, login_hint;
-  std::string bound_key;     // dpop_jkt (RFC 9449 §10); "": none.
-  std::string pushed;        // Hash of the request_uri that it came by; "": by none. To be used up with the code.
+  std::string bound_key;  // dpop_jkt (RFC 9449 §10); "": none.
+  std::string pushed;     // Hash of the request_uri that it came by; "": by none. To be used up with the code.
   std::vector<std::string> scopes;
   Prompt prompt;
   std::optional<std::int64_t> max_age_s;

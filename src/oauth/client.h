@@ -34,7 +34,7 @@ struct GrantRow {
   std::string_view grant_type;  // On the wire.
 };
 const std::array<GrantRow, grant_count>& grants();
-const GrantRow* grant_named(std::string_view name);       // Either way of naming it; nullptr: unknown.
+const GrantRow* grant_named(std::string_view name);  // Either way of naming it; nullptr: unknown.
 const GrantRow& row_of(Grant grant);
 
 // Token exchange (design: token-exchange contract): whose tokens this client may exchange, for which audiences.
@@ -62,14 +62,14 @@ struct Client {
 
   std::array<bool, grant_count> may_use{};
   std::vector<std::string> redirect_uris, post_logout_redirect_uris;
-  std::vector<std::string> scopes;     // The most it may ask for.
-  std::vector<std::string> audiences;  // Of its tokens; a lone one is the default.
+  std::vector<std::string> scopes;       // The most it may ask for.
+  std::vector<std::string> audiences;    // Of its tokens; a lone one is the default.
   std::vector<std::string> introspects;  // Audiences whose tokens it may ask about; "*": all.
   ExchangeRules exchange;
-  bool reads_revocations = false;      // A gateway or a guard.
-  bool needs_pushed_requests = false;  // RFC 9126 §6
-  bool binds_tokens = false;           // RFC 9449 §5.2, RFC 8705 §3.4: without a proof or a certificate no token.
-  bool skips_consent = false;          // The operator's own.
+  bool reads_revocations = false;            // A gateway or a guard.
+  bool needs_pushed_requests = false;        // RFC 9126 §6
+  bool binds_tokens = false;                 // RFC 9449 §5.2, RFC 8705 §3.4: without a proof or a certificate no token.
+  bool skips_consent = false;                // The operator's own.
   std::int64_t access_token_lifetime_s = 0;  // 0: as the server's.
 
   bool may(Grant grant) const { return may_use[static_cast<std::size_t>(grant)]; }
@@ -99,7 +99,7 @@ Result<Client> read_client(std::string_view document);
 // The client's secret as a person or a program keeps it: "kgs_" 43 characters, 6 of a checksum.
 std::string make_client_secret();
 SecretHash hash_of_secret(std::string_view secret);
-std::string hash_text(const SecretHash& hash);                            // "sha256:" and 64 hex digits.
+std::string hash_text(const SecretHash& hash);  // "sha256:" and 64 hex digits.
 std::optional<SecretHash> read_hash_text(std::string_view text);
 
 using ClientTable = std::unordered_map<std::string, std::shared_ptr<const Client>>;

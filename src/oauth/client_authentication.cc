@@ -34,8 +34,7 @@ bool matches_secret(const Client* client, std::string_view secret) {
   const std::size_t count = client ? client->secrets.size() : 0;
   for (std::size_t i = 0; i < std::max<std::size_t>(count, 1); ++i) {
     const SecretHash& known = i < count ? client->secrets[i] : nobody;
-    const bool is_same =
-        crypto::equal_constant_time(text, {reinterpret_cast<const char*>(known.data()), known.size()});
+    const bool is_same = crypto::equal_constant_time(text, {reinterpret_cast<const char*>(known.data()), known.size()});
     matches = matches || (is_same && i < count);
   }
   return matches;
@@ -51,7 +50,8 @@ Checked<AuthenticatedClient> by_secret(const Context& context, std::string_view 
 // RFC 6749 §2.3.1: both parts are form-urlencoded inside of the Basic credential.
 Checked<AuthenticatedClient> by_basic(const Context& context) {
   const auto credential = auth::basic_credential(context.exchange.head());
-  if (!credential || !credential->is_there) return invalid_client(context, "the Authorization field is no Basic credential");
+  if (!credential || !credential->is_there)
+    return invalid_client(context, "the Authorization field is no Basic credential");
   const std::string id = percent_decoded(credential->user(), '+');
   std::string secret = percent_decoded(credential->password(), '+');
   auto out = by_secret(context, id, secret);
@@ -174,7 +174,7 @@ net::Task<Checked<AuthenticatedClient>> authenticate_client(Context& context, Pu
   for (const std::string_view name : {"client_secret", "client_assertion"}) {
     if (request.query.has(name)) co_return refuse("invalid_request", "credentials must not be in the URL");
   }
-  Checked<AuthenticatedClient> out = invalid_client(context, "no client was named");
+  Checked<AuthenticatedClient> out = AuthenticatedClient{};
   if (has_basic) {
     out = by_basic(context);
   } else if (has_assertion) {
@@ -183,6 +183,8 @@ net::Task<Checked<AuthenticatedClient>> authenticate_client(Context& context, Pu
     out = by_secret(context, form.get("client_id"), form.get("client_secret"));
   } else if (form.has("client_id")) {
     out = by_id(context, public_clients);
+  } else {
+    out = invalid_client(context, "no client was named");
   }
   if (out) out->certificate_thumbprint = thumbprint_of(request.certificate);
   co_return out;

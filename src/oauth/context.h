@@ -29,8 +29,8 @@ struct Context {
   const Now& now() const { return exchange.now(); }
   // The client of that id, of the configuration or of the store; nullptr: there is none.
   std::shared_ptr<const Client> find_client(std::string_view id) const;
-  // Runs `job` on the store's thread and waits for its commit. INVARIANT: a job captures by value, since it may still run
-  // when the wait has ended.
+  // Runs `job` on the store's thread and waits for its commit. INVARIANT: a job captures by value, since it may still
+  // run when the wait has ended.
   template <typename T>
   net::Task<Result<T>> record(std::function<Result<T>(store::Database&)> job) const {
     return store::transact<T>(service.store(), exchange.worker().reply_address, now().monotonic_ms + store_ms_max,

@@ -114,8 +114,8 @@ Result<PolledDevice> poll_device(store::Database& database, std::string_view dev
   if (device.expires_s <= now.wall_s()) return ends(Polled::expired);
   if (device.state == DeviceState::refused) return ends(Polled::denied);
   if (device.state == DeviceState::allowed) {
-    const auto won = database.run(
-        "UPDATE device_codes SET state = 3 WHERE hash = $1 AND state = 1 RETURNING grant_id", {hash});
+    const auto won =
+        database.run("UPDATE device_codes SET state = 3 WHERE hash = $1 AND state = 1 RETURNING grant_id", {hash});
     if (!won) return std::unexpected(won.error());
     if (won->empty()) return ends(Polled::unknown);
     auto grant = find_grant(database, device.grant);
@@ -125,7 +125,8 @@ Result<PolledDevice> poll_device(store::Database& database, std::string_view dev
     return ends(Polled::good);
   }
   const std::int64_t since_ms = now.wall_ms - device.polled_ms;
-  const bool is_too_soon = device.polled_ms > 0 && since_ms >= 0 && since_ms < device.interval_s * 1000 - poll_leeway_ms;
+  const bool is_too_soon =
+      device.polled_ms > 0 && since_ms >= 0 && since_ms < device.interval_s * 1000 - poll_leeway_ms;
   const auto noted = database.run("UPDATE device_codes SET polled_ms = $2, interval_s = $3 WHERE hash = $1",
                                   {hash, now.wall_ms, device.interval_s + (is_too_soon ? slower_by_s : 0)});
   if (!noted) return std::unexpected(noted.error());

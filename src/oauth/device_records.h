@@ -23,7 +23,7 @@ struct DeviceRecord {
 };
 
 // RFC 8628 §6.1: 8 letters without vowels, which make no words: 20^8, 34 bits, guessed against the limits of the page.
-std::string make_user_code();                      // "WDJB-MJHT"
+std::string make_user_code();                              // "WDJB-MJHT"
 std::string normalized_user_code(std::string_view typed);  // Upper case, letters only; "" if it cannot be one.
 
 Result<void> add_device(store::Database& database, const DeviceRecord& device);

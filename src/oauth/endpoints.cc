@@ -6,7 +6,7 @@ namespace {
 
 constexpr bool yes = true, no = false;
 
-//   path                                      GET  POST  other origins     in the metadata                            handler
+//   path                                      GET  POST  other origins     in the metadata handler
 constexpr Endpoint rows[] = {
     {"/.well-known/oauth-authorization-server", yes, no, Cors::anybody, "", serve_metadata},
     {"/.well-known/openid-configuration", yes, no, Cors::anybody, "", serve_metadata},

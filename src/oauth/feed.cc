@@ -21,8 +21,8 @@ Answer feed_answer(const RevocationFeed& feed, bool is_new) {
     out.content_type = "text/plain; charset=utf-8";
     out.body = feed.text;
   }
-  out.fields = cat("Cache-Control: no-store\r\nRevocation-Version: ", feed.version, "\r\nRevocation-Epoch: ", feed.epoch,
-                   "\r\n");
+  out.fields = cat("Cache-Control: no-store\r\nRevocation-Version: ", feed.version,
+                   "\r\nRevocation-Epoch: ", feed.epoch, "\r\n");
   return out;
 }
 
@@ -35,7 +35,8 @@ net::Task<Checked<Answer>> answer_feed(Context& context) {
   const Params& query = context.request.query;
   const auto after = parse_unsigned<std::uint32_t>(query.get("after"));
   const auto wait_s = parse_unsigned<std::uint16_t>(query.find("wait").value_or("0"));
-  if ((query.has("after") && !after) || !wait_s) co_return refuse("invalid_request", "after and wait are whole numbers");
+  if ((query.has("after") && !after) || !wait_s)
+    co_return refuse("invalid_request", "after and wait are whole numbers");
   pipeline::Exchange& x = context.exchange;
   const std::int64_t until_ms = context.now().monotonic_ms + std::min<std::int64_t>(*wait_s, wait_s_max) * 1000;
   while (true) {

@@ -28,7 +28,9 @@ void append_text(std::string& out, std::string_view name, std::string_view value
 
 }  // namespace
 
-bool is_openid_scope(std::string_view scope) { return std::ranges::find(openid_scopes, scope) != std::end(openid_scopes); }
+bool is_openid_scope(std::string_view scope) {
+  return std::ranges::find(openid_scopes, scope) != std::end(openid_scopes);
+}
 
 Checked<std::vector<std::string>> requested_scopes(const Params& params, const std::vector<std::string>& allowed) {
   const auto text = params.find("scope");
@@ -45,8 +47,8 @@ Checked<std::vector<std::string>> requested_scopes(const Params& params, const s
 }
 
 bool is_known_audience(const Settings& settings, std::string_view audience) {
-  return settings.resources.empty() || std::ranges::find(settings.resources, audience, &Resource::name) !=
-                                           settings.resources.end();
+  return settings.resources.empty() ||
+         std::ranges::find(settings.resources, audience, &Resource::name) != settings.resources.end();
 }
 
 Checked<std::string> requested_audience(const Params& params, const std::vector<std::string>& allowed,
@@ -108,19 +110,31 @@ Checked<void> check_binding(const TokenRequest& request) {
   return refuse("invalid_request", "this client's tokens are bound: send a DPoP proof or use a certificate");
 }
 
+namespace {
+
+std::unexpected<Failure> cannot_sign(const Error& error) {
+  log(LogLevel::error, "authorization server: no token could be signed: ", error.detail);
+  return refuse(500, "server_error", "");
+}
+
+}  // namespace
+
 Checked<Answer> token_answer(const Context& context, TokenAnswer out) {
   const TokenFacts& facts = out.facts;
-  const auto token = mint_access_token(facts, context.settings, *context.state.keys, context.now());
-  if (!token) {
-    log(LogLevel::error, "authorization server: no token could be signed: ", token.error().detail);
-    return refuse(500, "server_error", "");
-  }
-  std::string body = cat(R"({"access_token":")", token->token, R"(","token_type":")",
-                         facts.bound_key.empty() ? "Bearer" : "DPoP", R"(","expires_in":)",
-                         facts.expires_s - context.now().wall_s());
+  const KeyRing& keys = *context.state.keys;
+  const auto token = mint_access_token(facts, context.settings, keys, context.now());
+  if (!token) return cannot_sign(token.error());
+  std::string body =
+      cat(R"({"access_token":")", token->token, R"(","token_type":")", facts.bound_key.empty() ? "Bearer" : "DPoP",
+          R"(","expires_in":)", facts.expires_s - context.now().wall_s());
   append_text(body, "scope", joined(facts.scopes));
   append_text(body, "refresh_token", out.refresh_token);
-  append_text(body, "id_token", out.id_token);
+  if (out.id) {
+    out.id->access_token = token->token;
+    const auto id_token = mint_id_token(*out.id, context.settings, keys, context.now());
+    if (!id_token) return cannot_sign(id_token.error());
+    append_text(body, "id_token", *id_token);
+  }
   append_text(body, "issued_token_type", out.issued_token_type);
   body += '}';
   Answer answer = json_answer(std::move(body));
@@ -143,7 +157,7 @@ Checked<Answer> answer_for_user(const Context& context, const TokenRequest& requ
   out.facts.expires_s = std::min(out.facts.expires_s, tokens.grant.expires_s);
   out.refresh_token = tokens.refresh_token;
   if (!has(out.facts.scopes, "openid")) return token_answer(context, std::move(out));
-  IdTokenFacts id;
+  IdTokenFacts& id = out.id.emplace();
   id.subject = tokens.grant.subject;
   id.client = tokens.grant.client;
   id.nonce = tokens.nonce;
@@ -151,12 +165,6 @@ Checked<Answer> answer_for_user(const Context& context, const TokenRequest& requ
   id.methods = tokens.grant.methods;
   id.authenticated_s = tokens.grant.authenticated_s;
   id.issued_s = context.now().wall_s();
-  auto id_token = mint_id_token(id, context.settings, *context.state.keys, context.now());
-  if (!id_token) {
-    log(LogLevel::error, "authorization server: no ID token could be signed: ", id_token.error().detail);
-    return refuse(500, "server_error", "");
-  }
-  out.id_token = std::move(*id_token);
   return token_answer(context, std::move(out));
 }
 

@@ -3,6 +3,7 @@
 // Each grant is a file of its name with the MUSTs of its RFC at its head. Thread rule: its worker's.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,10 +59,11 @@ Checked<void> check_binding(const TokenRequest& request);
 
 struct TokenAnswer {
   TokenFacts facts;
-  std::string refresh_token, id_token;
-  std::string issued_token_type;  // RFC 8693 §2.2.1; "": not said.
+  std::string refresh_token;
+  std::optional<IdTokenFacts> id;  // Nothing: no ID token.
+  std::string issued_token_type;   // RFC 8693 §2.2.1; "": not said.
 };
-// Mints the access token and writes the answer (RFC 6749 §5.1).
+// Mints the access token, then the ID token that has its hash, and writes the answer (RFC 6749 §5.1).
 Checked<Answer> token_answer(const Context& context, TokenAnswer out);
 
 // Tokens for what a user has consented to: access token, ID token if `openid` is among the scopes.

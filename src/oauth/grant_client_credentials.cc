@@ -6,7 +6,8 @@ namespace keepgate::oauth {
 
 net::Task<Checked<Answer>> grant_client_credentials(Context& context, const TokenRequest& request) {
   const Client& client = request.client();
-  if (request.who.proof == ClientProofKind::none) co_return refuse("unauthorized_client", "a public client proves nothing");
+  if (request.who.proof == ClientProofKind::none)
+    co_return refuse("unauthorized_client", "a public client proves nothing");
   std::vector<std::string> allowed = client.scopes;
   std::erase_if(allowed, [](const std::string& one) { return is_openid_scope(one); });
   auto scopes = requested_scopes(context.request.form, allowed);

@@ -37,8 +37,8 @@ net::Task<Checked<Answer>> grant_device_code(Context& context, const TokenReques
   const std::string refresh_token = refreshes ? make_token(refresh_prefix) : std::string();
   const std::function<Result<DeviceOutcome>(store::Database&)> job =
       [code = std::string(form.get("device_code")), id = request.client().id, now, refresh_token,
-       settings = context.shared_settings, service = &context.service](
-          store::Database& database) -> Result<DeviceOutcome> {
+       key = request.client().is_public ? request.bound_key : std::string(), settings = context.shared_settings,
+       service = &context.service](store::Database& database) -> Result<DeviceOutcome> {
     DeviceOutcome out;
     auto polled = poll_device(database, code, id, now);
     if (!polled) return std::unexpected(polled.error());
@@ -48,6 +48,8 @@ net::Task<Checked<Answer>> grant_device_code(Context& context, const TokenReques
     if (!user) return std::unexpected(user.error());
     out.user = std::move(*user);
     if (!out.user || out.user->disabled || refresh_token.empty()) return out;
+    const auto bound = bind_grant(database, out.polled.grant, key);
+    if (!bound) return std::unexpected(bound.error());
     const auto added =
         add_refresh_token(database, refresh_token, out.polled.grant, settings->refresh_token_lifetime_s, now);
     if (!added) return std::unexpected(added.error());

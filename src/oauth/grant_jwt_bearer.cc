@@ -9,7 +9,8 @@ namespace keepgate::oauth {
 net::Task<Checked<Answer>> grant_jwt_bearer(Context& context, const TokenRequest& request) {
   const Params& form = context.request.form;
   const Client& client = request.client();
-  if (request.who.proof == ClientProofKind::none) co_return refuse("unauthorized_client", "a public client proves nothing");
+  if (request.who.proof == ClientProofKind::none)
+    co_return refuse("unauthorized_client", "a public client proves nothing");
   if (!form.has("assertion")) co_return refuse("invalid_request", "assertion is missing");
   auto assertion = read_issuer_assertion(context, form.get("assertion"));
   if (!assertion) co_return std::unexpected(std::move(assertion.error()));

@@ -104,6 +104,14 @@ Result<std::optional<GrantRecord>> find_grant(store::Database& database, std::st
   return grant_of(rows->front());
 }
 
+Result<void> bind_grant(store::Database& database, GrantRecord& grant, std::string_view key) {
+  if (key.empty() || grant.bound_key == key) return {};
+  const auto done = database.run("UPDATE grants SET bound_key = $2 WHERE id = $1", {grant.id, std::string(key)});
+  if (!done) return std::unexpected(done.error());
+  grant.bound_key = key;
+  return {};
+}
+
 Result<void> add_code(store::Database& database, const CodeRecord& code) {
   const auto done = database.run(
       "INSERT INTO codes (hash, grant_id, redirect_uri, challenge, nonce, bound_key, expires_s)"
@@ -145,6 +153,9 @@ Result<RedeemedCode> redeem_code(store::Database& database, const CodeUse& use, 
                     crypto::equal_constant_time(text_of(code[2]), use.challenge) &&
                     (bound_key.empty() || bound_key == use.bound_key);
   out.what = out.grant.is_revoked ? Redeemed::revoked : fits ? Redeemed::good : Redeemed::misfits;
+  if (out.what != Redeemed::good || !use.binds_grant) return out;
+  const auto bound = bind_grant(database, out.grant, use.bound_key);
+  if (!bound) return std::unexpected(bound.error());
   return out;
 }
 
@@ -192,9 +203,9 @@ Result<Refreshed> rotate_refresh_token(store::Database& database, const RefreshU
   if (number_of(token[1]) <= now.wall_s() || out.grant.expires_s <= now.wall_s()) return ends(Redeemed::unknown);
   // Before it is used up: who has not the key must not be able to end the family of who has.
   if (!out.grant.bound_key.empty() && out.grant.bound_key != use.bound_key) return ends(Redeemed::misfits);
-  const auto won = database.run(
-      "UPDATE refresh_tokens SET used_s = $2 WHERE hash = $1 AND used_s IS NULL RETURNING grant_id",
-      {hash, now.wall_s()});
+  const auto won =
+      database.run("UPDATE refresh_tokens SET used_s = $2 WHERE hash = $1 AND used_s IS NULL RETURNING grant_id",
+                   {hash, now.wall_s()});
   if (!won) return std::unexpected(won.error());
   if (won->empty()) {
     const auto in_grace = is_within_grace(database, use, number_of(token[2]), now);
@@ -210,9 +221,9 @@ Result<Refreshed> rotate_refresh_token(store::Database& database, const RefreshU
 }
 
 Result<std::optional<RefreshFacts>> find_refresh_token(store::Database& database, std::string_view token, Now now) {
-  const auto rows = database.run(
-      "SELECT grant_id, created_s, expires_s FROM refresh_tokens WHERE hash = $1 AND used_s IS NULL",
-      {hash_of_token(token)});
+  const auto rows =
+      database.run("SELECT grant_id, created_s, expires_s FROM refresh_tokens WHERE hash = $1 AND used_s IS NULL",
+                   {hash_of_token(token)});
   if (!rows) return std::unexpected(rows.error());
   if (rows->empty() || number_of(rows->front()[2]) <= now.wall_s()) return std::nullopt;
   auto grant = find_grant(database, text_of(rows->front()[0]));
@@ -222,9 +233,9 @@ Result<std::optional<RefreshFacts>> find_refresh_token(store::Database& database
 }
 
 Result<bool> use_once(store::Database& database, std::string_view id, std::int64_t expires_s) {
-  const auto added = database.run(
-      "INSERT INTO replays (id, expires_s) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING RETURNING id",
-      {std::string(id), expires_s});
+  const auto added =
+      database.run("INSERT INTO replays (id, expires_s) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING RETURNING id",
+                   {std::string(id), expires_s});
   if (!added) return std::unexpected(added.error());
   return !added->empty();
 }

@@ -38,6 +38,8 @@ std::vector<std::string> split_words(std::string_view text);
 
 Result<void> add_grant(store::Database& database, const GrantRecord& grant);
 Result<std::optional<GrantRecord>> find_grant(store::Database& database, std::string_view id);
+// RFC 9449 §5: the refresh tokens of a public client are bound to the key that was proven when they were first given.
+Result<void> bind_grant(store::Database& database, GrantRecord& grant, std::string_view key);
 
 struct CodeRecord {
   std::string hash, grant, redirect_uri, challenge, nonce, bound_key;
@@ -55,6 +57,7 @@ enum class Redeemed : std::uint8_t {
 };
 struct CodeUse {
   std::string code, client, redirect_uri, challenge, bound_key;  // challenge: of the verifier that was sent.
+  bool binds_grant = false;  // A public client's: the key of its proof becomes that of the grant (RFC 9449 §5).
 };
 struct RedeemedCode {
   Redeemed what = Redeemed::unknown;

@@ -71,10 +71,13 @@ Checked<void> check_exchange_subject(const Context& context, const Client& clien
     return refuse("invalid_request", "this client may not exchange this token");
   };
   const auto names_us = [&](const std::string& one) {
-    return one == context.settings.issuer || one == client.id || std::ranges::find(client.audiences, one) != client.audiences.end();
+    return one == context.settings.issuer || one == client.id ||
+           std::ranges::find(client.audiences, one) != client.audiences.end();
   };
-  if (!std::ranges::any_of(subject.audiences, names_us)) return denied("the token is neither for us nor for the caller");
-  if (!matches_pattern(client.exchange.subjects, subject.subject)) return denied("the subject is not on the client's list");
+  if (!std::ranges::any_of(subject.audiences, names_us))
+    return denied("the token is neither for us nor for the caller");
+  if (!matches_pattern(client.exchange.subjects, subject.subject))
+    return denied("the subject is not on the client's list");
   if (!subject.may_act.is_null()) {
     const auto allowed = subject.may_act.string_at("sub");
     const auto allowed_client = subject.may_act.string_at("client_id");
@@ -93,7 +96,8 @@ Checked<void> check_exchange_subject(const Context& context, const Client& clien
 net::Task<Checked<Answer>> grant_token_exchange(Context& context, const TokenRequest& request) {
   const Params& form = context.request.form;
   const Client& client = request.client();
-  if (request.who.proof == ClientProofKind::none) co_return refuse("unauthorized_client", "a public client proves nothing");
+  if (request.who.proof == ClientProofKind::none)
+    co_return refuse("unauthorized_client", "a public client proves nothing");
   if (!form.has("subject_token") || !form.has("subject_token_type")) {
     co_return refuse("invalid_request", "subject_token and subject_token_type are needed");
   }
@@ -108,7 +112,8 @@ net::Task<Checked<Answer>> grant_token_exchange(Context& context, const TokenReq
   }
   auto subject = read_subject_token(context, form.get("subject_token"), form.get("subject_token_type"));
   if (!subject) co_return std::unexpected(std::move(subject.error()));
-  if (const auto good = check_exchange_subject(context, client, *subject); !good) co_return std::unexpected(good.error());
+  if (const auto good = check_exchange_subject(context, client, *subject); !good)
+    co_return std::unexpected(good.error());
   if (const auto good = check_actor_token(context, client); !good) co_return std::unexpected(good.error());
   if (client.exchange.audiences.empty()) co_return refuse("invalid_target", "the client may exchange for no audience");
   auto audience = requested_audience(form, client.exchange.audiences, context.settings);

@@ -1,5 +1,5 @@
-// The introspection endpoint (RFC 7662). Only confidential clients; each is told about its own tokens and about those of
-// audiences that the operator named for it. Whatever else there may be to know about a token, it is not active.
+// The introspection endpoint (RFC 7662). Only confidential clients; each is told about its own tokens and about those
+// of audiences that the operator named for it. Whatever else there may be to know about a token, it is not active.
 #include <algorithm>
 
 #include "base/bytes.h"
@@ -8,6 +8,7 @@
 #include "oauth/client_authentication.h"
 #include "oauth/endpoints.h"
 #include "oauth/grant_records.h"
+#include "oauth/verified_tokens.h"
 
 namespace keepgate::oauth {
 
@@ -17,21 +18,17 @@ using crypto::Json;
 
 bool may_be_told(const Client& client, std::string_view token_client, std::string_view audience) {
   if (token_client == client.id || audience == client.id) return true;
-  return std::ranges::any_of(client.introspects,
-                             [&](const std::string& one) { return one == "*" || one == audience; });
+  return std::ranges::any_of(client.introspects, [&](const std::string& one) { return one == "*" || one == audience; });
 }
 
 Answer inactive() { return json_answer(R"({"active":false})"); }
 
 // The claims as they are, and what only introspection says.
-Answer active_access_token(const OwnToken& token) {
-  Json::Object out;
-  out.emplace_back("active", Json(true));
-  const Json* confirmation = token.payload.find("cnf");
+Answer active_access_token(const VerifiedToken& verified) {
+  const Json* confirmation = verified.token.payload.find("cnf");
   const bool is_bound_to_key = confirmation && confirmation->find("jkt");
-  out.emplace_back("token_type", Json(is_bound_to_key ? "DPoP" : "Bearer"));
-  for (const auto& [name, value] : *token.payload.object()) out.emplace_back(name, value);
-  return json_answer(Json(std::move(out)).write());
+  return json_answer(
+      cat(R"({"active":true,"token_type":")", is_bound_to_key ? "DPoP" : "Bearer", "\",", verified.claims, '}'));
 }
 
 Answer active_refresh_token(const RefreshFacts& token, const Settings& settings) {
@@ -54,10 +51,13 @@ net::Task<Checked<Answer>> answer_introspection(Context& context) {
   const auto text = context.request.form.find("token");
   if (!text) co_return refuse("invalid_request", "token is missing");
   if (!text->starts_with(refresh_prefix)) {
-    const auto token = read_access_token(*text, context.settings, *context.state.keys, context.now());
-    const bool is_active = token && !is_revoked(*token, context.state, context.now()) &&
-                           may_be_told(client, token->text("client_id"), token->text("aud"));
-    co_return is_active ? active_access_token(*token) : inactive();
+    const auto found =
+        context.service.verified_tokens().read(*text, context.settings, context.state.keys, context.now());
+    if (!found) co_return inactive();
+    const OwnToken& token = (*found)->token;
+    const bool is_active = !is_revoked(token, context.state, context.now()) &&
+                           may_be_told(client, token.text("client_id"), token.text("aud"));
+    co_return is_active ? active_access_token(**found) : inactive();
   }
   const std::function<Result<std::optional<RefreshFacts>>(store::Database&)> job =
       [token = std::string(*text), now = context.now()](store::Database& database) {

@@ -25,13 +25,13 @@ struct Request {
   Params query, form;     // `form`: of a body in application/x-www-form-urlencoded.
   std::string_view authorization;
   bool has_two_authorizations = false;
-  std::string_view cookie;                   // All Cookie fields, joined by "; ".
+  std::string_view cookie;                    // All Cookie fields, joined by "; ".
   std::vector<std::string_view> dpop_proofs;  // Values of DPoP fields.
   std::string_view origin, accept, user_agent;
   std::string client_address;  // Text of the IP address, real_ip considered.
   bool tls = false;
-  std::string_view authority;                                    // Host, with its port if it has one.
-  const crypto::PresentedCertificate* certificate = nullptr;     // nullptr: none was shown.
+  std::string_view authority;                                 // Host, with its port if it has one.
+  const crypto::PresentedCertificate* certificate = nullptr;  // nullptr: none was shown.
   Now now;
 };
 
@@ -43,8 +43,8 @@ struct Answer {
   std::string fields;    // Further fields, whole lines with CRLF.
 };
 
-// A refusal of an endpoint, in the words of RFC 6749 §5.2 and its relatives. The description is for developers and never
-// tells more than the caller knows.
+// A refusal of an endpoint, in the words of RFC 6749 §5.2 and its relatives. The description is for developers and
+// never tells more than the caller knows.
 struct Failure {
   std::uint16_t status = 400;
   std::string_view error = "server_error";  // A literal.

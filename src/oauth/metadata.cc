@@ -43,9 +43,12 @@ std::string metadata_of(const Settings& settings) {
   Json::Array grant_types;
   for (const GrantRow& row : grants()) grant_types.emplace_back(std::string(row.grant_type));
   const std::string algorithm(crypto::name_of(settings.signing_algorithm));
-  const Json methods = list_of({"client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth", "none"});
-  const Json confidential = list_of({"client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth"});
-  const Json algorithms = list_of({"ES256", "ES384", "ES512", "EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"});
+  const Json methods =
+      list_of({"client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth", "none"});
+  const Json confidential =
+      list_of({"client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth"});
+  const Json algorithms =
+      list_of({"ES256", "ES384", "ES512", "EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"});
   out.emplace_back("scopes_supported", scopes_of(settings));
   out.emplace_back("response_types_supported", list_of({"code"}));
   out.emplace_back("response_modes_supported", list_of({"query"}));
@@ -67,8 +70,8 @@ std::string metadata_of(const Settings& settings) {
   out.emplace_back("dpop_signing_alg_values_supported", algorithms);
   out.emplace_back("tls_client_certificate_bound_access_tokens", Json(true));
   out.emplace_back("prompt_values_supported", list_of({"none", "login", "consent", "select_account"}));
-  out.emplace_back("claims_supported", list_of({"iss", "sub", "aud", "exp", "iat", "auth_time", "amr", "nonce", "at_hash",
-                                                "sid", "preferred_username", "name", "email", "roles"}));
+  out.emplace_back("claims_supported", list_of({"iss", "sub", "aud", "exp", "iat", "auth_time", "amr", "nonce",
+                                                "at_hash", "sid", "preferred_username", "name", "email", "roles"}));
   return Json(std::move(out)).write();
 }
 

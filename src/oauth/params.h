@@ -1,4 +1,5 @@
-// Params: the parameters of a request in application/x-www-form-urlencoded, from a query or a body (RFC 6749 Appendix B).
+// Params: the parameters of a request in application/x-www-form-urlencoded, from a query or a body (RFC 6749 Appendix
+// B).
 //
 // Thread rule: plain value; owns its texts. Bounds: bytes_max, count_max. A parameter without a value counts as not
 // sent (RFC 6749 §3.1, §3.2). Texts may hold anything: whoever uses one checks it.

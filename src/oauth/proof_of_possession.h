@@ -17,8 +17,8 @@ std::string make_nonce(std::string_view key, Now now);
 bool is_good_nonce(std::string_view key, std::string_view nonce, Now now);
 
 // The thumbprint of the key that was proven for this request; "" without a proof. `token`: the access token that goes
-// with it at a protected resource, "" at the token endpoint. Failures: invalid_dpop_proof, use_dpop_nonce (§8), with the
-// fields to answer them by.
+// with it at a protected resource, "" at the token endpoint. Failures: invalid_dpop_proof, use_dpop_nonce (§8), with
+// the fields to answer them by.
 Checked<std::string> proven_key(const Context& context, std::string_view token);
 // "DPoP-Nonce: …\r\n" for answers to those who use proofs.
 std::string nonce_field(const Context& context);

@@ -1,5 +1,5 @@
-// Pushed authorization requests (RFC 9126): checked as if they came to /authorize, by an authenticated client; what comes
-// out is a name for them that is good for a minute and for one code.
+// Pushed authorization requests (RFC 9126): checked as if they came to /authorize, by an authenticated client; what
+// comes out is a name for them that is good for a minute and for one code.
 #include "base/bytes.h"
 #include "oauth/authorization_request.h"
 #include "oauth/client_authentication.h"
@@ -43,9 +43,9 @@ net::Task<Checked<Answer>> answer_pushed_request(Context& context) {
   if (!checked) co_return std::unexpected(checked.error().failure);
   const std::string reference = make_token("");
   const std::int64_t expires_s = context.now().wall_s() + context.settings.pushed_request_lifetime_s;
-  const std::function<Result<bool>(store::Database&)> job =
-      [hash = hash_of_token(reference), id = client.id, text = parameters.write(), bound = *key,
-       expires_s](store::Database& database) -> Result<bool> {
+  const std::function<Result<bool>(store::Database&)> job = [hash = hash_of_token(reference), id = client.id,
+                                                             text = parameters.write(), bound = *key,
+                                                             expires_s](store::Database& database) -> Result<bool> {
     const auto done = database.run(
         "INSERT INTO pushed_requests (hash, client, parameters, bound_key, expires_s) VALUES ($1, $2, $3, $4, $5)",
         {hash, id, text, bound, expires_s});

@@ -1,6 +1,6 @@
-// The revocation endpoint (RFC 7009). A refresh token takes its whole family along, an access token goes alone; both are
-// on the list of gateways and guards before the answer is sent. What cannot be recorded is 503, never 200. A token that
-// nobody knows is 200 (§2.2); another client's is refused (§2.1).
+// The revocation endpoint (RFC 7009). A refresh token takes its whole family along, an access token goes alone; both
+// are on the list of gateways and guards before the answer is sent. What cannot be recorded is 503, never 200. A token
+// that nobody knows is 200 (§2.2); another client's is refused (§2.1).
 #include "base/bytes.h"
 #include "oauth/access_token.h"
 #include "oauth/client_authentication.h"
@@ -16,19 +16,19 @@ enum class Taken : std::uint8_t { refused = 0, back, unknown };
 
 std::function<Result<Taken>(store::Database&)> family_job(std::string token, std::string client, std::int64_t until_s,
                                                           Now now) {
-  return [token = std::move(token), client = std::move(client), until_s,
-          now](store::Database& database) -> Result<Taken> {
-    const auto rows = database.run(
-        "SELECT grants.id, grants.client FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id"
-        " WHERE refresh_tokens.hash = $1",
-        {hash_of_token(token)});
-    if (!rows) return std::unexpected(rows.error());
-    if (rows->empty()) return Taken::unknown;
-    if (store::text_of(rows->front()[1]) != client) return Taken::refused;
-    const auto done = revoke_grant(database, store::text_of(rows->front()[0]), until_s, now);
-    if (!done) return std::unexpected(done.error());
-    return Taken::back;
-  };
+  return
+      [token = std::move(token), client = std::move(client), until_s, now](store::Database& database) -> Result<Taken> {
+        const auto rows = database.run(
+            "SELECT grants.id, grants.client FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id"
+            " WHERE refresh_tokens.hash = $1",
+            {hash_of_token(token)});
+        if (!rows) return std::unexpected(rows.error());
+        if (rows->empty()) return Taken::unknown;
+        if (store::text_of(rows->front()[1]) != client) return Taken::refused;
+        const auto done = revoke_grant(database, store::text_of(rows->front()[0]), until_s, now);
+        if (!done) return std::unexpected(done.error());
+        return Taken::back;
+      };
 }
 
 net::Task<Checked<Answer>> answer_revocation(Context& context) {

@@ -37,8 +37,8 @@ Result<void> revoke_grant(store::Database& database, std::string_view grant, std
 }
 
 Result<void> revoke_session_grants(store::Database& database, std::string_view session, std::int64_t until_s, Now now) {
-  const auto rows = database.run("SELECT id FROM grants WHERE session = $1 AND revoked_s IS NULL",
-                                 {std::string(session)});
+  const auto rows =
+      database.run("SELECT id FROM grants WHERE session = $1 AND revoked_s IS NULL", {std::string(session)});
   if (!rows) return std::unexpected(rows.error());
   for (const store::Row& row : *rows) {
     const auto done = revoke_grant(database, store::text_of(row[0]), until_s, now);
@@ -60,8 +60,8 @@ Result<std::shared_ptr<const RevocationFeed>> load_feed(store::Database& databas
   if (!version) return std::unexpected(version.error());
   const auto epoch = database.run("SELECT value FROM facts WHERE name = 'epoch'");
   if (!epoch) return std::unexpected(epoch.error());
-  const auto rows = database.run("SELECT kind, value, before_s, until_s FROM revocations WHERE until_s > $1",
-                                 {now.wall_s()});
+  const auto rows =
+      database.run("SELECT kind, value, before_s, until_s FROM revocations WHERE until_s > $1", {now.wall_s()});
   if (!rows) return std::unexpected(rows.error());
   auto out = std::make_shared<RevocationFeed>();
   out->version = version->empty() ? 0 : store::number_of((*version)[0][0]);

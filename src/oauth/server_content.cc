@@ -107,7 +107,10 @@ net::Task<std::optional<Refusal>> read_body(Exchange& x, std::string& out) {
     if (!piece) {
       const bool is_too_large = piece.error().kind == ErrorKind::limit;
       const bool is_late = piece.error().kind == ErrorKind::timeout;
-      Refusal refusal = refusal_with(is_too_large ? 413 : is_late ? 408 : 400, piece.error().code, piece.error().detail);
+      Refusal refusal = refusal_with(is_too_large ? 413
+                                     : is_late    ? 408
+                                                  : 400,
+                                     piece.error().code, piece.error().detail);
       refusal.close = true;
       co_return refusal;
     }
@@ -188,6 +191,10 @@ class ServerContent final : public pipeline::Content {
   }
 
   static net::Task<void> send(Exchange& x, Answer answer) {
+    if (!x.refusal.reason.empty()) {  // The log says what was answered, and whose fault it was follows from that.
+      x.refusal.status = answer.status;
+      x.refusal.code = "authorization_server";
+    }
     pipeline::LocalAnswer out;
     out.status = answer.status;
     out.content_type = answer.content_type;

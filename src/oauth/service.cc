@@ -20,10 +20,10 @@ constexpr std::int64_t keys_period_ms = 60'000;
 
 // What has expired proves nothing any more. One statement a table, each bounded by what expired in a period.
 constexpr std::string_view expired[] = {
-    "DELETE FROM codes WHERE expires_s < $1",        "DELETE FROM refresh_tokens WHERE expires_s < $1",
+    "DELETE FROM codes WHERE expires_s < $1",           "DELETE FROM refresh_tokens WHERE expires_s < $1",
     "DELETE FROM pushed_requests WHERE expires_s < $1", "DELETE FROM device_codes WHERE expires_s < $1",
-    "DELETE FROM replays WHERE expires_s < $1",      "DELETE FROM revocations WHERE until_s < $1",
-    "DELETE FROM sessions WHERE expires_s < $1",     "DELETE FROM grants WHERE expires_s < $1",
+    "DELETE FROM replays WHERE expires_s < $1",         "DELETE FROM revocations WHERE until_s < $1",
+    "DELETE FROM sessions WHERE expires_s < $1",        "DELETE FROM grants WHERE expires_s < $1",
 };
 // A clock that was set forward for a moment must not make us forget; and a code that was used stays known for as long
 // as its tokens may live.

@@ -20,6 +20,7 @@
 #include "oauth/client.h"
 #include "oauth/key_ring.h"
 #include "oauth/settings.h"
+#include "oauth/verified_tokens.h"
 #include "store/transactor.h"
 
 namespace keepgate::oauth {
@@ -65,6 +66,7 @@ class Service {
   std::string derived_key(std::string_view purpose) const;
   const crypto::SecretText& wrapping_key() const { return wrapping_key_; }
   identity::ReplayStore& proofs() { return proofs_; }  // DPoP proofs that were used.
+  VerifiedTokens& verified_tokens() { return verified_tokens_; }
   AttemptLimits& attempts() { return attempts_; }
   const std::string& nonce_key() const { return nonce_key_; }  // New with each start.
 
@@ -86,6 +88,7 @@ class Service {
   std::int64_t keys_read_ms_ = 0;
   identity::ReplayStore proofs_;
   AttemptLimits attempts_;
+  VerifiedTokens verified_tokens_;
   std::unique_ptr<store::Transactor> store_;  // Last: its thread uses all of the above.
 };
 

@@ -18,7 +18,7 @@ namespace keepgate::oauth {
 
 // What tokens may be for. With at least one of these named, there are no others.
 struct Resource {
-  std::string name;  // `aud`
+  std::string name;                 // `aud`
   std::vector<std::string> scopes;  // Empty: any that the client may have.
 };
 
@@ -39,9 +39,9 @@ struct Settings {
 
   std::int64_t access_token_lifetime_s = 600;
   std::int64_t id_token_lifetime_s = 600;
-  std::int64_t refresh_token_lifetime_s = 30 * 86'400;    // Each one, unused.
-  std::int64_t grant_lifetime_s = 365 * 86'400;           // A family of them, however often it is refreshed.
-  std::int64_t refresh_token_grace_s = 0;                 // RFC 9700 §4.14.2: the same successor once more, so long.
+  std::int64_t refresh_token_lifetime_s = 30 * 86'400;  // Each one, unused.
+  std::int64_t grant_lifetime_s = 365 * 86'400;         // A family of them, however often it is refreshed.
+  std::int64_t refresh_token_grace_s = 0;               // RFC 9700 §4.14.2: the same successor once more, so long.
   std::int64_t authorization_code_lifetime_s = 60;
   std::int64_t pushed_request_lifetime_s = 60;
   std::int64_t device_code_lifetime_s = 600;

@@ -141,7 +141,8 @@ Checked<IssuerAssertion> read_issuer_assertion(const Context& context, std::stri
   const auto foreign = read_foreign(context, token);
   if (!foreign) return bad(foreign.error().detail);
   if (foreign->payload.string_at("aud") != context.settings.issuer) return bad("aud is not this issuer alone");
-  if (foreign->expires_s > context.now().wall_s() + assertion_lifetime_s_max + leeway_s) return bad("it lives too long");
+  if (foreign->expires_s > context.now().wall_s() + assertion_lifetime_s_max + leeway_s)
+    return bad("it lives too long");
   const auto id = foreign->payload.string_at("jti");
   if (!id || id->empty() || id->size() > id_bytes_max) return bad("jti is missing, empty or too long");
   const std::string unique = cat(foreign->payload.string_at("iss").value_or(""), ' ', *id);

@@ -23,15 +23,15 @@ struct SubjectToken {
   std::string grant;    // grant_id; "": of none.
   std::vector<std::string> audiences, scopes, roles, methods;
   std::int64_t expires_s = 0, authenticated_s = 0;
-  crypto::Json actor;      // `act`; null: none.
-  crypto::Json may_act;    // null: none.
+  crypto::Json actor;    // `act`; null: none.
+  crypto::Json may_act;  // null: none.
   bool says_scope = false;
 };
 
 // A token of ours, or of a trusted issuer. Failures are invalid_request, as RFC 8693 §2.2.2 wants.
 Checked<SubjectToken> read_subject_token(const Context& context, std::string_view token, std::string_view type);
-// What a trusted issuer says of somebody, with the rules for assertions on top (RFC 7523 §3): for us alone, short-lived,
-// with an id. `id`: unique with its issuer, to be used once.
+// What a trusted issuer says of somebody, with the rules for assertions on top (RFC 7523 §3): for us alone,
+// short-lived, with an id. `id`: unique with its issuer, to be used once.
 struct IssuerAssertion {
   std::string subject, id;
   std::int64_t expires_s = 0;

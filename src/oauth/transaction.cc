@@ -51,7 +51,8 @@ Checked<std::string> checked_scope(const Params& form, const std::vector<std::st
   if (!form.has("scope")) return refuse("invalid_scope", "scope is missing: say what the transaction is for");
   std::vector<std::string> out;
   for (const std::string& one : split_words(form.get("scope"))) {
-    const bool is_good = std::ranges::find(ceiling, one) != ceiling.end() && std::ranges::find(allowed, one) != allowed.end();
+    const bool is_good =
+        std::ranges::find(ceiling, one) != ceiling.end() && std::ranges::find(allowed, one) != allowed.end();
     if (!is_good) return refuse("invalid_scope", cat("the scope ", printable(one, 60), " is not to be had"));
     if (std::ranges::find(out, one) == out.end()) out.push_back(one);
   }
@@ -176,8 +177,7 @@ Checked<Transaction> from_transaction(const Context& context, const TokenRequest
   out.scope = std::move(*scope);
   if (const Json* facts = claims->find("tctx")) out.context = *facts;
   if (const Json* environment = claims->find("rctx")) out.environment = *environment;
-  out.expires_s =
-      std::min(context.now().wall_s() + context.settings.transaction_token_lifetime_s, **expires);
+  out.expires_s = std::min(context.now().wall_s() + context.settings.transaction_token_lifetime_s, **expires);
   return out;
 }
 
@@ -203,8 +203,9 @@ Checked<Answer> transaction_answer(const Context& context, const Transaction& tr
     return refuse(500, "server_error", "");
   }
   context.exchange.minted_transaction = transaction.id;
-  return json_answer(cat(R"({"token_type":"N_A","issued_token_type":")", token_type_prefix, R"(txn_token","access_token":")",
-                         *token, R"(","expires_in":)", transaction.expires_s - context.now().wall_s(), '}'));
+  return json_answer(cat(R"({"token_type":"N_A","issued_token_type":")", token_type_prefix,
+                         R"(txn_token","access_token":")", *token, R"(","expires_in":)",
+                         transaction.expires_s - context.now().wall_s(), '}'));
 }
 
 }  // namespace

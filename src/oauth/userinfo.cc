@@ -1,5 +1,5 @@
-// The userinfo endpoint (OpenID Connect Core §5.3): a protected resource, by the rules of RFC 6750 and RFC 9449 §7. What
-// it tells follows from the scopes of the token: `profile`, `email`, and the user's roles.
+// The userinfo endpoint (OpenID Connect Core §5.3): a protected resource, by the rules of RFC 6750 and RFC 9449 §7.
+// What it tells follows from the scopes of the token: `profile`, `email`, and the user's roles.
 #include <algorithm>
 
 #include "auth/jwt.h"
@@ -45,8 +45,8 @@ bool fits_certificate(const Context& context, const Json& confirmation) {
   const crypto::PresentedCertificate* shown = context.request.certificate;
   if (!wanted || !shown) return false;
   const auto sum = shown->leaf.sha256();
-  return crypto::equal_constant_time(
-      *wanted, crypto::base64url_encode({reinterpret_cast<const char*>(sum.data()), sum.size()}));
+  return crypto::equal_constant_time(*wanted,
+                                     crypto::base64url_encode({reinterpret_cast<const char*>(sum.data()), sum.size()}));
 }
 
 Checked<void> check_confirmation(const Context& context, const OwnToken& token, std::string_view text,

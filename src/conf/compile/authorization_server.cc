@@ -95,7 +95,8 @@ std::optional<std::string> Compiler::first_line(const Word& file, std::string_vi
   while (text->ends_with('\n') || text->ends_with('\r')) text->pop_back();
   const auto is_visible = [](char c) { return c >= 0x20 && c < 0x7f; };  // RFC 6749 Appendix A.2.
   if (!text->empty() && std::ranges::all_of(*text, is_visible)) return std::move(*text);
-  error(code::unusable_keys, cat("'", printable(path, 400), "' is no ", what, ": one line of ASCII is expected"), file.at);
+  error(code::unusable_keys, cat("'", printable(path, 400), "' is no ", what, ": one line of ASCII is expected"),
+        file.at);
   return std::nullopt;
 }
 
@@ -110,7 +111,8 @@ bool Compiler::read_client_files(const OauthClientModel& model, oauth::Client& c
   if (!model.keys_file) return true;
   client.keys = key_set({*model.keys_file}, true);
   std::string why;
-  return client.keys && read_text(configuration_path(model.keys_file->text), keys_text_bytes_max, client.keys_text, why);
+  return client.keys &&
+         read_text(configuration_path(model.keys_file->text), keys_text_bytes_max, client.keys_text, why);
 }
 
 void Compiler::add_authorization_clients(const AuthorizationModel& model, oauth::Settings& settings) {
@@ -178,8 +180,8 @@ void Compiler::check_authorization_targets(const AuthorizationModel& model, cons
   for (const OauthClientModel& one : model.clients) {
     for (const auto* list : {&one.client.audiences, &one.client.exchange.audiences}) {
       for (const std::string& audience : *list) {
-        const bool is_known = std::ranges::find(settings.resources, audience, &oauth::Resource::name) !=
-                              settings.resources.end();
+        const bool is_known =
+            std::ranges::find(settings.resources, audience, &oauth::Resource::name) != settings.resources.end();
         if (!is_known) error(code::unknown_name, cat("there is no resource '", printable(audience), "'"), one.id.at);
       }
     }

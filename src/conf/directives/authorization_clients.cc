@@ -17,7 +17,8 @@ void read_client(Reader& reader, const Scope&, const Directive& directive) {
   model.client.id = model.id.text;
   const auto is_same = [&](const OauthClientModel& one) { return one.client.id == model.client.id; };
   if (std::ranges::any_of(model_of(reader).clients, is_same)) {
-    return reader.error(code::taken_name, cat("there is a client '", printable(model.id.text), "' already"), model.id.at);
+    return reader.error(code::taken_name, cat("there is a client '", printable(model.id.text), "' already"),
+                        model.id.at);
   }
   Scope inner;
   inner.context = in_oauth_client;
@@ -32,7 +33,8 @@ void read_user(Reader& reader, const Scope&, const Directive& directive) {
   model.user.name = model.name.text;
   const auto is_same = [&](const OauthUserModel& one) { return one.user.name == model.user.name; };
   if (std::ranges::any_of(model_of(reader).users, is_same)) {
-    return reader.error(code::taken_name, cat("there is a user '", printable(model.name.text), "' already"), model.name.at);
+    return reader.error(code::taken_name, cat("there is a user '", printable(model.name.text), "' already"),
+                        model.name.at);
   }
   Scope inner;
   inner.context = in_oauth_user;
@@ -124,7 +126,8 @@ std::vector<std::string> listed(std::string_view text) {
 bool are_subjects(const std::vector<std::string>& texts) {
   return !texts.empty() && std::ranges::all_of(texts, [](const std::string& one) {
     const std::size_t colon = one.find(':');
-    return colon != std::string::npos && colon > 0 && colon + 1 < one.size() && one.substr(0, colon).find('*') == std::string::npos;
+    return colon != std::string::npos && colon > 0 && colon + 1 < one.size() &&
+           one.substr(0, colon).find('*') == std::string::npos;
   });
 }
 
@@ -134,7 +137,8 @@ void set_exchange(Reader& reader, const Scope& scope, const Directive& directive
   for (const Word& word : directive.arguments) {
     if (const auto subjects = parameter(word, "subjects=")) {
       rules.subjects = listed(*subjects);
-      if (!are_subjects(rules.subjects)) return reader.invalid_parameter(directive, word, "subjects=user:*,client:NAME");
+      if (!are_subjects(rules.subjects))
+        return reader.invalid_parameter(directive, word, "subjects=user:*,client:NAME");
     } else if (const auto audiences = parameter(word, "audiences="); audiences && !audiences->empty()) {
       rules.audiences = listed(*audiences);
     } else if (const auto actors = parameter(word, "actors=")) {
@@ -190,50 +194,151 @@ using C = oauth::Client;
 using U = OauthUserModel;
 
 constexpr DirectiveRow authorization_client_table[] = {
-    {"client", in_authorization_server, {1, 1, true}, Support::built, read_client, "",
+    {"client",
+     in_authorization_server,
+     {1, 1, true},
+     Support::built,
+     read_client,
+     "",
      "A client, by its id. More of them may live in the store (keepgate client)."},
-    {"user", in_authorization_server, {1, 1, true}, Support::built, read_user, "",
+    {"user",
+     in_authorization_server,
+     {1, 1, true},
+     Support::built,
+     read_user,
+     "",
      "Somebody who may sign in. More of them may live in the store (keepgate user)."},
-    {"public", in_oauth_client, {0, 0}, Support::built, set_public, "",
+    {"public",
+     in_oauth_client,
+     {0, 0},
+     Support::built,
+     set_public,
+     "",
      "It can keep no secret (an app, a page): PKCE is all it proves."},
-    {"secret_file", in_oauth_client, {1, 1}, Support::built, add_secret_file, "",
-     "A file with its secret, or with the hash that `keepgate client create` writes; readable by its owner alone. Up to "
+    {"secret_file",
+     in_oauth_client,
+     {1, 1},
+     Support::built,
+     add_secret_file,
+     "",
+     "A file with its secret, or with the hash that `keepgate client create` writes; readable by its owner alone. Up "
+     "to "
      "four, while one is replaced."},
     {"jwks_file", in_oauth_client, {1, 1}, Support::built, set_keys_file, "", "Its public keys, for private_key_jwt."},
-    {"certificate", in_oauth_client, {1, 1}, Support::built, set_certificate, "",
+    {"certificate",
+     in_oauth_client,
+     {1, 1},
+     Support::built,
+     set_certificate,
+     "",
      "san_uri=URI, san_dns=NAME or subject=DN: whom the verified TLS certificate of its connection has to name."},
-    {"grants", in_oauth_client, {1, many}, Support::built, add_grants, "",
+    {"grants",
+     in_oauth_client,
+     {1, many},
+     Support::built,
+     add_grants,
+     "",
      "client_credentials, authorization_code, refresh_token, token_exchange, device_code, jwt_bearer."},
     {"scopes", in_oauth_client, {1, many}, Support::built, add_texts<&C::scopes>, "", "The most it may ask for."},
-    {"audience", in_oauth_client, {1, many}, Support::built, add_texts<&C::audiences>, "",
+    {"audience",
+     in_oauth_client,
+     {1, many},
+     Support::built,
+     add_texts<&C::audiences>,
+     "",
      "What its tokens may be for; a lone one is meant where the request names none."},
-    {"redirect_uri", in_oauth_client, {1, many}, Support::built, add_texts<&C::redirect_uris>, "",
+    {"redirect_uri",
+     in_oauth_client,
+     {1, many},
+     Support::built,
+     add_texts<&C::redirect_uris>,
+     "",
      "Where people are sent back to: compared byte for byte."},
-    {"post_logout_redirect_uri", in_oauth_client, {1, many}, Support::built, add_texts<&C::post_logout_redirect_uris>,
-     "", "Where people are sent after they signed out."},
-    {"exchange", in_oauth_client, {1, 4}, Support::built, set_exchange, "",
+    {"post_logout_redirect_uri",
+     in_oauth_client,
+     {1, many},
+     Support::built,
+     add_texts<&C::post_logout_redirect_uris>,
+     "",
+     "Where people are sent after they signed out."},
+    {"exchange",
+     in_oauth_client,
+     {1, 4},
+     Support::built,
+     set_exchange,
+     "",
      "subjects=user:*,client:NAME audiences=NAME,… [actors=client:NAME] [impersonate]: whose tokens it may exchange, "
      "for what, and through whose hands they may have come before."},
-    {"introspects", in_oauth_client, {1, many}, Support::built, add_texts<&C::introspects>, "",
+    {"introspects",
+     in_oauth_client,
+     {1, many},
+     Support::built,
+     add_texts<&C::introspects>,
+     "",
      "Audiences whose tokens it may ask about, or *."},
-    {"revocations", in_oauth_client, {1, 1}, Support::built, set_client_flag<&C::reads_revocations>, "off",
+    {"revocations",
+     in_oauth_client,
+     {1, 1},
+     Support::built,
+     set_client_flag<&C::reads_revocations>,
+     "off",
      "It may follow the list of what was taken back: for gateways and guards."},
-    {"require_pushed_requests", in_oauth_client, {1, 1}, Support::built, set_client_flag<&C::needs_pushed_requests>,
-     "off", "It has to push its authorization requests (RFC 9126)."},
-    {"bind_tokens", in_oauth_client, {1, 1}, Support::built, set_client_flag<&C::binds_tokens>, "off",
+    {"require_pushed_requests",
+     in_oauth_client,
+     {1, 1},
+     Support::built,
+     set_client_flag<&C::needs_pushed_requests>,
+     "off",
+     "It has to push its authorization requests (RFC 9126)."},
+    {"bind_tokens",
+     in_oauth_client,
+     {1, 1},
+     Support::built,
+     set_client_flag<&C::binds_tokens>,
+     "off",
      "No token without a DPoP proof or a certificate that it is bound to."},
-    {"consent", in_oauth_client, {1, 1}, Support::built, set_client_flag<&C::skips_consent, false>, "on",
+    {"consent",
+     in_oauth_client,
+     {1, 1},
+     Support::built,
+     set_client_flag<&C::skips_consent, false>,
+     "on",
      "off: people are not asked; for clients of the operator's own."},
-    {"client_name", in_oauth_client, {1, 1}, Support::built, set_client_text<&C::name>, "the id",
+    {"client_name",
+     in_oauth_client,
+     {1, 1},
+     Support::built,
+     set_client_text<&C::name>,
+     "the id",
      "What people are told it is."},
-    {"access_token_lifetime", in_oauth_client, {1, 1}, Support::built, set_lifetime, "as the server's",
+    {"access_token_lifetime",
+     in_oauth_client,
+     {1, 1},
+     Support::built,
+     set_lifetime,
+     "as the server's",
      "How long its access tokens live."},
-    {"password_hash_file", in_oauth_user, {1, 1}, Support::built, set_user_file<&U::password_hash_file>, "",
+    {"password_hash_file",
+     in_oauth_user,
+     {1, 1},
+     Support::built,
+     set_user_file<&U::password_hash_file>,
+     "",
      "A file with the hash of the password: $argon2id$…, or what crypt(3) knows; readable by its owner alone."},
-    {"totp_secret_file", in_oauth_user, {1, 1}, Support::built, set_user_file<&U::totp_secret_file>, "",
+    {"totp_secret_file",
+     in_oauth_user,
+     {1, 1},
+     Support::built,
+     set_user_file<&U::totp_secret_file>,
+     "",
      "A file with the base32 secret of the second factor (RFC 6238)."},
     {"roles", in_oauth_user, {1, many}, Support::built, add_roles, "", "What the claim `roles` of tokens says."},
-    {"claim", in_oauth_user, {2, 2}, Support::built, add_claim, "",
+    {"claim",
+     in_oauth_user,
+     {2, 2},
+     Support::built,
+     add_claim,
+     "",
      "NAME VALUE: what /userinfo tells of the user, by the scopes email and profile."},
 };
 
