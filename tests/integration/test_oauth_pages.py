@@ -1,5 +1,6 @@
 """What people see of the authorization server: signing in, second factors, consent, devices, signing out; and who is refused."""
 import base64
+import concurrent.futures
 import json
 import re
 import time
@@ -122,6 +123,18 @@ def test_whoever_does_not_know_the_password_is_told_nothing_else(server):
     assert words == {"The user name or the password is not right."}
     log = gate.read("error.log") + gate.read("access.log")
     assert "hunter2" not in log and "hunter3" not in log
+    wait_until(lambda: 'sign-in of "alice": password mismatch' in gate.read("error.log"), 10, "the operator is told more")
+    assert "status: 403" in gate.read("error.log") and "[error]" not in gate.read("error.log"), "and nothing is broken"
+
+
+def test_two_browsers_with_one_code_at_the_same_time_are_one_sign_in(server):
+    gate = server(workers=2)
+    browsers = [signed_in(gate, "bob") for _ in range(6)]
+    code = totp(time.time())
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda one: one.submit({"code": code}), browsers[:5]))
+    assert sorted(answer.status for answer in answers) == [200] + [403] * 4, "five tries, one of them right"
+    assert sum(map(has_session, browsers)) == 1
 
 
 def test_a_second_factor_is_asked_for_and_each_code_passes_once(server):
