@@ -1,8 +1,10 @@
 """What people see of the authorization server: signing in, second factors, consent, devices, signing out; and who is refused."""
 import base64
 import concurrent.futures
+import contextlib
 import json
 import re
+import sqlite3
 import time
 import urllib.parse
 
@@ -508,6 +510,21 @@ def test_a_session_survives_a_restart_and_ends_with_its_user(server):
     assert browser.location()[1]["code"]
     gate.reload(gate.text.replace("user alice", "user alicia"))
     wait_until(lambda: browser.get(authorize(gate, prompt="none")) and error_of(browser) == "login_required", 10, "alice is gone")
+
+
+def test_what_cannot_be_recorded_is_not_given_and_nobody_is_blamed(server):
+    gate = server()
+    browser = Browser(gate)
+    browser.get(authorize(gate))
+    page = browser.page()
+    with contextlib.closing(sqlite3.connect(gate.path("as.db"), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # Another process writes and does not end.
+        answer = browser.sign_in()
+        assert answer.status == 503 and answer.get("Retry-After") and not has_session(browser)
+        assert "cannot be reached right now" in browser.page().text
+        other.execute("ROLLBACK")
+    browser.submit({"username": "alice", "password": "hunter2"}, page=page)
+    assert has_session(browser) and browser.decide().status == 303, "then it goes on where it was"
 
 
 def test_no_secret_is_logged(server):
