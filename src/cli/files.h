@@ -22,6 +22,10 @@ Result<std::string> read_token();
 
 // Overwrites a secret that is needed no more.
 void wipe(std::string& secret);
+struct WipedAtEnd {
+  std::string& secret;
+  ~WipedAtEnd() { wipe(secret); }
+};
 
 enum class Existing : std::uint8_t { refuse = 0, replace };
 // Atomic: the file is there whole or not at all. `mode`: 0600 for what is secret. A file that is no regular file is

@@ -13,12 +13,15 @@
 namespace keepgate::cli {
 
 int run_check(int argc, char** argv);
+int run_client(int argc, char** argv);
 int run_explain(int argc, char** argv);
 int run_help(int argc, char** argv);
 int run_jwk(int argc, char** argv);
 int run_key(int argc, char** argv);
 int run_policy(int argc, char** argv);
+int run_revoke(int argc, char** argv);
 int run_token(int argc, char** argv);
+int run_user(int argc, char** argv);
 int run_who_can(int argc, char** argv);
 
 // The verbs of `keepgate jwk`, which `keepgate key` once had: `key create jwk`, `key public` and `key list FILE` still

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "auth/claims.h"
+#include "auth/revocations.h"
 #include "base/bytes.h"
 #include "base/log.h"
 #include "crypto/jws.h"
@@ -20,8 +21,9 @@ using crypto::Json;
 
 constexpr std::size_t details_bytes_max = 4096;
 constexpr crypto::JsonLimits details_limits{.bytes_max = details_bytes_max, .depth_max = 4, .values_max = 200};
-// Who asks is not the caller's to say.
-constexpr std::string_view identity_members[] = {"client_id", "client_service", "customer", "roles", "scopes"};
+// Who asks, and what may take it back, is not the caller's to say.
+constexpr std::string_view identity_members[] = {
+    "client_id", "client_service", "customer", "roles", "scopes", auth::carried_grant_id, auth::carried_grant_issuer};
 
 // What goes into the token, wherever it came from.
 struct Transaction {
@@ -60,10 +62,15 @@ Checked<std::string> checked_scope(const Params& form, const std::vector<std::st
   return joined(out);
 }
 
-void set_identity(Json::Object& context, const SubjectToken& subject) {
+// The grant, too: guards refuse what was minted for a token whose grant was taken back (auth/revocations.h).
+void set_identity(Json::Object& context, const SubjectToken& subject, const std::string& issuer) {
   if (!subject.client.empty()) context.emplace_back("client_id", Json(subject.client));
   if (const std::string_view user = user_of(subject.subject); !user.empty()) {
     context.emplace_back("customer", Json(std::string(user)));
+  }
+  if (!subject.grant.empty()) {
+    context.emplace_back(auth::carried_grant_id, Json(subject.grant));
+    context.emplace_back(auth::carried_grant_issuer, Json(issuer));
   }
   if (subject.roles.empty()) return;
   Json::Array roles;
@@ -131,7 +138,7 @@ Checked<Transaction> from_subject(const Context& context, const TokenRequest& re
   auto environment = read_details(form, "request_context", true);
   if (!environment) return std::unexpected(std::move(environment.error()));
   Json::Object facts = *details->object();
-  set_identity(facts, *subject);
+  set_identity(facts, *subject, context.settings.issuer);
   Transaction out;
   out.id = crypto::random_id();
   out.subject = subject->subject;

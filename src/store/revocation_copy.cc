@@ -18,7 +18,7 @@ constexpr std::string_view copy_mark = "# keepgate-revocations-1 ";
 constexpr std::size_t copy_bytes_max = auth::RevocationList::file_bytes_max + RevocationCopy::head_bytes_max;
 constexpr std::size_t digest_digits = 64;
 
-struct Head {
+struct CopyHead {
   std::string_view digest;
   std::string_view covered;  // What the digest is of: the rest of the line, and all that follows.
   std::uint64_t version = 0;
@@ -36,10 +36,10 @@ std::optional<std::string_view> take_member(std::string_view& rest, std::string_
 }
 
 // `text`: the file, or its beginning with the first line in it.
-std::optional<Head> read_head(std::string_view text) {
+std::optional<CopyHead> read_copy_head(std::string_view text) {
   const std::size_t end = text.substr(0, RevocationCopy::head_bytes_max).find('\n');
   if (end == std::string_view::npos || !text.starts_with(copy_mark)) return std::nullopt;
-  Head out;
+  CopyHead out;
   out.digest = text.substr(copy_mark.size(), digest_digits);
   const std::size_t behind = copy_mark.size() + digest_digits;
   if (behind >= end || text[behind] != ' ') return std::nullopt;
@@ -62,11 +62,27 @@ bool is_newer_there(const std::string& path, const RevocationCopy& copy) {
   std::string bytes(RevocationCopy::head_bytes_max, '\0');
   const ssize_t count = ::pread(file->number(), bytes.data(), bytes.size(), 0);
   if (count > 0) text = std::string_view(bytes).substr(0, static_cast<std::size_t>(count));
-  const std::optional<Head> head = read_head(text);
+  const std::optional<CopyHead> head = read_copy_head(text);
   return head && head->url == copy.url && head->epoch == copy.epoch && head->version > copy.version;
 }
 
 }  // namespace
+
+Result<RevocationCopy> parse_revocation_copy(std::string_view bytes, std::string_view url) {
+  const auto bad = [](std::string_view why) {
+    return fail(ErrorKind::malformed, Blame::configuration, "bad_copy", std::string(why));
+  };
+  const std::optional<CopyHead> head = read_copy_head(bytes);
+  if (!head) return bad("is no copy of a list of revocations");
+  if (crypto::sha256_hex(head->covered) != head->digest) return bad("is broken: its digest is another");
+  if (head->url != url) return bad("is a copy of another server's list");
+  RevocationCopy out;
+  out.version = head->version;
+  out.epoch = head->epoch;
+  out.url = head->url;
+  out.text = head->covered.substr(head->covered.find('\n') + 1);
+  return out;
+}
 
 Result<std::optional<RevocationCopy>> read_revocation_copy(const std::string& path, std::string_view url) {
   const FileState state = state_of_file(path);
@@ -74,16 +90,9 @@ Result<std::optional<RevocationCopy>> read_revocation_copy(const std::string& pa
   const Result<std::string> bytes =
       read_small(path, std::min<std::size_t>(copy_bytes_max, state.bytes), S_IWGRP | S_IWOTH);
   if (!bytes) return std::unexpected(bytes.error());
-  const std::optional<Head> head = read_head(*bytes);
-  if (!head) return file_error(path, "is no copy of a list of revocations");
-  if (crypto::sha256_hex(head->covered) != head->digest) return file_error(path, "is broken: its digest is another");
-  if (head->url != url) return file_error(path, "is a copy of another server's list");
-  RevocationCopy out;
-  out.version = head->version;
-  out.epoch = head->epoch;
-  out.url = head->url;
-  out.text = head->covered.substr(head->covered.find('\n') + 1);
-  return out;
+  Result<RevocationCopy> copy = parse_revocation_copy(*bytes, url);
+  if (!copy) return file_error(path, copy.error().detail);
+  return std::move(*copy);
 }
 
 Result<void> write_revocation_copy(const std::string& path, const RevocationCopy& copy) {

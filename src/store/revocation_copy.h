@@ -25,6 +25,10 @@ struct RevocationCopy {
   std::string text;
 };
 
+// What such a file has in it. Error: it is broken, no such file, or the copy of another server's list; without the
+// path.
+Result<RevocationCopy> parse_revocation_copy(std::string_view bytes, std::string_view url);
+
 // Nothing: there is no file. An error: it cannot be read, others than its owner may write it, it is broken, or it is
 // the copy of another server's list.
 Result<std::optional<RevocationCopy>> read_revocation_copy(const std::string& path, std::string_view url);

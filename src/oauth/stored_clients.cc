@@ -1,0 +1,87 @@
+#include "oauth/stored_clients.h"
+
+#include <utility>
+
+#include "oauth/revocations.h"
+
+namespace keepgate::oauth {
+
+namespace {
+
+StoredClient stored_client_of(const store::Row& row) {
+  StoredClient out;
+  out.id = store::text_of(row[0]);
+  out.created_s = store::number_of(row[2]);
+  out.changed_s = store::number_of(row[3]);
+  Result<Client> client = read_client(store::text_of(row[1]));
+  if (!client) {
+    out.fault = client.error().detail;
+  } else if (client->id != out.id) {
+    out.fault = "it names another client";
+  } else {
+    out.client = std::move(*client);
+  }
+  return out;
+}
+
+// Rows that a statement with RETURNING changed: was there any? Then the version of the clients counts up.
+Result<bool> counted(store::Database& database, const Result<store::Rows>& changed) {
+  if (!changed) return std::unexpected(changed.error());
+  if (changed->empty()) return false;
+  if (const Result<void> done = count_up(database, "clients"); !done) return std::unexpected(done.error());
+  return true;
+}
+
+}  // namespace
+
+Result<std::vector<StoredClient>> all_stored_clients(store::Database& database) {
+  const auto rows = database.run("SELECT id, document, created_s, changed_s FROM clients ORDER BY id");
+  if (!rows) return std::unexpected(rows.error());
+  std::vector<StoredClient> out;
+  for (const store::Row& row : *rows) out.push_back(stored_client_of(row));
+  return out;
+}
+
+Result<std::optional<StoredClient>> find_stored_client(store::Database& database, std::string_view id) {
+  const auto rows =
+      database.run("SELECT id, document, created_s, changed_s FROM clients WHERE id = $1", {std::string(id)});
+  if (!rows) return std::unexpected(rows.error());
+  if (rows->empty()) return std::nullopt;
+  return stored_client_of(rows->front());
+}
+
+Result<bool> add_client(store::Database& database, const Client& client, Now now) {
+  KG_ASSERT(fault_of(client).empty());
+  const auto count = database.run("SELECT COUNT(*) FROM clients");
+  if (!count) return std::unexpected(count.error());
+  if (store::number_of((*count)[0][0]) >= stored_clients_max) return false;
+  return counted(database, database.run("INSERT INTO clients (id, document, created_s, changed_s) VALUES"
+                                        " ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING RETURNING id",
+                                        {client.id, write_client(client), now.wall_s(), now.wall_s()}));
+}
+
+Result<bool> change_client(store::Database& database, const Client& client, Now now) {
+  KG_ASSERT(fault_of(client).empty());
+  return counted(database, database.run("UPDATE clients SET document = $2, changed_s = $3 WHERE id = $1 RETURNING id",
+                                        {client.id, write_client(client), now.wall_s()}));
+}
+
+Result<bool> remove_client(store::Database& database, std::string_view id, std::int64_t until_s, Now now) {
+  const std::string key(id);
+  Result<bool> removed = counted(database, database.run("DELETE FROM clients WHERE id = $1 RETURNING id", {key}));
+  if (!removed || !*removed) return removed;
+  const auto consents = database.run("DELETE FROM consents WHERE client = $1", {key});
+  if (!consents) return std::unexpected(consents.error());
+  if (const Result<void> done = revoke_client(database, id, until_s, now); !done) return std::unexpected(done.error());
+  return true;
+}
+
+Result<void> revoke_client(store::Database& database, std::string_view id, std::int64_t until_s, Now now) {
+  const auto ended = database.run("UPDATE grants SET revoked_s = $2 WHERE client = $1 AND revoked_s IS NULL",
+                                  {std::string(id), now.wall_s()});
+  if (!ended) return std::unexpected(ended.error());
+  // Whatever was issued up to and including this second.
+  return add_revocation(database, "client", id, now.wall_s() + 1, until_s);
+}
+
+}  // namespace keepgate::oauth
