@@ -48,6 +48,13 @@ export default [
     assert.equal(claims.rctx.req_ip, '192.0.2.1');
     assert.ok(claims.txn && claims.exp - claims.iat <= 600 && claims.exp > now());
   }],
+  ['it says of which grant it is, so that guards refuse what was taken back', async (t) => {
+    const subject_token = await userToken(t);
+    const [, claims] = parts(await token(t, { subject_token }));
+    assert.ok(parts(subject_token)[1].grant_id);
+    assert.equal(claims.tctx.grant_id, parts(subject_token)[1].grant_id);
+    assert.equal(claims.tctx.grant_iss, t.meta.issuer);
+  }],
   ['two transactions are two', async (t) => assert.notEqual(parts(await token(t))[1].txn, parts(await token(t))[1].txn)],
   bad('a client with a secret', {}, 'unauthorized_client', 'exchanger'),
   bad('a client without the grant', {}, 'unauthorized_client', 'keyed'),
@@ -74,6 +81,8 @@ export default [
   bad('details that are no JSON', { request_details: 'x' }, 'invalid_request'),
   bad('details that are no object', { request_details: '[]' }, 'invalid_request'),
   bad('details that say who it is', { request_details: '{"customer":"bob"}' }, 'invalid_request'),
+  bad('details that say of which grant it is', { request_details: '{"grant_id":"another"}' }, 'invalid_request'),
+  bad('details that say of whose grant it is', { request_details: '{"grant_iss":"https://other.example"}' }, 'invalid_request'),
   bad('details with a name twice', { request_details: '{"a":1,"a":2}' }, 'invalid_request'),
   bad('details of ten kilobytes', { request_details: JSON.stringify({ a: 'x'.repeat(10_000) }) }, 'invalid_request'),
   bad('details that are a hundred deep', { request_details: `${'{"a":'.repeat(100)}1${'}'.repeat(100)}` }, 'invalid_request'),
