@@ -17,6 +17,7 @@ import urllib.parse
 import pytest
 
 from harness.gate import Gate, binary, run_cli
+from harness.jose import payload_of
 from harness.ports import wait_until
 
 CONF = """daemon off; worker_processes 1; pid keepgate.pid; error_log error.log info; events { worker_connections 128; }
@@ -253,6 +254,41 @@ def test_a_grant_is_revoked_once(server):
     wait_until(lambda: server.feed(), 15, "the list has it")
     assert server.feed()[0]["grant"] == "g-1"
     assert "was revoked before" in server.run("revoke", "--grant", "g-1").stderr
+
+
+GATEWAY = """
+revocations http://127.0.0.1:@as@/revocations client_id=gateway client_secret_file=gateway.secret allow_private allow_http;
+server {
+    listen 127.0.0.1:@gate@; auth_jwt x;
+    auth_jwt_issuer http://127.0.0.1:@as@ audience=orders allow_private allow_http;
+    location / { proxy_pass http://@origin@; }
+}
+"""
+
+
+def test_what_is_revoked_by_hand_is_refused_at_a_gateway_and_what_is_issued_later_is_good(server, keepgate, origin):
+    secret = server.run(*CREATE).stdout.strip()
+    wait_until(lambda: server.token("orders", secret).status == 200, 15, "the client is known")
+    gate = keepgate(GATEWAY, files={"gateway.secret": "secret-of-the-gateway\n"}, values={"as": server.gate.port("as"), "origin": origin().address}, workers=2)
+
+    def status(token):
+        return gate.get("/", {"Authorization": f"Bearer {token}"}).status
+
+    def issued():
+        return json.loads(server.token("orders", secret).body)["access_token"]
+
+    one, sibling = issued(), issued()
+    wait_until(lambda: status(one) == status(sibling) == 200, 15, lambda: f"not accepted: {gate.read('error.log')[-2000:]}")
+    server.run("revoke", "--token-id", payload_of(one)["jti"])
+    wait_until(lambda: status(one) == 401, 15, "the gateway has not heard of it")
+    assert status(sibling) == 200
+    server.run("revoke", "--client", "orders")
+    wait_until(lambda: status(sibling) == 401, 15, "the gateway has not heard of it")
+    wait_until(lambda: status(issued()) == 200, 15, "what is issued from the next second on is good")
+    assert {status(one), status(sibling)} == {401}
+    server.run("client", "delete", "orders")
+    assert server.gate.stop() == 0
+    assert {status(one), status(sibling)} == {401}, "the server is gone, and nothing is forgotten"
 
 
 def on_terminal(place, *words, answers):
