@@ -83,9 +83,9 @@ def client_block(name, client):
     return f"    client {name} {{ {' '.join(lines)} }}\n"
 
 
-def server_block(world, more=""):
+def server_block(world, more="", store="sqlite:keepgate.db"):
     """authorization_server { } for these people and clients, on the port @as@; and the files that it names."""
-    text = "authorization_server {\n    issuer http://127.0.0.1:@as@;\n    listen 127.0.0.1:@as@;\n    store sqlite:keepgate.db;\n"
+    text = f"authorization_server {{\n    issuer http://127.0.0.1:@as@;\n    listen 127.0.0.1:@as@;\n    store {store};\n"
     text += f"    title \"The tests\";\n    trust_domain {world['trust_domain']};\n    {more}\n"
     partner = world["partner"]
     text += f"    trusted_issuer {partner['issuer']} jwks=partner.jwks subject={partner['kind']};\n"
@@ -103,9 +103,9 @@ def server_block(world, more=""):
     return text + "}\n", files
 
 
-def start_server(keepgate, world, more="", **options):
+def start_server(keepgate, world, more="", store="sqlite:keepgate.db", **options):
     """Our server, as the fixture `keepgate` starts it. (gate, URL)"""
-    text, files = server_block(world, more)
+    text, files = server_block(world, more, store)
     gate = keepgate(main=text, files=files, **options)
     return gate, f"http://127.0.0.1:{gate.port('as')}"
 
