@@ -1,5 +1,6 @@
 // `keepgate client`: who may ask the authorization server for tokens. None of these verbs prints a hash.
 #include "cli/client.h"
+#include "oauth/revocations.h"
 
 #include <algorithm>
 #include <optional>
@@ -239,7 +240,7 @@ int run_client_delete(int argc, char** argv) {
   if (!find_client(store, verb, id, code)) return code;
   code = store.run([&](store::Database& database) -> Result<void> {
     const Now now = Now::read();
-    auto removed = oauth::remove_client(database, id, revoked_until_s(now.wall_s()), now);
+    auto removed = oauth::remove_client(database, id, oauth::revoked_until_s(now.wall_s()), now);
     if (!removed) return std::unexpected(removed.error());
     return {};
   });

@@ -9,6 +9,7 @@
 #include "cli/output.h"
 #include "cli/token.h"
 #include "crypto/jwk.h"
+#include "oauth/revocations.h"
 
 namespace keepgate::cli {
 
@@ -129,7 +130,7 @@ int hand_client_out(std::string_view verb, ServerStore& store, const NewClient& 
   if (is_shown) return exit_ok;
   const int code = store.run([&](store::Database& database) -> Result<void> {
     const Now now = Now::read();
-    auto removed = oauth::remove_client(database, made.client.id, revoked_until_s(now.wall_s()), now);
+    auto removed = oauth::remove_client(database, made.client.id, oauth::revoked_until_s(now.wall_s()), now);
     if (!removed) return std::unexpected(removed.error());
     return {};
   });

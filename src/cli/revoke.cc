@@ -41,7 +41,7 @@ int revoke_one_grant(std::string_view verb, ServerStore& store, const std::strin
     state = *found;
     const Now now = Now::read();
     if (state != GrantState::live) return {};
-    return oauth::revoke_grant(database, id, revoked_until_s(now.wall_s()), now);
+    return oauth::revoke_grant(database, id, oauth::revoked_until_s(now.wall_s()), now);
   });
   if (code != exit_ok) return code;
   if (state == GrantState::unknown) return failed(verb, cat("there is no grant '", printable(id), "'"), exit_not_found);
@@ -84,7 +84,7 @@ int run_revoke(int argc, char** argv) {
   bool is_known = true;
   const int code = store.run([&](store::Database& database) -> Result<void> {
     const Now now = Now::read();
-    const std::int64_t until_s = revoked_until_s(now.wall_s());
+    const std::int64_t until_s = oauth::revoked_until_s(now.wall_s());
     if (!token.empty()) return oauth::add_revocation(database, "jti", token, 0, until_s);
     if (!client.empty()) {
       const auto found = oauth::find_stored_client(database, client);

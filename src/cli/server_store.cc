@@ -16,7 +16,6 @@ namespace keepgate::cli {
 namespace {
 
 // The longest that `access_token_lifetime` can say, and room for clocks that differ.
-constexpr std::int64_t token_lifetime_s_max = 86'400, clock_room_s = 600;
 
 }  // namespace
 
@@ -56,7 +55,6 @@ int ServerStore::run(const store::Transactor::Job& job) {
   return done ? exit_ok : failed(verb_, done.error().detail);
 }
 
-std::int64_t revoked_until_s(std::int64_t now_s) { return now_s + token_lifetime_s_max + clock_room_s; }
 
 bool show_secret(std::string_view verb, const std::string& file, std::string_view text) {
   const Result<void> shown = write_file(file, text, 0600, Existing::refuse);

@@ -39,9 +39,6 @@ class ServerStore {
   std::unique_ptr<store::Transactor> store_;
 };
 
-// Until when an entry that takes something back has to stand: no token of the server lives longer.
-std::int64_t revoked_until_s(std::int64_t now_s);
-
 // A secret, handed out this once: into a new file (mode 0600), or on standard output for "-".
 // false: it was said why not.
 [[nodiscard]] bool show_secret(std::string_view verb, const std::string& file, std::string_view text);

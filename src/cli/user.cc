@@ -1,5 +1,6 @@
 // `keepgate user`: who may sign in at the authorization server. None of these verbs prints a hash.
 #include "cli/user.h"
+#include "oauth/revocations.h"
 
 #include <algorithm>
 
@@ -118,7 +119,7 @@ int change_user_of_store(ServerStore& store, std::string_view, const std::string
 store::Transactor::Job sign_out_job(const std::string& name) {
   return [name](store::Database& database) {
     const Now now = Now::read();
-    return oauth::sign_out_user(database, name, revoked_until_s(now.wall_s()), now);
+    return oauth::sign_out_user(database, name, oauth::revoked_until_s(now.wall_s()), now);
   };
 }
 
@@ -216,7 +217,7 @@ int run_user_delete(int argc, char** argv) {
   if (code != exit_ok || !find_user_of_store(store, verb, name, code)) return code;
   code = store.run([&](store::Database& database) -> Result<void> {
     const Now now = Now::read();
-    auto removed = oauth::remove_user(database, name, revoked_until_s(now.wall_s()), now);
+    auto removed = oauth::remove_user(database, name, oauth::revoked_until_s(now.wall_s()), now);
     if (!removed) return std::unexpected(removed.error());
     return {};
   });

@@ -83,8 +83,8 @@ void give_back_one(const Charge& charge, std::int64_t now_ms, std::uint64_t mill
 // A table for each rate: what is drained is told by it.
 struct AttemptLimits::Impl {
   explicit Impl(std::size_t bytes)
-      : soon(bytes), day(bytes), factor_soon(bytes), factor_day(bytes), network(bytes), code(bytes) {}
-  BucketShards soon, day, factor_soon, factor_day, network, code;
+      : soon(bytes), day(bytes), factor_soon(bytes), factor_day(bytes), network(bytes), code(bytes), entries(bytes) {}
+  BucketShards soon, day, factor_soon, factor_day, network, code, entries;
   KnownPlaces places;
 
   // The place that this account is known at: the browser, which nobody shares, before the network. Empty: a stranger.
@@ -118,6 +118,9 @@ struct AttemptLimits::Impl {
       case Guessed::user_code:  // Of all devices that wait, so that being known somewhere is no reason for more.
         out.add(code, user_code_soon, cat(attempt.account.size(), ":", attempt.account));
         out.add(network, user_code_network, cat("c", net));
+        break;
+      case Guessed::entry:
+        out.add(entries, entries_network, net);
         break;
     }
     return out;

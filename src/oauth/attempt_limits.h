@@ -19,7 +19,8 @@
 
 namespace keepgate::oauth {
 
-enum class Guessed : std::uint8_t { password = 0, second_factor, user_code };
+// entry: nothing is guessed; a row of the store is asked for by somebody who has proven nothing.
+enum class Guessed : std::uint8_t { password = 0, second_factor, user_code, entry };
 
 struct Attempt {
   Guessed what = Guessed::password;
@@ -43,6 +44,7 @@ class AttemptLimits {
   static constexpr Budget second_factor_soon{5, 8}, second_factor_day{30, 1};
   static constexpr Budget network_soon{30, 33};
   static constexpr Budget user_code_soon{10, 16}, user_code_network{20, 33};
+  static constexpr Budget entries_network{300, 5'000};
   static constexpr std::size_t table_bytes = std::size_t{2} << 20;
 
   explicit AttemptLimits(std::size_t bytes = table_bytes);

@@ -85,9 +85,8 @@ StepFacts facts_of(const Visit& visit, const AuthorizationRequest& request, cons
   out.session = standing.session;
   out.is_fresh = standing.session && !flow.session.empty() && flow.session == standing.session->id;
   out.now_s = visit.context.now().wall_s();
-  const bool remembered =
-      is_assured(*request.client, request.redirect_uri) && covers(standing.consented, request.scopes);
-  out.is_consented = request.client->skips_consent || remembered;
+  out.is_consented = is_assured(*request.client, request.redirect_uri) &&
+                     (request.client->skips_consent || covers(standing.consented, request.scopes));
   if (const std::string_view hint = request.parameters.get("id_token_hint"); !hint.empty()) {
     const auto token = read_id_token_hint(hint, visit.context.settings, *visit.context.state.keys);
     out.hint_is_broken = !token;

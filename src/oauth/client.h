@@ -41,6 +41,8 @@ const GrantRow& row_of(Grant grant);
 // Patterns: "user:*", "client:*", or an exact subject. Empty: none.
 struct ExchangeRules {
   std::vector<std::string> subjects, audiences, actors;
+  // Whom a subject token may be for, besides the server and the client itself. Empty: the client's own audiences.
+  std::vector<std::string> accepts;
   bool impersonate = false;  // Without `act`. Off unless an operator says so.
   bool operator==(const ExchangeRules&) const = default;
 };

@@ -121,6 +121,7 @@ std::string write_client(const Client& client) {
   out.list("exchange_subjects", client.exchange.subjects);
   out.list("exchange_audiences", client.exchange.audiences);
   out.list("exchange_actors", client.exchange.actors);
+  out.list("exchange_accepts", client.exchange.accepts);
   out.flag("exchange_impersonate", client.exchange.impersonate);
   out.flag("reads_revocations", client.reads_revocations);
   out.flag("require_pushed_authorization_requests", client.needs_pushed_requests);
@@ -153,6 +154,7 @@ Result<Client> read_client(std::string_view document) {
   in.list("exchange_subjects", client.exchange.subjects);
   in.list("exchange_audiences", client.exchange.audiences);
   in.list("exchange_actors", client.exchange.actors);
+  in.list("exchange_accepts", client.exchange.accepts);
   in.flag("exchange_impersonate", client.exchange.impersonate);
   in.flag("reads_revocations", client.reads_revocations);
   in.flag("require_pushed_authorization_requests", client.needs_pushed_requests);

@@ -3,6 +3,7 @@
 #include "oauth/device_records.h"
 #include "oauth/endpoints.h"
 #include "oauth/grant.h"
+#include "oauth/public_entries.h"
 
 namespace keepgate::oauth {
 
@@ -14,6 +15,7 @@ constexpr int user_codes_tried_max = 3;
 net::Task<Checked<Answer>> answer_device_authorization(Context& context) {
   auto who = co_await authenticate_client(context, PublicClients::accepted);
   if (!who) co_return std::unexpected(std::move(who.error()));
+  if (const auto good = check_entry(context, *who); !good) co_return std::unexpected(good.error());
   const Client& client = *who->client;
   if (!client.may(Grant::device_code)) {
     co_return refuse("unauthorized_client", "this client may not use the grant device_code");

@@ -110,8 +110,7 @@ Result<bool> end_job(store::Database& database, const std::string& cookie, const
 net::Task<Answer> sign_out(Visit& visit, const LogoutRequest& request, const SessionRecord& session) {
   const Context& context = visit.context;
   const Now now = context.now();
-  const Client anybody;
-  const std::int64_t until_s = tokens_until_s(request.client ? *request.client : anybody, context.settings, now);
+  const std::int64_t until_s = revoked_until_s(now.wall_s());
   const std::function<Result<bool>(store::Database&)> job = [cookie = visit.session_cookie, session, until_s,
                                                              now](store::Database& database) {
     return end_job(database, cookie, session, until_s, now);

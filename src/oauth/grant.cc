@@ -12,7 +12,6 @@ namespace keepgate::oauth {
 namespace {
 
 constexpr std::size_t scopes_max = 100;
-constexpr std::int64_t clock_difference_s = 300;
 constexpr std::string_view openid_scopes[] = {"openid", "profile", "email", "offline_access"};
 
 bool has(const std::vector<std::string>& list, std::string_view one) {
@@ -84,11 +83,6 @@ Checked<std::vector<std::string>> scopes_at(const std::string& audience, std::ve
 
 std::int64_t access_token_lifetime_s(const Client& client, const Settings& settings) {
   return client.access_token_lifetime_s > 0 ? client.access_token_lifetime_s : settings.access_token_lifetime_s;
-}
-
-std::int64_t tokens_until_s(const Client& client, const Settings& settings, Now now) {
-  return now.wall_s() + std::max(access_token_lifetime_s(client, settings), settings.access_token_lifetime_s) +
-         clock_difference_s;
 }
 
 TokenFacts facts_for(const Context& context, const TokenRequest& request) {

@@ -49,8 +49,6 @@ Checked<std::vector<std::string>> scopes_at(const std::string& audience, std::ve
 bool is_known_audience(const Settings& settings, std::string_view audience);
 
 std::int64_t access_token_lifetime_s(const Client& client, const Settings& settings);
-// When the last token that is issued now has expired, with room for clocks that differ: for revocations.
-std::int64_t tokens_until_s(const Client& client, const Settings& settings, Now now);
 
 // The facts of a token for `request`, bound to what it proved; times from now on.
 TokenFacts facts_for(const Context& context, const TokenRequest& request);

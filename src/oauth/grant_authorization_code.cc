@@ -5,6 +5,7 @@
 #include "crypto/base64url.h"
 #include "crypto/digest.h"
 #include "oauth/grant.h"
+#include "oauth/revocations.h"
 #include "oauth/user_records.h"
 
 namespace keepgate::oauth {
@@ -48,7 +49,7 @@ net::Task<Checked<Answer>> grant_authorization_code(Context& context, const Toke
   const std::string refresh_token = refreshes ? make_token(refresh_prefix) : std::string();
 
   const Now now = context.now();
-  const std::int64_t until_s = tokens_until_s(request.client(), context.settings, now);
+  const std::int64_t until_s = revoked_until_s(now.wall_s());
   const std::function<Result<CodeOutcome>(store::Database&)> job =
       [use, now, until_s, refresh_token, settings = context.shared_settings,
        service = &context.service](store::Database& database) -> Result<CodeOutcome> {

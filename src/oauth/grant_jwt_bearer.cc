@@ -18,6 +18,9 @@ net::Task<Checked<Answer>> grant_jwt_bearer(Context& context, const TokenRequest
     context.exchange.refusal.reason = "the assertion's subject is not on the client's list";
     co_return refuse("invalid_grant", "the assertion does not hold");
   }
+  const auto known = co_await check_local_user(context, assertion->subject);
+  if (!known && known.error().status >= 500) co_return std::unexpected(known.error());
+  if (!known) co_return refuse("invalid_grant", "the assertion does not hold");
   std::vector<std::string> allowed = client.scopes;
   std::erase_if(allowed, [](const std::string& one) { return is_openid_scope(one); });
   auto scopes = requested_scopes(form, allowed);

@@ -6,6 +6,7 @@
 #include "crypto/base64url.h"
 #include "crypto/digest.h"
 #include "oauth/grant.h"
+#include "oauth/revocations.h"
 #include "oauth/user_records.h"
 
 namespace keepgate::oauth {
@@ -37,7 +38,7 @@ net::Task<Checked<Answer>> grant_refresh_token(Context& context, const TokenRequ
   use.bound_key = request.bound_key;
   use.lifetime_s = context.settings.refresh_token_lifetime_s;
   use.grace_s = context.settings.refresh_token_grace_s;
-  use.tokens_until_s = tokens_until_s(request.client(), context.settings, now);
+  use.tokens_until_s = revoked_until_s(now.wall_s());
 
   // What is asked for is judged before the token is used up: nobody loses a family over a mistake.
   const std::function<Result<std::optional<RefreshFacts>>(store::Database&)> look =

@@ -71,8 +71,11 @@ Checked<void> check_exchange_subject(const Context& context, const Client& clien
     return refuse("invalid_request", "this client may not exchange this token");
   };
   const auto names_us = [&](const std::string& one) {
-    return one == context.settings.issuer || one == client.id ||
-           std::ranges::find(client.audiences, one) != client.audiences.end();
+    if (one == context.settings.issuer) return true;
+    // The names of another issuer's clients and audiences are not ours.
+    if (subject.is_foreign) return false;
+    const auto& accepts = client.exchange.accepts.empty() ? client.audiences : client.exchange.accepts;
+    return one == client.id || std::ranges::find(accepts, one) != accepts.end();
   };
   if (!std::ranges::any_of(subject.audiences, names_us))
     return denied("the token is neither for us nor for the caller");
@@ -114,6 +117,10 @@ net::Task<Checked<Answer>> grant_token_exchange(Context& context, const TokenReq
   if (!subject) co_return std::unexpected(std::move(subject.error()));
   if (const auto good = check_exchange_subject(context, client, *subject); !good)
     co_return std::unexpected(good.error());
+  if (subject->is_foreign) {
+    const auto good = co_await check_local_user(context, subject->subject);
+    if (!good) co_return std::unexpected(good.error());
+  }
   if (const auto good = check_actor_token(context, client); !good) co_return std::unexpected(good.error());
   if (client.exchange.audiences.empty()) co_return refuse("invalid_target", "the client may exchange for no audience");
   auto audience = requested_audience(form, client.exchange.audiences, context.settings);

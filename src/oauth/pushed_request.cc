@@ -4,8 +4,10 @@
 #include "oauth/authorization_request.h"
 #include "oauth/client_authentication.h"
 #include "oauth/endpoints.h"
+#include "oauth/flow.h"
 #include "oauth/grant_records.h"
 #include "oauth/proof_of_possession.h"
+#include "oauth/public_entries.h"
 
 namespace keepgate::oauth {
 
@@ -20,6 +22,7 @@ bool is_credential(std::string_view name) {
 net::Task<Checked<Answer>> answer_pushed_request(Context& context) {
   auto who = co_await authenticate_client(context, PublicClients::accepted);
   if (!who) co_return std::unexpected(std::move(who.error()));
+  if (const auto good = check_entry(context, *who); !good) co_return std::unexpected(good.error());
   const Client& client = *who->client;
   // RFC 9126 §2.1: a request_uri in a pushed request is refused.
   if (context.request.form.has("request_uri")) co_return refuse("invalid_request", "request_uri has no place here");
@@ -41,10 +44,12 @@ net::Task<Checked<Answer>> answer_pushed_request(Context& context) {
   if (!key->empty() && said_key.empty()) parameters.add("dpop_jkt", *key);
   const auto checked = check_authorization_request(context, parameters, "pushed");
   if (!checked) co_return std::unexpected(checked.error().failure);
+  const std::string text = parameters.write();
+  if (text.size() > flow_parameters_bytes_max) co_return refuse(413, "invalid_request", "the request is too long");
   const std::string reference = make_token("");
   const std::int64_t expires_s = context.now().wall_s() + context.settings.pushed_request_lifetime_s;
-  const std::function<Result<bool>(store::Database&)> job = [hash = hash_of_token(reference), id = client.id,
-                                                             text = parameters.write(), bound = *key,
+  const std::function<Result<bool>(store::Database&)> job = [hash = hash_of_token(reference), id = client.id, text,
+                                                             bound = *key,
                                                              expires_s](store::Database& database) -> Result<bool> {
     const auto done = database.run(
         "INSERT INTO pushed_requests (hash, client, parameters, bound_key, expires_s) VALUES ($1, $2, $3, $4, $5)",

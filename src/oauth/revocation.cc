@@ -39,8 +39,7 @@ net::Task<Checked<Answer>> answer_revocation(Context& context) {
   if (!text) co_return refuse("invalid_request", "token is missing");
   std::function<Result<Taken>(store::Database&)> job;
   if (text->starts_with(refresh_prefix)) {
-    job = family_job(std::string(*text), client.id, tokens_until_s(client, context.settings, context.now()),
-                     context.now());
+    job = family_job(std::string(*text), client.id, revoked_until_s(context.now().wall_s()), context.now());
   } else {
     const auto token = read_access_token(*text, context.settings, *context.state.keys, context.now());
     if (!token) co_return json_answer("");

@@ -17,6 +17,11 @@ namespace keepgate::oauth {
 
 struct RevocationFeed;
 
+// When whatever is issued now has expired, by the longest lifetime that any configuration may give a token: what was
+// issued under another one than today's stays revoked, too.
+inline constexpr std::int64_t token_lifetime_s_max = 86'400;
+std::int64_t revoked_until_s(std::int64_t now_s);
+
 // `kind`: as in the file of revocations ("jti", "grant", "client", "sub", "kid"). `before_s`: only what was issued
 // earlier; 0: whatever. `until_s`: nothing that it takes back lives longer. An entry that is there grows wider, never
 // narrower.

@@ -18,16 +18,25 @@ namespace {
 constexpr std::int64_t sweep_period_ms = 60'000;
 constexpr std::int64_t keys_period_ms = 60'000;
 
-// What has expired proves nothing any more. One statement a table, each bounded by what expired in a period.
-constexpr std::string_view expired[] = {
-    "DELETE FROM codes WHERE expires_s < $1",           "DELETE FROM refresh_tokens WHERE expires_s < $1",
-    "DELETE FROM pushed_requests WHERE expires_s < $1", "DELETE FROM device_codes WHERE expires_s < $1",
-    "DELETE FROM replays WHERE expires_s < $1",         "DELETE FROM revocations WHERE until_s < $1",
-    "DELETE FROM sessions WHERE expires_s < $1",        "DELETE FROM grants WHERE expires_s < $1",
+// What has expired proves nothing any more. A clock that was set forward for a moment must not make us forget what was
+// used or taken back; and a code that was used stays known for as long as its tokens may live.
+struct Expired {
+  std::string_view statement;  // $1: the time.
+  std::int64_t kept_s;         // Behind the end.
 };
-// A clock that was set forward for a moment must not make us forget; and a code that was used stays known for as long
-// as its tokens may live.
-constexpr std::int64_t kept_after_end_s = 86'400;
+constexpr std::int64_t hour_s = 3'600, day_s = 86'400;
+// So many rows a statement and a sweep: nobody waits long for the store because of them.
+constexpr Expired expired[] = {
+    {"DELETE FROM pushed_requests WHERE hash IN (SELECT hash FROM pushed_requests WHERE expires_s < $1 LIMIT 5000)", 0},
+    {"DELETE FROM device_codes WHERE hash IN (SELECT hash FROM device_codes WHERE expires_s < $1 LIMIT 5000)", hour_s},
+    {"DELETE FROM replays WHERE id IN (SELECT id FROM replays WHERE expires_s < $1 LIMIT 50000)", hour_s},
+    {"DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires_s < $1 LIMIT 5000)", 0},
+    {"DELETE FROM codes WHERE hash IN (SELECT hash FROM codes WHERE expires_s < $1 LIMIT 50000)", day_s},
+    {"DELETE FROM refresh_tokens WHERE hash IN (SELECT hash FROM refresh_tokens WHERE expires_s < $1 LIMIT 50000)",
+     day_s},
+    {"DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_s < $1 LIMIT 50000)", day_s},
+    {"DELETE FROM revocations WHERE until_s < $1", day_s},
+};
 
 Result<std::shared_ptr<const ClientTable>> load_clients(store::Database& database) {
   const auto rows = database.run("SELECT id, document FROM clients");
@@ -152,8 +161,8 @@ void Service::observe(store::Database& database) {
 
 Result<void> Service::sweep(store::Database& database) {
   const Now now = Now::read();
-  for (const std::string_view statement : expired) {
-    const auto done = database.run(statement, {now.wall_s() - kept_after_end_s});
+  for (const Expired& one : expired) {
+    const auto done = database.run(one.statement, {now.wall_s() - one.kept_s});
     if (!done) return std::unexpected(done.error());
   }
   keys_are_due_ = true;

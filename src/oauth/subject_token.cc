@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "crypto/jws.h"
 #include "oauth/access_token.h"
+#include "oauth/user_records.h"
 
 namespace keepgate::oauth {
 
@@ -54,7 +55,6 @@ SubjectToken facts_of(const crypto::Json& payload) {
   out.grant = payload.string_at("grant_id").value_or("");
   out.audiences = audiences_of(payload);
   const auto scope = payload.string_at("scope");
-  out.says_scope = scope.has_value();
   out.scopes = split_words(scope.value_or(""));
   out.roles = texts_of(payload, "roles");
   out.methods = texts_of(payload, "amr");
@@ -64,6 +64,17 @@ SubjectToken facts_of(const crypto::Json& payload) {
     out.authenticated_s = *time->integer();
   }
   return out;
+}
+
+// RFC 8725 §3.11: a list of what passes, so that no kind that is made for something else does.
+bool is_plain_type(const crypto::Json& header) {
+  const crypto::Json* type = header.find("typ");
+  if (!type) return true;
+  if (!type->string()) return false;
+  std::string_view text = *type->string();
+  constexpr std::string_view media = "application/";
+  if (equals_ignoring_case(text.substr(0, media.size()), media)) text.remove_prefix(media.size());
+  return equals_ignoring_case(text, "JWT") || equals_ignoring_case(text, "at+jwt");
 }
 
 struct ForeignToken {
@@ -83,10 +94,9 @@ Result<ForeignToken> read_foreign(const Context& context, std::string_view token
   if (!issuer || !issuer->keys) return auth::bad_token("its issuer is not trusted");
   const auto key = crypto::verify_jws(*jws, *issuer->keys);
   if (!key) return std::unexpected(key.error());
-  const auto type = jws->header.string_at("typ");
-  if (type && (*type == "txntoken+jwt" || *type == "dpop+jwt" || *type == "logout+jwt")) {
-    return auth::bad_token("typ is of another kind of token");
-  }
+  if (!is_plain_type(jws->header)) return auth::bad_token("typ is of another kind of token");
+  // Who had it before is somebody of whom nothing is known here (RFC 8693 §4.1).
+  if (payload->find("act")) return auth::bad_token("it was delegated already (act)");
   const std::int64_t now_s = context.now().wall_s();
   const auto expires = auth::numeric_date(*payload, "exp");
   if (!expires || !*expires || **expires <= now_s) return auth::bad_token("it has expired, or never does");
@@ -126,10 +136,13 @@ Checked<SubjectToken> read_subject_token(const Context& context, std::string_vie
   SubjectToken out = facts_of(foreign->payload);
   out.subject = foreign->subject;
   out.expires_s = foreign->expires_s;
-  out.client.clear();  // Its names of clients, grants and roles are not ours.
+  out.is_foreign = true;
+  // Its names of clients, grants and roles are not ours, and how well it knows somebody is its word, not ours.
+  out.client.clear();
   out.grant.clear();
   out.roles.clear();
-  out.actor = {};
+  out.methods.clear();
+  out.authenticated_s = 0;
   return out;
 }
 
@@ -147,6 +160,20 @@ Checked<IssuerAssertion> read_issuer_assertion(const Context& context, std::stri
   if (!id || id->empty() || id->size() > id_bytes_max) return bad("jti is missing, empty or too long");
   const std::string unique = cat(foreign->payload.string_at("iss").value_or(""), ' ', *id);
   return IssuerAssertion{foreign->subject, unique, foreign->expires_s};
+}
+
+net::Task<Checked<void>> check_local_user(Context& context, std::string subject) {
+  const std::string name(user_of(subject));
+  if (name.empty()) co_return Checked<void>();
+  const std::function<Result<std::optional<User>>(store::Database&)> job =
+      [name, settings = context.shared_settings, service = &context.service](store::Database& database) {
+        return find_user(database, *settings, service->wrapping_key(), name);
+      };
+  const auto user = co_await context.record<std::optional<User>>(job);
+  if (!user) co_return store_failure(context, user.error());
+  if (*user && !(*user)->disabled) co_return Checked<void>();
+  context.exchange.refusal.reason = *user ? "the user is disabled" : "the issuer names a user who is not here";
+  co_return refuse("invalid_request", "the subject token does not hold");
 }
 
 bool matches_pattern(const std::vector<std::string>& patterns, std::string_view subject) {

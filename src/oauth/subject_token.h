@@ -23,9 +23,9 @@ struct SubjectToken {
   std::string grant;    // grant_id; "": of none.
   std::vector<std::string> audiences, scopes, roles, methods;
   std::int64_t expires_s = 0, authenticated_s = 0;
-  crypto::Json actor;    // `act`; null: none.
-  crypto::Json may_act;  // null: none.
-  bool says_scope = false;
+  crypto::Json actor;       // `act`; null: none.
+  crypto::Json may_act;     // null: none.
+  bool is_foreign = false;  // Of a trusted issuer.
 };
 
 // A token of ours, or of a trusted issuer. Failures are invalid_request, as RFC 8693 §2.2.2 wants.
@@ -41,6 +41,10 @@ Checked<IssuerAssertion> read_issuer_assertion(const Context& context, std::stri
 // May this client exchange this token: its audience, its subject, its actors and `may_act`? RFC 8693 §2.2.2: what is
 // wrong with a token, also by policy, is invalid_request.
 Checked<void> check_exchange_subject(const Context& context, const Client& client, const SubjectToken& subject);
+
+// Somebody whom a trusted issuer names as one of our users has to be one, and not disabled. Other kinds of subjects are
+// that issuer's.
+net::Task<Checked<void>> check_local_user(Context& context, std::string subject);
 
 // "user:*" or an exact subject.
 bool matches_pattern(const std::vector<std::string>& patterns, std::string_view subject);

@@ -32,7 +32,8 @@ net::Task<Checked<Answer>> answer_token_request(Context& context) {
   if (!key) co_return std::unexpected(std::move(key.error()));
   request.bound_key = std::move(*key);
   if (const auto bound = check_binding(request); !bound) co_return std::unexpected(bound.error());
-  auto answer = co_await handlers[static_cast<std::size_t>(row->grant)](context, request);
+  const GrantHandler handler = handlers[static_cast<std::size_t>(row->grant)];
+  auto answer = co_await handler(context, request);
   co_return answer;
 }
 

@@ -3,6 +3,7 @@
 #include "oauth/transaction.h"
 
 #include <algorithm>
+#include <span>
 
 #include "auth/claims.h"
 #include "auth/revocations.h"
@@ -25,22 +26,29 @@ constexpr crypto::JsonLimits details_limits{.bytes_max = details_bytes_max, .dep
 constexpr std::string_view identity_members[] = {
     "client_id", "client_service", "customer", "roles", "scopes", auth::carried_grant_id, auth::carried_grant_issuer};
 
+// Nor is how well anything was proven.
+constexpr std::string_view proof_members[] = {"authn", "transport"};
+constexpr std::size_t statement_id_bytes_max = 256;
+
 // What goes into the token, wherever it came from.
 struct Transaction {
   std::string id, subject, scope, requesters;
+  std::string once;  // Names the statement that it was made from, where that may pass once; "": none.
+  std::int64_t once_until_s = 0;
+  bool is_foreign = false;  // A trusted issuer names the subject.
   Json context = Json(Json::Object{}), environment = Json(Json::Object{});
   std::int64_t expires_s = 0;
 };
 
 std::string workload_of(const Client& client) { return client.tls_san_uri.empty() ? client.id : client.tls_san_uri; }
 
-Checked<Json> read_details(const Params& form, std::string_view name, bool may_name_identity) {
+Checked<Json> read_details(const Params& form, std::string_view name, std::span<const std::string_view> refused) {
   const auto text = form.find(name);
   if (!text) return Json(Json::Object{});
   auto json = crypto::parse_json(*text, details_limits);
   if (!json || !json->object()) return refuse("invalid_request", cat(name, " is no JSON object, or too large"));
-  for (const std::string_view member : identity_members) {
-    if (!may_name_identity && json->find(member)) {
+  for (const std::string_view member : refused) {
+    if (json->find(member)) {
       return refuse("invalid_request", cat(name, " must not have the member ", member));
     }
   }
@@ -78,37 +86,70 @@ void set_identity(Json::Object& context, const SubjectToken& subject, const std:
   context.emplace_back("roles", Json(std::move(roles)));
 }
 
+struct OwnStatement {
+  SubjectToken subject;
+  std::string once;
+};
+
+// What a signed statement has on top of a plain one: for us alone, short-lived, with an id (as RFC 7523 §3).
+Checked<std::string> check_signed_statement(const Context& context, const Client& client, const crypto::Jws& jws,
+                                            const Json& claims, std::int64_t& expires_s) {
+  const auto bad = [&](std::string_view why) {
+    context.exchange.refusal.reason = why;
+    return refuse("invalid_request", "the subject token does not hold");
+  };
+  if (const auto type = jws.header.string_at("typ"); type && !equals_ignoring_case(*type, "JWT")) {
+    return bad("typ is of another kind of token");
+  }
+  if (claims.string_at("iss") != client.id) return bad("iss is not the client");
+  if (claims.string_at("aud") != context.settings.issuer) return bad("aud is not this issuer alone");
+  const std::int64_t now_s = context.now().wall_s();
+  const auto expires = auth::numeric_date(claims, "exp");
+  if (!expires || !*expires || **expires <= now_s) return bad("it has expired, or never does");
+  if (**expires > now_s + assertion_lifetime_s_max + assertion_leeway_s) return bad("it lives too long");
+  const auto not_before = auth::numeric_date(claims, "nbf", auth::Rounding::up);
+  if (!not_before || (*not_before && **not_before > now_s + assertion_leeway_s)) return bad("it is not valid yet");
+  const auto id = claims.string_at("jti");
+  if (!id || id->empty() || id->size() > statement_id_bytes_max) return bad("jti is missing, empty or too long");
+  expires_s = **expires;
+  return cat("statement ", hash_of_token(cat(client.id, ' ', *id)));
+}
+
 // A workload that starts a transaction by itself: a statement that it signed with its own key, or plain JSON that its
-// authentication vouches for.
-Checked<SubjectToken> read_own_statement(const Context& context, const Client& client, std::string_view token,
+// authentication vouches for. It speaks for itself and for nobody else, unless an operator has said `impersonate`.
+Checked<OwnStatement> read_own_statement(const Context& context, const Client& client, std::string_view token,
                                          std::string_view kind) {
   const auto bad = [&](std::string_view why) {
     context.exchange.refusal.reason = why;
     return refuse("invalid_request", "the subject token does not hold");
   };
-  SubjectToken out;
-  out.expires_s = context.now().wall_s() + identity::lifetime_s_max;
+  OwnStatement out;
+  out.subject.expires_s = context.now().wall_s() + identity::lifetime_s_max;
   std::string payload(token);
+  crypto::Jws signed_part;
   if (kind == "self_signed") {
-    const auto jws = crypto::parse_jws(token);
+    auto jws = crypto::parse_jws(token);
     if (!jws || !client.keys) return bad("it is no signed token, or the client has no keys");
     if (const auto key = crypto::verify_jws(*jws, *client.keys); !key) return bad(key.error().detail);
     payload = jws->payload;
+    signed_part = std::move(*jws);
   }
   const auto claims = crypto::parse_json(payload, details_limits);
   if (!claims || !claims->object()) return bad("it is no JSON object");
   if (kind == "self_signed") {
-    if (claims->string_at("iss") != client.id) return bad("iss is not the client");
-    if (claims->string_at("aud") != context.settings.issuer) return bad("aud is not this issuer");
-    const auto expires = auth::numeric_date(*claims, "exp");
-    if (!expires || !*expires || **expires <= context.now().wall_s()) return bad("it has expired, or never does");
-    out.expires_s = **expires;
+    auto once = check_signed_statement(context, client, signed_part, *claims, out.subject.expires_s);
+    if (!once) return std::unexpected(std::move(once.error()));
+    out.once = std::move(*once);
   }
-  out.subject = claims->string_at("sub").value_or("");
-  if (!auth::is_identity_text(out.subject)) return bad("sub names nobody");
-  out.client = client.id;
-  out.scopes = client.scopes;
-  out.audiences = {context.settings.issuer};
+  out.subject.subject = claims->string_at("sub").value_or("");
+  out.subject.client = client.id;
+  out.subject.scopes = client.scopes;
+  if (out.subject.subject == client.subject()) return out;
+  const bool may_speak = client.exchange.impersonate && auth::is_identity_text(out.subject.subject) &&
+                         matches_pattern(client.exchange.subjects, out.subject.subject);
+  if (!may_speak) return bad("a workload speaks for itself: only `impersonate` lets it name another");
+  log(LogLevel::notice, "authorization server: client '", printable(client.id), "' starts a transaction as '",
+      printable(out.subject.subject), "'");
   return out;
 }
 
@@ -123,20 +164,31 @@ crypto::KeySet transaction_keys(const Context& context) {
   return out;
 }
 
+Checked<OwnStatement> read_subject(const Context& context, const Client& client, std::string_view kind) {
+  const Params& form = context.request.form;
+  if (kind == "self_signed" || kind == "unsigned_json") {
+    return read_own_statement(context, client, form.get("subject_token"), kind);
+  }
+  auto subject = read_subject_token(context, form.get("subject_token"), form.get("subject_token_type"));
+  if (!subject) return std::unexpected(std::move(subject.error()));
+  if (const auto good = check_exchange_subject(context, client, *subject); !good) return std::unexpected(good.error());
+  return OwnStatement{std::move(*subject), {}};
+}
+
 Checked<Transaction> from_subject(const Context& context, const TokenRequest& request, std::string_view kind) {
   const Params& form = context.request.form;
   const Client& client = request.client();
-  const bool is_own = kind == "self_signed" || kind == "unsigned_json";
-  auto subject = is_own ? read_own_statement(context, client, form.get("subject_token"), kind)
-                        : read_subject_token(context, form.get("subject_token"), form.get("subject_token_type"));
-  if (!subject) return std::unexpected(std::move(subject.error()));
-  if (const auto good = check_exchange_subject(context, client, *subject); !good) return std::unexpected(good.error());
+  auto statement = read_subject(context, client, kind);
+  if (!statement) return std::unexpected(std::move(statement.error()));
+  const SubjectToken* const subject = &statement->subject;
   auto scope = checked_scope(form, subject->scopes, client.scopes);
   if (!scope) return std::unexpected(std::move(scope.error()));
-  auto details = read_details(form, "request_details", false);
+  auto details = read_details(form, "request_details", identity_members);
   if (!details) return std::unexpected(std::move(details.error()));
-  auto environment = read_details(form, "request_context", true);
+  auto environment = read_details(form, "request_context", proof_members);
   if (!environment) return std::unexpected(std::move(environment.error()));
+  Json::Object surroundings = *environment->object();
+  surroundings.emplace_back("authn", Json(std::string(kind)));
   Json::Object facts = *details->object();
   set_identity(facts, *subject, context.settings.issuer);
   Transaction out;
@@ -145,7 +197,10 @@ Checked<Transaction> from_subject(const Context& context, const TokenRequest& re
   out.scope = std::move(*scope);
   out.requesters = workload_of(client);
   out.context = Json(std::move(facts));
-  out.environment = std::move(*environment);
+  out.environment = Json(std::move(surroundings));
+  out.once = std::move(statement->once);
+  out.once_until_s = subject->expires_s;
+  out.is_foreign = subject->is_foreign;
   out.expires_s = std::min(context.now().wall_s() + context.settings.transaction_token_lifetime_s, subject->expires_s);
   return out;
 }
@@ -237,6 +292,22 @@ net::Task<Checked<Answer>> exchange_for_transaction(Context& context, const Toke
   if (kind == "refresh_token") co_return refuse("invalid_request", "a refresh token is exchanged for nothing here");
   auto transaction = kind == "txn_token" ? from_transaction(context, request) : from_subject(context, request, kind);
   if (!transaction) co_return std::unexpected(std::move(transaction.error()));
+  if (transaction->is_foreign) {
+    const auto good = co_await check_local_user(context, transaction->subject);
+    if (!good) co_return std::unexpected(good.error());
+  }
+  if (!transaction->once.empty()) {
+    const std::function<Result<bool>(store::Database&)> job =
+        [use = transaction->once, until_s = transaction->once_until_s](store::Database& database) {
+          return use_once(database, use, until_s);
+        };
+    const auto is_first = co_await context.record<bool>(job);
+    if (!is_first) co_return store_failure(context, is_first.error());
+    if (!*is_first) {
+      context.exchange.refusal.reason = "the statement was used before";
+      co_return refuse("invalid_request", "the subject token does not hold");
+    }
+  }
   co_return transaction_answer(context, *transaction);
 }
 

@@ -116,7 +116,8 @@ struct Snapshot {
   std::shared_ptr<const std::vector<auth::RevocationSource>> revocations;  // All of them; nullptr: nothing is revoked.
   std::shared_ptr<auth::VerifiedPasswords> passwords;                      // Kept over reloads.
   std::vector<std::shared_ptr<auth::Issuer>> issuers;                      // Likewise: with the keys that were fetched.
-  // authorization_server; nullptr: there is none. The service is the same object over reloads; it starts with the workers.
+  // authorization_server; nullptr: there is none. The service is the same object over reloads, and starts with the
+  // workers.
   std::shared_ptr<oauth::Service> authorization_service;
   std::shared_ptr<const oauth::Settings> authorization_settings;
   std::size_t token_cache_entries = 10'000;

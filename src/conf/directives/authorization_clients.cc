@@ -144,10 +144,12 @@ void set_exchange(Reader& reader, const Scope& scope, const Directive& directive
     } else if (const auto actors = parameter(word, "actors=")) {
       rules.actors = listed(*actors);
       if (!are_subjects(rules.actors)) return reader.invalid_parameter(directive, word, "actors=client:NAME");
+    } else if (const auto accepts = parameter(word, "from="); accepts && !accepts->empty()) {
+      rules.accepts = listed(*accepts);
     } else if (word.text == "impersonate") {
       rules.impersonate = true;
     } else {
-      return reader.invalid_parameter(directive, word, "subjects=… audiences=… [actors=…] [impersonate]");
+      return reader.invalid_parameter(directive, word, "subjects=… audiences=… [from=…] [actors=…] [impersonate]");
     }
   }
   if (rules.subjects.empty()) {
@@ -263,12 +265,16 @@ constexpr DirectiveRow authorization_client_table[] = {
      "Where people are sent after they signed out."},
     {"exchange",
      in_oauth_client,
-     {1, 4},
+     {1, 5},
      Support::built,
      set_exchange,
      "",
-     "subjects=user:*,client:NAME audiences=NAME,… [actors=client:NAME] [impersonate]: whose tokens it may exchange, "
-     "for what, and through whose hands they may have come before."},
+     "subjects=user:*,client:NAME audiences=NAME,… [from=NAME,…] [actors=client:NAME] [impersonate]: whose tokens it "
+     "may "
+     "exchange, for what, whom these may have been for besides the server and the client itself (from=; without it the "
+     "client's audience), and through whose hands they may have come before. impersonate: as the user, without `act`, "
+     "and with "
+     "nothing but its own word for a transaction token; logged each time."},
     {"introspects",
      in_oauth_client,
      {1, many},
@@ -303,7 +309,8 @@ constexpr DirectiveRow authorization_client_table[] = {
      Support::built,
      set_client_flag<&C::skips_consent, false>,
      "on",
-     "off: people are not asked; for clients of the operator's own."},
+     "off: people are not asked; for clients of the operator's own. A public client whose redirect_uri is not https is "
+     "asked about all the same: anybody could pose as it (RFC 8252, 8.6)."},
     {"client_name",
      in_oauth_client,
      {1, 1},

@@ -25,7 +25,7 @@ const token = async (t, changes) => good(await ask(t, changes)).access_token;
 // What the workload says itself, signed with its own key.
 const own = (t, claims = {}, jwk = t.client('workload').key.private) => ({
   subject_token_type: `${TOKEN_TYPE}self_signed`,
-  subject_token: forge({ alg: 'ES256', kid: 'workload-1' }, { iss: 'workload', sub: 'client:workload', aud: t.meta.issuer, exp: now() + 60, ...claims }, jwk),
+  subject_token: forge({ alg: 'ES256', kid: 'workload-1' }, { iss: 'workload', sub: 'client:workload', aud: t.meta.issuer, exp: now() + 60, jti: crypto.randomUUID(), ...claims }, jwk),
 });
 const again = async (t, changes = {}) => ({ subject_token_type: TXN, subject_token: await token(t), ...changes });
 
@@ -89,6 +89,17 @@ export default [
   bad('a context that is no object', { request_context: '5' }, 'invalid_request'),
   bad('a statement of the workload about somebody that it may not speak for',
     { subject_token_type: `${TOKEN_TYPE}unsigned_json`, subject_token: '{"sub":"client:poster"}' }),
+  bad('a statement about a person who is not there',
+    { subject_token_type: `${TOKEN_TYPE}unsigned_json`, subject_token: '{"sub":"user:alice"}' }),
+  bad('a signed statement about a person', (t) => own(t, { sub: 'user:alice' })),
+  bad('a statement that lives for an hour', (t) => own(t, { exp: now() + 3600 })),
+  bad('a statement without an id', (t) => own(t, { jti: undefined })),
+  bad('a statement that is used again', async (t) => {
+    const statement = own(t);
+    await token(t, statement);
+    return statement;
+  }),
+  bad('a context that says how somebody signed in', { request_context: '{"authn":"mtls"}' }, 'invalid_request'),
   bad('a statement about nobody', { subject_token_type: `${TOKEN_TYPE}unsigned_json`, subject_token: '{}' }),
   bad('a statement that another key signed',
     (t) => own(t, {}, makeKey().private)),
