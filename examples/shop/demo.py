@@ -1,14 +1,14 @@
 #!/usr/bin/python3
-"""The walk through the shop: starts the service, the gateway and the guard, sends real requests, shows real answers.
+"""The walk through the shop: starts the service, the authorization server, the gateway with the guard; sends real
+requests, shows real answers.
 
     demo.py           walk, then stay up until Ctrl-C
     demo.py --check   walk, compare each answer with what is expected, exit 0 or 1
 
 KEEPGATE_BIN and ORDERS_SERVICE name the programs; by default they are taken from build/release. Ports are read from
-keepgate.conf. Tokens are never printed.
+keepgate.conf and authorization_server.conf. Tokens are never printed.
 """
 import argparse
-import ctypes
 import json
 import os
 import re
@@ -19,132 +19,13 @@ import subprocess
 import sys
 import time
 
+import person
+from walk import Answer, Program, Stop, Walk, ask_server, curl, paint, say, show_output
+
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(FOLDER, "..", "..", "build", "release")
-COLOUR = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
-
-
-class Stop(Exception):
-    """The demo cannot go on; the text says why and what to do."""
-
-
-def paint(code, text):
-    return f"\x1b[{code}m{text}\x1b[0m" if COLOUR else text
-
-
-def say(text=""):
-    print(TOKEN.sub("(token)", text), flush=True)
-
-
-def die_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: nothing is left behind, whatever happens.
-
-
-class Program:
-    """A child process that is always stopped again."""
-
-    def __init__(self, name, command, log):
-        self.name = name
-        self.log = os.path.join("run", log)
-        with open(self.log, "wb") as out:
-            self.process = subprocess.Popen(
-                command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent
-            )
-
-    def wait_for(self, address):
-        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
-        for _ in range(500):
-            if self.process.poll() is not None:
-                raise Stop(f"{self.name} stopped at once (exit {self.process.returncode}):\n{self.last_words()}")
-            with socket.socket(family) as probe:
-                if probe.connect_ex(address) == 0:
-                    return
-            time.sleep(0.02)
-        raise Stop(f"{self.name} does not answer on {address}:\n{self.last_words()}")
-
-    def last_words(self):
-        with open(self.log, encoding="utf-8", errors="replace") as log:
-            return TOKEN.sub("(token)", "".join(log.readlines()[-20:]))
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(5)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-
-
-class Answer:
-    def __init__(self, text):
-        head, _, self.body = text.partition("\r\n\r\n")
-        lines = head.split("\r\n")
-        self.status_line = lines[0]
-        parts = lines[0].split(" ")
-        self.status = int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0
-        self.fields = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
-        try:
-            self.json = json.loads(self.body)
-        except ValueError:
-            self.json = None
-
-    def field(self, name):
-        return next((value for key, value in self.fields.items() if key.lower() == name.lower()), None)
-
-
-class Walk:
-    def __init__(self):
-        self.failures = []
-        self.number = 0
-
-    def step(self, title):
-        self.number += 1
-        say()
-        say(paint("1", f"{self.number}. {title}"))
-
-    def run(self, command):
-        """Runs what it shows."""
-        for index, line in enumerate(command.split("\n")):
-            say("  " + paint("36", ("$ " if index == 0 else "  ") + line))
-        result = subprocess.run(["/bin/sh", "-c", command], capture_output=True, timeout=60, stdin=subprocess.DEVNULL)
-        return result.returncode, result.stdout.decode(errors="replace"), result.stderr.decode(errors="replace")
-
-    def request(self, command, show=("WWW-Authenticate", "Retry-After")):
-        code, out, error = self.run(command)
-        if code != 0:
-            say("  " + paint("31", f"curl: exit {code} {error.strip()}"))
-        answer = Answer(out)
-        say("  " + paint("32" if answer.status < 400 else "33", answer.status_line))
-        for name in show:
-            if answer.field(name):
-                say(f"  {name}: {answer.field(name)}")
-        for line in self.pretty(answer):
-            say("  " + paint("2", line))
-        return answer
-
-    @staticmethod
-    def pretty(answer):
-        if answer.json is None:
-            return [line for line in answer.body.strip().split("\n")[:4] if line]
-        return json.dumps(answer.json, indent=2).split("\n")
-
-    def expect(self, holds, text):
-        mark = paint("32", "✔") if holds else paint("31", "✘")
-        say(f"  {mark} {text}")
-        if not holds:
-            self.failures.append(f"step {self.number}: {text}")
-
-
-def curl(url, token=None, field="Authorization: Bearer", method=None):
-    command = "curl -si"
-    if method:
-        command += f" -X {method}"
-    command += f" {url}"
-    if token:
-        command += f' \\\n    -H "{field} $(cat {token})"'
-    return command
+GRANT_TYPE = "urn:ietf:params:oauth:grant-type:"
+ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"
 
 
 def write_transaction(path):
@@ -165,16 +46,16 @@ def write_transaction(path):
         json.dump(claims, file)
 
 
-def ask_the_gateway(walk, gateway):
+def ask_the_gateway(walk, gateway, server):
     order = f"{gateway}/1.0/orders/7"
-    button = f"{gateway}/1.0/big_red_and_dangerous_button"
 
     walk.step("No token")
     answer = walk.request(curl(order))
     walk.expect(answer.status == 401, "401: nobody without an identity")
     walk.expect((answer.field("WWW-Authenticate") or "").startswith("Bearer"), "and it says what is wanted")
 
-    walk.step("client1 reads an order")
+    walk.step("client1 gets a token and reads an order")
+    walk.token(ask_server(f"{server}/token", "client1", "grant_type=client_credentials"), "tokens/client1")
     answer = walk.request(curl(order, "tokens/client1"))
     received = answer.json or {}
     transaction = received.get("transaction") or {}
@@ -192,15 +73,94 @@ def ask_the_gateway(walk, gateway):
     walk.expect(answer.status == 403, "403")
     walk.expect(bool((answer.json or {}).get("decision_id")), "with a decision id, and no reason for outsiders")
 
-    walk.step("A two-week-old intern's token is valid, and may not do everything")
+
+def sign_in(walk, server, name, audience, out, brief=False):
+    """The device flow (RFC 8628): the console asks, the person allows it with a browser, the console gets the token."""
+    answer = walk.request(ask_server(f"{server}/device_authorization", "console", f"audience={audience}"), brief=brief)
+    asked = answer.json or {}
+    if "device_code" not in asked:
+        raise Stop(f"the authorization server lets no device ask: {answer.status_line}")
+    with open("run/device_code", "w", encoding="utf-8") as file:
+        file.write(asked["device_code"])
+    with open(f"keys/{name}.password", encoding="utf-8") as file:
+        last = person.allow(asked["verification_uri_complete"], name, file.read())
+    walk.expect("connected" in last, f"{name} opens {asked['verification_uri']}, signs in and allows it")
+    fields = (f"grant_type={GRANT_TYPE}device_code", '"device_code=$(cat run/device_code)"')
+    walk.token(ask_server(f"{server}/token", "console", *fields), out, brief=brief)
+
+
+def ask_as_people(walk, gateway, server):
+    button = f"{gateway}/1.0/big_red_and_dangerous_button"
+    walk.step("An intern signs in: his token is valid, and may not do everything")
+    sign_in(walk, server, "ivo", "orders", "tokens/intern")
     answer = walk.request(curl(button, "tokens/intern", method="POST"))
     walk.expect(answer.status == 403, "403 for the intern")
+
+    walk.step("A commander does the same")
+    sign_in(walk, server, "grace", "orders", "tokens/commander", brief=True)
     answer = walk.request(curl(button, "tokens/commander", method="POST"))
     walk.expect(answer.status == 200, "200 for the commander")
 
 
-def ask_too_often(walk, gateway):
+def ask_on_behalf(walk, gateway, server):
+    order = f"{gateway}/1.0/orders/7"
+    walk.step("A service calls on behalf of a person")
+    sign_in(walk, server, "alice", "shipping", "tokens/alice", brief=True)
+    answer = walk.request(curl(order, "tokens/alice"))
+    walk.expect(answer.status == 401, "401: alice's token is for shipping, and for nobody else")
+
+    def exchange(*fields):
+        given = ('"subject_token=$(cat tokens/alice)"', f"subject_token_type={ACCESS_TOKEN_TYPE}")
+        return ask_server(f"{server}/token", "shipping", f"grant_type={GRANT_TYPE}token-exchange", *given, *fields)
+
+    walk.token(exchange("audience=orders", "scope=orders:read"), "tokens/shipping")
+    code, out, error = walk.run("keepgate token inspect <tokens/shipping")
+    claims = json.loads(out).get("claims", {}) if code == 0 else {}
+    shown = {name: claims.get(name) for name in ("sub", "aud", "client_id", "scope", "act")}
+    show_output(json.dumps(shown) if claims else error)
+    walk.expect(claims.get("sub") == "user:alice", "it is still about alice")
+    walk.expect(claims.get("act") == {"sub": "client:shipping"}, "and says who acts for her: shipping")
+    answer = walk.request(curl(order, "tokens/shipping"))
+    context = ((answer.json or {}).get("transaction") or {}).get("tctx") or {}
+    walk.expect(answer.status == 200, "200: the policy lets shipping read for people")
+    walk.expect((context.get("client_id"), context.get("customer")) == ("shipping", "alice"), "orders knows both")
+    answer = walk.request(curl(order, "tokens/shipping", method="PUT"))
+    walk.expect(answer.status == 403, "403: and nothing else")
+
+    walk.step("Nothing is widened on the way")
+    answer = walk.request(exchange("audience=orders", "scope=orders:write"))
+    walk.expect(answer.status == 400, "a scope that alice did not give: refused")
+    answer = walk.request(exchange("audience=payments", "scope=orders:read"))
+    walk.expect(answer.status == 400, "an audience that shipping may not have: refused")
+    own = ask_server(f"{server}/token", "shipping", "grant_type=client_credentials")
+    walk.token(own, "tokens/shipping_alone", brief=True)
+    answer = walk.request(curl(order, "tokens/shipping_alone"))
+    walk.expect(answer.status == 403, "403: shipping on its own, for nobody")
+
+
+def take_back(walk, gateway, server):
+    order = f"{gateway}/1.0/orders/7"
+    walk.step("A token that is taken back")
+    answer = walk.request(ask_server(f"{server}/revoke", "shipping", '"token=$(cat tokens/shipping)"'))
+    walk.expect(answer.status == 200, "200: the server has recorded it")
+    begun = time.monotonic()
+    while time.monotonic() - begun < 10:  # So that a broken feed ends the walk; it takes milliseconds.
+        command = ["/bin/sh", "-c", curl(order, "tokens/shipping")]
+        answer = Answer(subprocess.run(command, capture_output=True, text=True, timeout=60).stdout)
+        if answer.status == 401:
+            break
+        time.sleep(0.02)  # Between two questions.
+    milliseconds = (time.monotonic() - begun) * 1000
+    say("  " + paint("2", f"(asked the gateway until it refused: {milliseconds:.0f} ms)"))
+    answer = walk.request(curl(order, "tokens/shipping"))
+    walk.expect(answer.status == 401, "401 at the gateway, long before it expires")
+    answer = walk.request(curl(order, "tokens/client1"), brief=True)
+    walk.expect(answer.status == 200, "another token is as good as before")
+
+
+def ask_too_often(walk, gateway, server):
     walk.step("Too many requests")
+    walk.token(ask_server(f"{server}/token", "reports", "grant_type=client_credentials"), "tokens/reports", brief=True)
     command = (
         f'curl -s -o /dev/null -w "%{{http_code}}\\n" \\\n    "{gateway}/1.0/orders/[1-40]" \\\n'
         '    -H "Authorization: Bearer $(cat tokens/reports)" | sort | uniq -c'
@@ -211,7 +171,7 @@ def ask_too_often(walk, gateway):
         say(f"  {count:>4} × {status}")
     walk.expect(counts.get("200", 0) >= 11 and counts.get("429", 0) > 0, "a burst passes, the rest is 429")
     walk.expect(sum(counts.values()) == 40 and set(counts) <= {"200", "429"}, "and nothing else happens")
-    answer = walk.request(curl(f"{gateway}/1.0/orders/7", "tokens/client1"), show=())
+    answer = walk.request(curl(f"{gateway}/1.0/orders/7", "tokens/client1"), show=(), brief=True)
     walk.expect(answer.status == 200, "another client notices nothing")
 
 
@@ -267,11 +227,6 @@ def granted(text):
     return "\n".join(line.split("unless")[0] for line in text.splitlines())
 
 
-def show_output(text):
-    for line in text.rstrip().split("\n")[:24]:
-        say("  " + paint("2", line))
-
-
 def ports_of(configuration):
     with open(configuration, encoding="utf-8") as file:
         return [int(port) for port in re.findall(r"^\s*listen\s+127\.0\.0\.1:(\d+)", file.read(), re.M)]
@@ -285,7 +240,7 @@ def require_free(port):
         except OSError as error:
             raise Stop(
                 f"port {port} on 127.0.0.1 cannot be used ({error.strerror}).\n"
-                "Stop the program that has it, or change the port in examples/shop/keepgate.conf."
+                "Stop the program that has it, or change the port in the .conf files of examples/shop."
             ) from None
 
 
@@ -313,11 +268,13 @@ def prepare(keepgate):
         raise Stop(f"prepare.sh failed (exit {result.returncode}):\n{result.stderr.strip()}")
 
 
-def repeat_lines(gateway, guard):
+def repeat_lines(gateway, guard, server):
     say(paint("1", "It stays up. In another terminal:"))
     say()
     say("  cd " + os.path.relpath(FOLDER, os.environ.get("PWD", FOLDER)))
     for command in (
+        ask_server(f"{server}/token", "client1", "grant_type=client_credentials")
+        + " \\\n    | sed -n 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/p' >tokens/client1",
         curl(f"{gateway}/1.0/orders/7"),
         curl(f"{gateway}/1.0/orders/7", "tokens/client1"),
         curl(f"{gateway}/1.0/orders/7", "tokens/client1", method="DELETE"),
@@ -335,25 +292,36 @@ def perform(check, programs):
     keepgate = find_program("KEEPGATE_BIN", "keepgate")
     service = find_program("ORDERS_SERVICE", os.path.join("examples", "orders_service"))
     ports = ports_of("keepgate.conf")
-    for port in ports:
+    server_ports = ports_of("authorization_server.conf")
+    for port in ports + server_ports:
         require_free(port)
     os.makedirs("run", exist_ok=True)
     prepare(keepgate)
     put_on_path(keepgate)
 
     gateway, guard = (f"http://127.0.0.1:{port}" for port in ports[:2])
-    programs.append(Program("orders service", [service, "run/orders.sock"], "orders_service.out"))
-    programs[-1].wait_for("run/orders.sock")
-    programs.append(Program("keepgate", [keepgate, "-c", "keepgate.conf"], "keepgate.out"))
-    for port in ports:
-        programs[-1].wait_for(("127.0.0.1", port))
+    server = f"http://127.0.0.1:{server_ports[0]}"
+
+    def start(name, command, out, addresses):
+        programs.append(Program(name, command, out))
+        for address in addresses:
+            programs[-1].wait_for(address)
+
+    start("orders service", [service, "run/orders.sock"], "orders_service.out", ["run/orders.sock"])
+    start("authorization server", [keepgate, "-c", "authorization_server.conf"], "authorization_server.out",
+          [("127.0.0.1", port) for port in server_ports])
+    start("keepgate", [keepgate, "-c", "keepgate.conf"], "keepgate.out", [("127.0.0.1", port) for port in ports])
     say(f"gateway  {gateway}")
     say(f"guard    {guard}")
     say("service  run/orders.sock, behind the guard")
+    say(f"tokens   {server}, the authorization server, a process of its own")
 
     walk = Walk()
-    ask_the_gateway(walk, gateway)
-    ask_too_often(walk, gateway)
+    ask_the_gateway(walk, gateway, server)
+    ask_as_people(walk, gateway, server)
+    ask_too_often(walk, gateway, server)
+    ask_on_behalf(walk, gateway, server)
+    take_back(walk, gateway, server)
     go_past_the_gateway(walk, guard)
     ask_the_operator(walk)
     for program in programs:
@@ -367,7 +335,7 @@ def perform(check, programs):
         say(paint("32", "Every answer is as expected."))
     if not check:
         say()
-        repeat_lines(gateway, guard)
+        repeat_lines(gateway, guard, server)
         while all(program.process.poll() is None for program in programs):
             time.sleep(0.5)
         raise Stop("a program stopped:\n" + "".join(program.last_words() for program in programs))

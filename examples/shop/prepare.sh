@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the keys and tokens of this example where they are missing or have expired. Safe to run again.
+# Makes the keys, secrets and people of this example where they are missing. Safe to run again.
 # KEEPGATE_BIN names the program; default: build/release/keepgate of this tree, else the one on PATH.
 set -eu
 cd "$(dirname "$0")"
@@ -10,31 +10,34 @@ keepgate=${KEEPGATE_BIN:-../../build/release/keepgate}
     echo "prepare.sh: no keepgate program: build it with ./dev build, or set KEEPGATE_BIN" >&2
     exit 1
 }
-mkdir -p keys tokens run
+mkdir -p keys tokens run store
 
 key() {  # FILE ALGORITHM KID
-    [ -s "$1" ] || "$keepgate" key create jwk --alg "$2" --kid "$3" --out "$1" >/dev/null
+    [ -s "$1" ] || "$keepgate" jwk create --alg "$2" --kid "$3" --out "$1" >/dev/null
 }
 public() {  # FILE PRIVATE…
     out=$1
     shift
-    [ -s "$out" ] && [ "$out" -nt "$1" ] || { rm -f "$out"; "$keepgate" key public "$@" --out "$out" >/dev/null; }
+    [ -s "$out" ] && [ "$out" -nt "$1" ] || { rm -f "$out"; "$keepgate" jwk public "$@" --out "$out" >/dev/null; }
 }
-token() {  # NAME OPTION…
-    out=tokens/$1
+secret() {  # FILE: 256 random bits
+    [ -s "$1" ] || od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n' >"$1"
+}
+person() {  # NAME OPTION…: somebody in the store, with a password of their own
+    name=$1
     shift
-    [ -s "$out" ] && "$keepgate" token verify --jwks keys/jwks.json <"$out" >/dev/null 2>&1 && return
-    rm -f "$out"
-    "$keepgate" token mint --key keys/issuer.jwk --iss https://login.shop.internal --out "$out" "$@" >/dev/null
+    if [ -s store/keepgate.db ] && [ -s "keys/$name.password" ]; then
+        "$keepgate" user list -c authorization_server.conf | grep -q "^$name " && return
+    fi
+    secret "keys/$name.password"
+    "$keepgate" user create "$name" "$@" --password-stdin -c authorization_server.conf <"keys/$name.password" >/dev/null
 }
 
-key keys/issuer.jwk ES256 issuer-1         # signs the tokens of clients; stands for your identity provider
 key keys/gateway.jwk EdDSA gateway-1       # signs transaction tokens; only the gateway has it
 key keys/stranger.jwk EdDSA gateway-1      # somebody who claims to be the gateway
-public keys/jwks.json keys/issuer.jwk
 public keys/gateway.jwks.json keys/gateway.jwk
 
-token client1 --client client1 --sub client1 --expires-in 30d
-token reports --client reports --sub reports --expires-in 30d
-token intern --client console --sub ivo --issued-ago 14d --expires-in 30d
-token commander --client console --sub grace --expires-in 30d
+for client in client1 reports shipping gateway; do secret "keys/$client.secret"; done
+person ivo --role intern
+person grace --role commander
+person alice --role customer

@@ -25,13 +25,14 @@ def shop():
     """A copy on ports of its own, in a folder whose path is short enough for a Unix socket."""
     root = tempfile.mkdtemp(prefix="kg-")
     folder = os.path.join(root, "shop")
-    shutil.copytree(SHOP, folder, ignore=shutil.ignore_patterns("keys", "tokens", "*.log", "*.sock", "*.pid", "bin", "claims.json"))
-    ports = {"8080": str(free_port()), "9001": str(free_port())}
-    path = os.path.join(folder, "keepgate.conf")
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(re.sub(r"127\.0\.0\.1:(8080|9001)", lambda match: "127.0.0.1:" + ports[match.group(1)], text))
+    shutil.copytree(SHOP, folder, ignore=shutil.ignore_patterns("keys", "tokens", "store", "__pycache__", "run"))
+    ports = {name: str(free_port()) for name in ("8080", "9001", "9100")}
+    for name in ("keepgate.conf", "authorization_server.conf"):
+        path = os.path.join(folder, name)
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(re.sub(r"127\.0\.0\.1:(8080|9001|9100)", lambda match: "127.0.0.1:" + ports[match.group(1)], text))
     yield folder, [int(port) for port in ports.values()]
     shutil.rmtree(root, ignore_errors=True)
 
@@ -48,12 +49,17 @@ def test_every_answer_of_the_walk_is_as_expected(shop):
     folder, ports = shop
     result = walk(folder, "--check")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "✘" not in result.stdout and result.stdout.count("✔") >= 20
-    assert not re.search(r"eyJ[\w-]+\.[\w-]+\.", result.stdout), "no token is shown"
+    assert "✘" not in result.stdout and result.stdout.count("✔") >= 40
+    assert not re.search(r"eyJ[\w-]+\.[\w-]+\.|kgd_", result.stdout), "no token is shown"
+    for name in os.listdir(os.path.join(folder, "keys")):
+        if name.endswith((".secret", ".password")):
+            with open(os.path.join(folder, "keys", name), encoding="utf-8") as file:
+                assert file.read() not in result.stdout, name
     assert "\x1b" not in result.stdout
     assert not any(can_connect(("127.0.0.1", port)) for port in ports), "it cleans up"
-    for name in os.listdir(os.path.join(folder, "keys")):
-        assert os.stat(os.path.join(folder, "keys", name)).st_mode & 0o077 == 0, name
+    for place in ("keys", "store", "tokens"):
+        for name in os.listdir(os.path.join(folder, place)):
+            assert os.stat(os.path.join(folder, place, name)).st_mode & 0o077 == 0, name
 
 
 def test_a_walk_that_goes_wrong_is_noticed(shop):
@@ -67,15 +73,32 @@ def test_a_walk_that_goes_wrong_is_noticed(shop):
     assert result.returncode == 1 and "✘" in result.stdout
 
 
-def test_a_taken_port_is_said_clearly(shop):
+@pytest.mark.parametrize("conf, old, new", [
+    ("authorization_server.conf", "exchange subjects=user:*", "exchange subjects=client:*"),  # Nobody's token is exchanged.
+    ("keepgate.conf", "audience=orders", "audience=shipping"),  # The gateway believes tokens that are for others.
+])
+def test_a_server_or_gateway_that_allows_something_else_is_noticed(shop, conf, old, new):
+    folder, _ = shop
+    path = os.path.join(folder, conf)
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    assert old in text
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text.replace(old, new))
+    result = walk(folder, "--check")
+    assert result.returncode == 1 and ("✘" in result.stdout or "demo:" in result.stderr)
+
+
+@pytest.mark.parametrize("which", [1, 2])
+def test_a_taken_port_is_said_clearly(shop, which):
     folder, ports = shop
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(("127.0.0.1", ports[1]))
+        taken.bind(("127.0.0.1", ports[which]))
         taken.listen()
         result = walk(folder, "--check")
     assert result.returncode == 1
-    assert str(ports[1]) in result.stderr and "Traceback" not in result.stderr
+    assert str(ports[which]) in result.stderr and "Traceback" not in result.stderr
     assert not can_connect(("127.0.0.1", ports[0]))
 
 
