@@ -83,7 +83,7 @@ def sign_in(walk, server, name, audience, out, brief=False):
     with open("run/device_code", "w", encoding="utf-8") as file:
         file.write(asked["device_code"])
     with open(f"keys/{name}.password", encoding="utf-8") as file:
-        last = person.allow(asked["verification_uri_complete"], name, file.read())
+        last, _ = person.allow(asked["verification_uri_complete"], name, file.read())
     walk.expect("connected" in last, f"{name} opens {asked['verification_uri']}, signs in and allows it")
     fields = (f"grant_type={GRANT_TYPE}device_code", '"device_code=$(cat run/device_code)"')
     walk.token(ask_server(f"{server}/token", "console", *fields), out, brief=brief)

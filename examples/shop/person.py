@@ -1,4 +1,4 @@
-"""A person with a browser, played for the demo: opens the page of a device, signs in, and allows what is asked.
+"""A person with a browser, played: opens a page of the authorization server, signs in, and allows what is asked.
 
 It fills in the same forms that people see, in their order, and keeps cookies as a browser does. It runs no scripts: the
 pages have none. After `pages_max` pages it gives up.
@@ -44,7 +44,8 @@ class Browser:
         self.cookies = {}
 
     def open(self, url, form=None):
-        """The page and its address, behind redirects."""
+        """The page and its address, behind redirects. Where one leads to another server, its address without a page."""
+        server = urllib.parse.urlsplit(url).netloc
         for _ in range(pages_max):
             request = urllib.request.Request(url, urllib.parse.urlencode(form).encode() if form is not None else None)
             if self.cookies:
@@ -59,11 +60,13 @@ class Browser:
             if answer.status not in (302, 303):
                 return answer.read().decode(), url
             url, form = urllib.parse.urljoin(url, answer.headers["Location"]), None
+            if urllib.parse.urlsplit(url).netloc != server:
+                return "", url
         raise RuntimeError("too many redirects")
 
 
 def allow(url, name, password):
-    """Opens the page of a device as `name` and allows what it asks for. Returns the words of the last page."""
+    """Opens a page as `name`, signs in and allows what is asked. Returns the words of the last page, and its address."""
     browser = Browser()
     page, url = browser.open(url)
     for _ in range(pages_max):
@@ -73,4 +76,4 @@ def allow(url, name, password):
         answers = {"username": name, "password": password}
         filled = {field: answers.get(field, value) for field, value in form.fields.items()}
         page, url = browser.open(urllib.parse.urljoin(url, form.action), filled)
-    return " ".join(Form(page).words)
+    return " ".join(Form(page).words), url
