@@ -242,17 +242,44 @@ def test_workers_have_the_priority_that_is_asked(keepgate):
     assert os.getpriority(os.PRIO_PROCESS, gate.process.pid) == os.getpriority(os.PRIO_PROCESS, 0)
 
 
+SERVICES = ("keepgate.service", "keepgate-authorization-server.service")
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze")
-def test_the_unit_is_locked_down():
-    result = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=15", os.path.join(UNITS, "keepgate.service")], capture_output=True, text=True)
+@pytest.mark.parametrize("unit", SERVICES)
+def test_the_unit_is_locked_down(unit):
+    result = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=15", os.path.join(UNITS, unit)], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze")
 def test_the_units_are_well_formed(tmp_path):
-    for name in ("keepgate.service", "keepgate.socket"):
+    for name in (*SERVICES, "keepgate.socket"):
         text = open(os.path.join(UNITS, name), encoding="utf-8").read()
         (tmp_path / name).write_text(text.replace("/usr/sbin/keepgate", "/bin/true"), encoding="utf-8")
-    result = subprocess.run(["systemd-analyze", "verify", "--man=no", str(tmp_path / "keepgate.service"), str(tmp_path / "keepgate.socket")], capture_output=True, text=True)
+    result = subprocess.run(["systemd-analyze", "verify", "--man=no", *map(str, sorted(tmp_path.iterdir()))], capture_output=True, text=True)
     words = [line for line in result.stderr.splitlines() if "keepgate" in line]
     assert not words, words
+
+
+def settings(unit):
+    """What a unit says, by name; a setting that stands more than once is one list."""
+    found = {}
+    with open(os.path.join(UNITS, unit), encoding="utf-8") as file:
+        for line in file:
+            name, equals, value = line.strip().partition("=")
+            if equals and not name.startswith("#"):
+                found.setdefault(name, []).extend(value.split())
+    return found
+
+
+def test_the_gateway_cannot_read_what_signs_tokens_nor_the_server_what_is_the_gateways():
+    gateway, server = map(settings, SERVICES)
+    for unit, other in ((gateway, server), (server, gateway)):
+        assert unit["DynamicUser"] == ["yes"] and "User" not in unit
+        (state,), (configuration,) = other["StateDirectory"], other["ConfigurationDirectory"]
+        assert state not in unit["StateDirectory"] and configuration not in unit["ConfigurationDirectory"]
+        hidden = {path.removeprefix("-") for path in unit["InaccessiblePaths"]}
+        assert {f"/var/lib/{state}", f"/var/lib/private/{state}", f"/etc/{configuration}"} <= hidden
+    assert server["StateDirectoryMode"] == ["0700"] and server["CapabilityBoundingSet"] == []
+    assert f"/etc/{server['ConfigurationDirectory'][0]}/keepgate.conf" in server["ExecStart"]
