@@ -66,7 +66,7 @@ class Browser:
 
 
 def allow(url, name, password):
-    """Opens a page as `name`, signs in and allows what is asked. Returns the words of the last page, and its address."""
+    """Opens a page as `name`, signs in, allows what is asked. Returns the words of the last page, and its address."""
     browser = Browser()
     page, url = browser.open(url)
     for _ in range(pages_max):
