@@ -72,22 +72,26 @@ def browser():
 
 @pytest.fixture
 def place(tmp_path):
-    """A copy of the example on a port of its own."""
+    """A copy of the example on ports of its own."""
     folder = tmp_path / "authorization_server"
     shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("keys", "run", "store"))
-    port = str(free_port())
-    conf = folder / "keepgate.conf"
-    conf.write_text(conf.read_text(encoding="utf-8").replace("9100", port), encoding="utf-8")
+    ports = {name: str(free_port()) for name in ("9100", "9101", "9102")}
+    for name in ("keepgate.conf", "guard.conf"):
+        (folder / name).write_text(moved((folder / name).read_text(encoding="utf-8"), ports), encoding="utf-8")
     os.makedirs(tmp_path / "bin")
     os.symlink(binary(), tmp_path / "bin" / "keepgate")
     environment = {**os.environ, "KEEPGATE_BIN": binary(), "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
     shell = Shell(folder, environment)
     servers = []
-    yield shell, folder, port, environment, servers
+    yield shell, folder, ports, environment, servers
     shell.close()
     for server in servers:
         server.terminate()
         server.wait(10)
+
+
+def moved(text, ports):
+    return re.sub(r"127\.0\.0\.1:(910[012])", lambda match: "127.0.0.1:" + ports[match[1]], text)
 
 
 def matches(expected, printed):
@@ -96,9 +100,9 @@ def matches(expected, printed):
 
 
 def test_every_command_of_the_guide_answers_as_it_says(place):
-    shell, folder, port, environment, servers = place
+    shell, folder, ports, environment, servers = place
     with open(GUIDE, encoding="utf-8") as file:
-        todo = steps(file.read().replace("127.0.0.1:9100", f"127.0.0.1:{port}"))
+        todo = steps(moved(file.read(), ports))
     assert len([step for step in todo if step[0] == "run"]) >= 20
     printed = ""
     for kind, *what in todo:
@@ -113,9 +117,11 @@ def test_every_command_of_the_guide_answers_as_it_says(place):
             continue
         command, expected = what
         if command.endswith("&"):
-            with open(folder / "run" / "out", "wb") as out:
+            assert not expected, command
+            listens = "9100" if not servers else "9101"
+            with open(folder / "run" / "out", "ab") as out:
                 servers.append(subprocess.Popen(command.rstrip("& ").split(), cwd=folder, env=environment, stdout=out, stderr=out))
-            wait_until(lambda: can_connect(("127.0.0.1", int(port))), 20)
+            wait_until(lambda: can_connect(("127.0.0.1", int(ports[listens]))), 20)
             continue
         printed = shell.run(command)
         if command == "ask":  # What another process takes back is known here a moment later.
