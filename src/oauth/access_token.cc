@@ -6,6 +6,7 @@
 #include "crypto/digest.h"
 #include "crypto/jws.h"
 #include "crypto/random.h"
+#include "crypto/running_digest.h"
 #include "oauth/grant_records.h"
 #include "oauth/service.h"
 
@@ -76,16 +77,24 @@ std::string confirmation(const TokenFacts& facts) {
   return {};
 }
 
-// OpenID Connect Core §3.1.3.6, for the algorithms with SHA-256; others leave it out.
+// OpenID Connect Core §3.1.3.6: by the hash of the key's algorithm; of Ed25519 that is SHA-512 (RFC 8032 §5.1).
 std::string half_hash(std::string_view token, const crypto::Key* key) {
   if (!key) return {};
-  const crypto::Algorithm algorithm = key->algorithm();
-  if (algorithm != crypto::Algorithm::es256 && algorithm != crypto::Algorithm::rs256 &&
-      algorithm != crypto::Algorithm::ps256) {
-    return {};
+  switch (key->algorithm()) {
+    case crypto::Algorithm::es256:
+    case crypto::Algorithm::rs256: {
+      const auto sum = crypto::sha256(token);
+      return crypto::base64url_encode({reinterpret_cast<const char*>(sum.data()), sum.size() / 2});
+    }
+    case crypto::Algorithm::eddsa: {
+      crypto::RunningDigest digest(crypto::DigestKind::sha512);
+      digest.add(token);
+      const std::string sum = digest.finish();
+      return crypto::base64url_encode(std::string_view(sum).substr(0, sum.size() / 2));
+    }
+    default:
+      return {};
   }
-  const auto sum = crypto::sha256(token);
-  return crypto::base64url_encode({reinterpret_cast<const char*>(sum.data()), sum.size() / 2});
 }
 
 Result<OwnToken> read_own(std::string_view token, std::string_view type, const Settings& settings,

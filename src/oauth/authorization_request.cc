@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "oauth/grant.h"
 #include "oauth/grant_records.h"
+#include "oauth/session_records.h"
 
 namespace keepgate::oauth {
 
@@ -190,25 +191,31 @@ struct CodeJob {
   bool remembers = false;
 };
 
-// false: the pushed request was used meanwhile.
-Result<bool> run_code_job(store::Database& database, const CodeJob& job, Now now) {
+enum class Issued : std::uint8_t { signed_out = 0, used_before, good };
+
+// In one transaction: a sign-out that was committed before this is seen, and one that comes after revokes what this
+// gives.
+Result<Issued> run_code_job(store::Database& database, const CodeJob& job, Now now) {
+  const auto signed_in = is_signed_in(database, job.grant.session, job.user, now);
+  if (!signed_in) return std::unexpected(signed_in.error());
+  if (!*signed_in) return Issued::signed_out;
   if (!job.pushed.empty()) {
     const auto won =
         database.run("UPDATE pushed_requests SET used_s = $2 WHERE hash = $1 AND used_s IS NULL RETURNING hash",
                      {job.pushed, now.wall_s()});
     if (!won) return std::unexpected(won.error());
-    if (won->empty()) return false;
+    if (won->empty()) return Issued::used_before;
   }
   if (const auto added = add_grant(database, job.grant); !added) return std::unexpected(added.error());
   if (const auto added = add_code(database, job.code); !added) return std::unexpected(added.error());
-  if (!job.remembers) return true;
+  if (!job.remembers) return Issued::good;
   const auto remembered = database.run(
       "INSERT INTO consents (user_name, client, scopes, audience, granted_s) VALUES ($1, $2, $3, $4, $5)"
       " ON CONFLICT (user_name, client, audience) DO UPDATE SET scopes = excluded.scopes,"
       " granted_s = excluded.granted_s",
       {job.user, job.grant.client, joined(job.grant.scopes), job.grant.audience, now.wall_s()});
   if (!remembered) return std::unexpected(remembered.error());
-  return true;
+  return Issued::good;
 }
 
 }  // namespace
@@ -232,7 +239,8 @@ net::Task<Checked<Answer>> issue_code(Context& context, const AuthorizationReque
   if (request.client->is_public) job.grant.bound_key = request.bound_key;
   job.grant.session = who.session;
   job.grant.created_s = now.wall_s();
-  job.grant.expires_s = now.wall_s() + context.settings.grant_lifetime_s;
+  // As long as its code, until that is redeemed.
+  job.grant.expires_s = now.wall_s() + context.settings.authorization_code_lifetime_s;
   job.code.hash = hash_of_token(code);
   job.code.grant = job.grant.id;
   job.code.redirect_uri = request.redirect_uri;
@@ -240,12 +248,13 @@ net::Task<Checked<Answer>> issue_code(Context& context, const AuthorizationReque
   job.code.nonce = request.nonce;
   job.code.bound_key = request.bound_key;
   job.code.expires_s = now.wall_s() + context.settings.authorization_code_lifetime_s;
-  const std::function<Result<bool>(store::Database&)> record = [job, now](store::Database& database) {
+  const std::function<Result<Issued>(store::Database&)> record = [job, now](store::Database& database) {
     return run_code_job(database, job, now);
   };
-  const auto done = co_await context.record<bool>(record);
+  const auto done = co_await context.record<Issued>(record);
   if (!done) co_return store_failure(context, done.error());
-  if (!*done) co_return refuse("invalid_request_uri", "request_uri was used before");
+  if (*done == Issued::signed_out) co_return refuse("login_required", "the user has signed out meanwhile");
+  if (*done != Issued::good) co_return refuse("invalid_request_uri", "request_uri was used before");
   Params parameters;
   parameters.add("code", code);
   co_return authorization_response(context.settings, request.redirect_uri, request.state, std::move(parameters));

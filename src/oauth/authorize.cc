@@ -112,11 +112,23 @@ std::string_view words_for(const Settings& settings, const std::string& scope) {
   return found == settings.scope_texts.end() ? std::string_view() : std::string_view(found->second);
 }
 
+// What the page shows is what the word of the user is about, whatever a client's defaults are by then.
+std::string resolved_parameters(const AuthorizationRequest& request, const Settings& settings) {
+  Params out;
+  for (const auto& [name, value] : request.parameters.pairs()) {
+    if (name != "scope" && name != "resource" && name != "audience") out.add(name, value);
+  }
+  if (!request.scopes.empty()) out.add("scope", joined(request.scopes));
+  if (request.audience != settings.issuer) out.add("resource", request.audience);
+  return out.write();
+}
+
 Answer consent_answer(const Visit& visit, const AuthorizationRequest& request, Flow flow,
                       const SessionRecord& session) {
   const Settings& settings = visit.context.settings;
   flow.stage = FormPurpose::consent;
   flow.session = session.id;
+  flow.parameters = resolved_parameters(request, settings);
   std::vector<ScopeLine> lines;
   for (const std::string& scope : request.scopes) lines.push_back({scope, words_for(settings, scope)});
   std::vector<std::string_view> audiences;
@@ -131,6 +143,9 @@ net::Task<Answer> give_code(const Visit& visit, const AuthorizationRequest& requ
                             RememberConsent remember) {
   const SignedIn who{session.user, session.id, session.methods, session.authenticated_s};
   auto answer = co_await issue_code(visit.context, request, who, remember);
+  if (!answer && answer.error().error == "login_required") {
+    co_return refuse_client(visit, request, "login_required", "the user has signed out meanwhile");
+  }
   if (!answer) co_return failure_page(visit, answer.error());
   co_return std::move(*answer);
 }

@@ -143,11 +143,20 @@ bool is_redirect_uri_of(const Client& client, std::string_view text) {
   const std::string_view host = without_port(asked.authority);
   if (asked.scheme != "http" || !is_loopback_address(host)) return false;
   const std::string_view port = asked.authority.substr(host.size());
-  if (!port.empty() && !parse_unsigned<std::uint16_t>(port.substr(1))) return false;
+  const auto number = port.empty() ? std::optional<std::uint16_t>(1) : parse_unsigned<std::uint16_t>(port.substr(1));
+  if (!number || *number == 0 || port.starts_with(":0")) return false;
   return std::ranges::any_of(client.redirect_uris, [&](const std::string& known_text) {
     const UriParts known = split_uri(known_text);
     return known.scheme == "http" && without_port(known.authority) == host && known.rest == asked.rest;
   });
+}
+
+void add_origins(const Client& client, OriginSet& origins) {
+  if (!client.is_public) return;
+  for (const std::string& uri : client.redirect_uris) {
+    const UriParts parts = split_uri(uri);
+    if (!parts.authority.empty()) origins.insert(to_lower(cat(parts.scheme, "://", parts.authority)));
+  }
 }
 
 std::string fault_of(const Client& client) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/error.h"
@@ -103,6 +104,10 @@ std::string make_client_secret();
 SecretHash hash_of_secret(std::string_view secret);
 std::string hash_text(const SecretHash& hash);  // "sha256:" and 64 hex digits.
 std::optional<SecretHash> read_hash_text(std::string_view text);
+
+// Origins of the redirect URIs of public clients, in lower case: pages from there may read answers (CORS).
+using OriginSet = std::unordered_set<std::string>;
+void add_origins(const Client& client, OriginSet& origins);
 
 using ClientTable = std::unordered_map<std::string, std::shared_ptr<const Client>>;
 

@@ -113,6 +113,9 @@ Result<bool> decide_job(store::Database& database, const DecideJob& job, Now now
   const auto device = find_device(database, job.user_code, now);
   if (!device) return std::unexpected(device.error());
   if (!*device) return false;
+  const auto signed_in = is_signed_in(database, job.session.id, job.session.user, now);
+  if (!signed_in) return std::unexpected(signed_in.error());
+  if (!*signed_in) return false;
   if (!job.is_allowed) return decide_device(database, **device, nullptr, now);
   GrantRecord grant;
   grant.id = make_token("");

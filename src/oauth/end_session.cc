@@ -96,7 +96,8 @@ Result<bool> end_job(store::Database& database, const std::string& cookie, const
                      std::int64_t until_s, Now now) {
   if (const auto ended = end_session(database, cookie); !ended) return std::unexpected(ended.error());
   const auto rows =
-      database.run("SELECT id, scopes FROM grants WHERE session = $1 AND revoked_s IS NULL", {session.id});
+      database.run("SELECT id, scopes FROM grants WHERE session = $1 AND revoked_s IS NULL AND expires_s > $2",
+                   {session.id, now.wall_s()});
   if (!rows) return std::unexpected(rows.error());
   for (const store::Row& row : *rows) {
     const std::vector<std::string> scopes = split_words(store::text_of(row[1]));

@@ -42,6 +42,7 @@ net::Task<Checked<Answer>> answer_feed(Context& context) {
   while (true) {
     const auto state = context.service.state().current();
     const RevocationFeed& feed = *state->revocations;
+    if (!feed.list) co_return unavailable();
     const bool is_new = !after || feed.version != std::int64_t{*after};
     if (is_new || context.now().monotonic_ms >= until_ms || x.worker().draining) co_return feed_answer(feed, is_new);
     const net::Wake wake =

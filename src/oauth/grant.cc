@@ -136,6 +136,11 @@ Checked<Answer> token_answer(const Context& context, TokenAnswer out) {
   return answer;
 }
 
+bool may_have_audience(const Client& client, const Settings& settings, std::string_view audience) {
+  if (client.audiences.empty()) return audience == settings.issuer;
+  return has(client.audiences, audience) && is_known_audience(settings, audience);
+}
+
 Checked<Answer> answer_for_user(const Context& context, const TokenRequest& request, const UserTokens& tokens) {
   TokenAnswer out;
   out.facts = facts_for(context, request);
@@ -144,6 +149,12 @@ Checked<Answer> answer_for_user(const Context& context, const TokenRequest& requ
   out.facts.scopes = tokens.scopes;
   // What the operator has taken from the client since then is not given any more.
   std::erase_if(out.facts.scopes, [&](const std::string& one) { return !has(request.client().scopes, one); });
+  if (out.facts.scopes.empty() && !tokens.scopes.empty()) {
+    return refuse("invalid_scope", "nothing of what was consented to is left");
+  }
+  if (!may_have_audience(request.client(), context.settings, tokens.grant.audience)) {
+    return refuse("invalid_target", "the client may have no more tokens for this audience");
+  }
   out.facts.roles = tokens.user.roles;
   out.facts.grant = tokens.grant.id;
   out.facts.methods = tokens.grant.methods;

@@ -64,6 +64,9 @@ struct TokenAnswer {
 // Mints the access token, then the ID token that has its hash, and writes the answer (RFC 6749 §5.1).
 Checked<Answer> token_answer(const Context& context, TokenAnswer out);
 
+// May the client still have tokens for this audience? Its grant is older than today's configuration.
+bool may_have_audience(const Client& client, const Settings& settings, std::string_view audience);
+
 // Tokens for what a user has consented to: access token, ID token if `openid` is among the scopes.
 struct UserTokens {
   GrantRecord grant;

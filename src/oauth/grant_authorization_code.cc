@@ -44,6 +44,7 @@ net::Task<Checked<Answer>> grant_authorization_code(Context& context, const Toke
   use.redirect_uri = form.get("redirect_uri");
   use.challenge = crypto::base64url_encode({reinterpret_cast<const char*>(sum.data()), sum.size()});
   use.bound_key = request.bound_key;
+  use.grant_expires_s = context.now().wall_s() + context.settings.grant_lifetime_s;
   use.binds_grant = request.client().is_public;
   const bool refreshes = request.client().may(Grant::refresh_token);
   const std::string refresh_token = refreshes ? make_token(refresh_prefix) : std::string();

@@ -153,7 +153,12 @@ Result<RedeemedCode> redeem_code(store::Database& database, const CodeUse& use, 
                     crypto::equal_constant_time(text_of(code[2]), use.challenge) &&
                     (bound_key.empty() || bound_key == use.bound_key);
   out.what = out.grant.is_revoked ? Redeemed::revoked : fits ? Redeemed::good : Redeemed::misfits;
-  if (out.what != Redeemed::good || !use.binds_grant) return out;
+  if (out.what != Redeemed::good) return out;
+  out.grant.expires_s = use.grant_expires_s;
+  const auto lives =
+      database.run("UPDATE grants SET expires_s = $2 WHERE id = $1", {out.grant.id, use.grant_expires_s});
+  if (!lives) return std::unexpected(lives.error());
+  if (!use.binds_grant) return out;
   const auto bound = bind_grant(database, out.grant, use.bound_key);
   if (!bound) return std::unexpected(bound.error());
   return out;

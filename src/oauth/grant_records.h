@@ -57,6 +57,7 @@ enum class Redeemed : std::uint8_t {
 };
 struct CodeUse {
   std::string code, client, redirect_uri, challenge, bound_key;  // challenge: of the verifier that was sent.
+  std::int64_t grant_expires_s = 0;                              // Of the grant from then on.
   bool binds_grant = false;  // A public client's: the key of its proof becomes that of the grant (RFC 9449 §5).
 };
 struct RedeemedCode {

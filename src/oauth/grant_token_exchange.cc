@@ -127,6 +127,11 @@ net::Task<Checked<Answer>> grant_token_exchange(Context& context, const TokenReq
   if (!audience) co_return std::unexpected(std::move(audience.error()));
   auto scopes = narrowed_scopes(form, client, *subject);
   if (!scopes) co_return std::unexpected(std::move(scopes.error()));
+  const bool had_scopes = !scopes->empty();
+  scopes = scopes_at(*audience, std::move(*scopes), form, context.settings);
+  if (!scopes) co_return std::unexpected(std::move(scopes.error()));
+  if (had_scopes && scopes->empty())
+    co_return refuse("invalid_scope", "nothing of this scope is left at this audience");
 
   TokenAnswer out;
   out.facts = facts_for(context, request);

@@ -66,9 +66,9 @@ const crypto::Key* KeyRing::current(Now now) const {
 }
 
 Result<void> maintain_keys(store::Database& database, const Settings& settings, const crypto::SecretText& wrapping_key,
-                           Now now) {
+                           Now now, std::int64_t forget_s) {
   const auto gone =
-      database.run("DELETE FROM signing_keys WHERE signs_until_s < $1", {now.wall_s() - published_after_s(settings)});
+      database.run("DELETE FROM signing_keys WHERE signs_until_s < $1", {forget_s - published_after_s(settings)});
   if (!gone) return std::unexpected(gone.error());
   const auto rows = database.run(
       "SELECT signs_from_s, signs_until_s FROM signing_keys WHERE algorithm = $1 AND signs_until_s > $2"

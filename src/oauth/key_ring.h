@@ -45,10 +45,10 @@ class KeyRing {
   std::string jwks_;
 };
 
-// Makes the current and the next key where they are missing, and forgets those whose tokens have all expired. In one
-// transaction of the caller.
+// Makes the current and the next key where they are missing, and forgets those whose tokens had all expired at
+// `forget_s` (0: none). In one transaction of the caller.
 Result<void> maintain_keys(store::Database& database, const Settings& settings, const crypto::SecretText& wrapping_key,
-                           Now now);
+                           Now now, std::int64_t forget_s);
 // Error{configuration, "bad_keys"}: a key cannot be unwrapped. That is the wrong key file, and never a reason to make
 // new ones.
 Result<std::shared_ptr<const KeyRing>> load_keys(store::Database& database, const Settings& settings,

@@ -21,6 +21,11 @@ Result<void> add_revocation(store::Database& database, std::string_view kind, st
                             std::int64_t before_s, std::int64_t until_s) {
   const auto version = database.run("UPDATE versions SET value = value + 1 WHERE name = 'revocations' RETURNING value");
   if (!version) return std::unexpected(version.error());
+  const auto count = database.run("SELECT COUNT(*) FROM revocations");
+  if (!count) return std::unexpected(count.error());
+  if (store::number_of((*count)[0][0]) >= revocations_max) {
+    return store::store_unavailable("the list of revocations is full", ErrorKind::limit);
+  }
   // before_s 0 is the widest there is.
   const auto added = database.run(
       "INSERT INTO revocations (kind, value, before_s, until_s, version) VALUES ($1, $2, $3, $4, $5)"
@@ -39,6 +44,11 @@ Result<void> revoke_grant(store::Database& database, std::string_view grant, std
                                    {std::string(grant), now.wall_s()});
   if (!marked) return std::unexpected(marked.error());
   if (marked->empty()) return {};  // It is gone, or was revoked before.
+  // A grant whose code nobody has redeemed gave no tokens: there is nothing to tell anybody.
+  const auto waiting =
+      database.run("SELECT hash FROM codes WHERE grant_id = $1 AND used_s IS NULL", {std::string(grant)});
+  if (!waiting) return std::unexpected(waiting.error());
+  if (!waiting->empty()) return {};
   return add_revocation(database, "grant", grant, 0, until_s);
 }
 

@@ -25,6 +25,8 @@ std::int64_t revoked_until_s(std::int64_t now_s);
 // `kind`: as in the file of revocations ("jti", "grant", "client", "sub", "kid"). `before_s`: only what was issued
 // earlier; 0: whatever. `until_s`: nothing that it takes back lives longer. An entry that is there grows wider, never
 // narrower.
+// store_unavailable when the list is as long as it may be: what is not on it is not taken back, and nobody is told so.
+inline constexpr std::int64_t revocations_max = 500'000;
 Result<void> add_revocation(store::Database& database, std::string_view kind, std::string_view value,
                             std::int64_t before_s, std::int64_t until_s);
 // A grant: its refresh tokens and codes end, and its access tokens are taken back.

@@ -41,6 +41,7 @@ constexpr std::string_view first_tables[] = {
     " challenge TEXT NOT NULL, nonce TEXT NOT NULL, bound_key TEXT NOT NULL, expires_s BIGINT NOT NULL,"
     " used_s BIGINT)",
     "CREATE INDEX codes_expires ON codes (expires_s)",
+    "CREATE INDEX codes_grant ON codes (grant_id)",
 
     "CREATE TABLE refresh_tokens (hash TEXT PRIMARY KEY, grant_id TEXT NOT NULL, created_s BIGINT NOT NULL,"
     " expires_s BIGINT NOT NULL, used_s BIGINT)",

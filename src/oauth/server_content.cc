@@ -40,22 +40,9 @@ bool is_form(std::string_view content_type) {
   return equals_ignoring_case(type, form_type);
 }
 
-// The origin of an URL: "https://app.example:8443".
-std::string_view origin_of(std::string_view url) {
-  const std::size_t scheme_end = url.find("://");
-  if (scheme_end == std::string_view::npos) return {};
-  return url.substr(0, url.find_first_of("/?", scheme_end + 3));
-}
-
 bool is_registered_origin(const Settings& settings, const State& state, std::string_view origin) {
-  const auto has_it = [&](const ClientTable& table) {
-    return std::ranges::any_of(table, [&](const auto& row) {
-      return row.second->is_public && std::ranges::any_of(row.second->redirect_uris, [&](const std::string& uri) {
-               return equals_ignoring_case(origin_of(uri), origin);
-             });
-    });
-  };
-  return has_it(settings.clients) || (state.clients && has_it(*state.clients));
+  const std::string key = to_lower(origin);
+  return settings.origins.contains(key) || (state.origins && state.origins->contains(key));
 }
 
 // Fields for pages of other origins. Credentials of the browser (cookies) are never allowed with them.
@@ -82,9 +69,10 @@ Answer preflight_answer(const Endpoint& endpoint, std::string fields) {
 }
 
 void read_fields(const Exchange& x, Request& request, std::string& cookies) {
+  bool has_authorization = false;
   for (const http::HeaderLine& line : x.head().headers) {
     if (line.field == http::Field::authorization) {
-      request.has_two_authorizations = !request.authorization.empty();
+      request.has_two_authorizations = std::exchange(has_authorization, true) || request.has_two_authorizations;
       request.authorization = line.value;
     } else if (equals_ignoring_case(line.name, "cookie")) {
       append(cookies, cookies.empty() ? "" : "; ", line.value);

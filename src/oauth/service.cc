@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::int64_t sweep_period_ms = 60'000;
 constexpr std::int64_t keys_period_ms = 60'000;
+constexpr std::int64_t catch_up_s = 3'600;
 
 // What has expired proves nothing any more. A clock that was set forward for a moment must not make us forget what was
 // used or taken back; and a code that was used stays known for as long as its tokens may live.
@@ -52,6 +53,12 @@ Result<std::shared_ptr<const ClientTable>> load_clients(store::Database& databas
     }
     out->emplace(id, std::make_shared<const Client>(std::move(*client)));
   }
+  return out;
+}
+
+std::shared_ptr<const OriginSet> origins_of(const ClientTable& clients) {
+  auto out = std::make_shared<OriginSet>();
+  for (const auto& [id, client] : clients) add_origins(*client, *out);
   return out;
 }
 
@@ -100,7 +107,7 @@ Result<void> Service::start(std::shared_ptr<const Settings> settings) {
     const auto epoch = database.run("INSERT INTO facts (name, value) VALUES ('epoch', $1) ON CONFLICT DO NOTHING",
                                     {crypto::random_id()});
     if (!epoch) return std::unexpected(epoch.error());
-    const auto kept = maintain_keys(database, *this->settings(), wrapping_key_, Now::read());
+    const auto kept = maintain_keys(database, *this->settings(), wrapping_key_, Now::read(), 0);
     if (!kept) return kept;
     keys_are_due_ = true;
     return refresh(database);
@@ -131,15 +138,27 @@ Result<void> Service::refresh(store::Database& database) {
   auto state = before ? std::make_shared<State>(*before) : std::make_shared<State>();
   const bool keys_are_due = keys_are_due_ || now.monotonic_ms - keys_read_ms_ > keys_period_ms;
   if (before && clients == seen_clients_ && revocations == seen_revocations_ && !keys_are_due) return {};
+  // One part that cannot be read keeps none of the others from being seen.
+  Result<void> out;
   if (clients != seen_clients_) {
     auto loaded = load_clients(database);
-    if (!loaded) return std::unexpected(loaded.error());
-    state->clients = std::move(*loaded);
+    if (loaded) {
+      state->clients = std::move(*loaded);
+      state->origins = origins_of(*state->clients);
+      seen_clients_ = clients;
+    } else {
+      out = std::unexpected(std::move(loaded.error()));
+    }
   }
   if (revocations != seen_revocations_) {
     auto loaded = load_feed(database, now);
-    if (!loaded) return std::unexpected(loaded.error());
-    state->revocations = std::move(*loaded);
+    if (loaded) {
+      state->revocations = std::move(*loaded);
+      seen_revocations_ = revocations;
+    } else {
+      state->revocations = std::make_shared<RevocationFeed>();  // Without a list every token counts as revoked.
+      out = std::unexpected(std::move(loaded.error()));
+    }
   }
   if (keys_are_due) {
     auto loaded = load_keys(database, *settings(), wrapping_key_);
@@ -148,10 +167,8 @@ Result<void> Service::refresh(store::Database& database) {
     keys_are_due_ = false;
     keys_read_ms_ = now.monotonic_ms;
   }
-  seen_clients_ = clients;
-  seen_revocations_ = revocations;
   state_.publish(std::move(state));
-  return {};
+  return out;
 }
 
 void Service::observe(store::Database& database) {
@@ -159,14 +176,38 @@ void Service::observe(store::Database& database) {
   if (!done) log(LogLevel::error, "the authorization server cannot read its store: ", done.error().detail);
 }
 
+// Until when what has expired may be forgotten: the clock of the wall, but where it has jumped ahead since the last
+// sweep an hour more than has passed for certain. A jump that is taken back has deleted an hour's worth at the most,
+// and one that is real is caught up with in a while; so is a long time without this program.
+Result<Now> Service::sweeping_time(store::Database& database, Now now) {
+  const auto rows = database.run("SELECT value FROM facts WHERE name = 'swept_until'");
+  if (!rows) return std::unexpected(rows.error());
+  const auto swept_s =
+      rows->empty() ? std::optional<std::uint64_t>() : parse_unsigned<std::uint64_t>(store::text_of((*rows)[0][0]));
+  std::int64_t until_s = now.wall_s();
+  if (swept_s) {
+    const std::int64_t passed_s = swept_ms_ > 0 ? (now.monotonic_ms - swept_ms_) / 1000 : 0;
+    until_s = std::min(until_s, static_cast<std::int64_t>(*swept_s) + passed_s + catch_up_s);
+  }
+  const auto kept = database.run(
+      "INSERT INTO facts (name, value) VALUES ('swept_until', $1) ON CONFLICT (name) DO UPDATE SET value = "
+      "excluded.value",
+      {cat(until_s)});
+  if (!kept) return std::unexpected(kept.error());
+  return Now{now.monotonic_ms, until_s * 1000};
+}
+
 Result<void> Service::sweep(store::Database& database) {
   const Now now = Now::read();
+  const auto until = sweeping_time(database, now);
+  if (!until) return std::unexpected(until.error());
   for (const Expired& one : expired) {
-    const auto done = database.run(one.statement, {now.wall_s() - one.kept_s});
+    const auto done = database.run(one.statement, {until->wall_s() - one.kept_s});
     if (!done) return std::unexpected(done.error());
   }
+  swept_ms_ = now.monotonic_ms;
   keys_are_due_ = true;
-  return maintain_keys(database, *settings(), wrapping_key_, now);
+  return maintain_keys(database, *settings(), wrapping_key_, now, until->wall_s());
 }
 
 }  // namespace keepgate::oauth

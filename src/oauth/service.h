@@ -36,6 +36,7 @@ struct RevocationFeed {
 // What is read without asking the store. Replaced whole when the store changes, whoever changed it.
 struct State {
   std::shared_ptr<const ClientTable> clients;
+  std::shared_ptr<const OriginSet> origins;  // Of these clients.
   std::shared_ptr<const KeyRing> keys;
   std::shared_ptr<const RevocationFeed> revocations;
 };
@@ -74,6 +75,7 @@ class Service {
   std::shared_ptr<const Settings> settings() const;
   Result<void> refresh(store::Database& database);
   void observe(store::Database& database);
+  Result<Now> sweeping_time(store::Database& database, Now now);
   Result<void> sweep(store::Database& database);
 
   const ServiceOptions options_;
@@ -85,7 +87,7 @@ class Service {
   // Of the store's thread, or before it runs.
   std::int64_t seen_clients_ = -1, seen_revocations_ = -1;
   bool keys_are_due_ = true;
-  std::int64_t keys_read_ms_ = 0;
+  std::int64_t keys_read_ms_ = 0, swept_ms_ = 0;
   identity::ReplayStore proofs_;
   AttemptLimits attempts_;
   VerifiedTokens verified_tokens_;

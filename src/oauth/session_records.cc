@@ -52,6 +52,13 @@ Result<SessionRecord> begin_session(store::Database& database, const NewSession&
   return out;
 }
 
+Result<bool> is_signed_in(store::Database& database, std::string_view session_id, std::string_view user, Now now) {
+  const auto rows = database.run("SELECT id FROM sessions WHERE id = $1 AND user_name = $2 AND expires_s > $3",
+                                 {std::string(session_id), std::string(user), now.wall_s()});
+  if (!rows) return std::unexpected(rows.error());
+  return !rows->empty();
+}
+
 Result<void> end_session(store::Database& database, std::string_view cookie) {
   if (cookie.empty()) return {};
   const auto done = database.run("DELETE FROM sessions WHERE hash = $1", {hash_of_token(cookie)});

@@ -37,6 +37,9 @@ struct NewSession {
 };
 Result<SessionRecord> begin_session(store::Database& database, const NewSession& session, const Settings& settings,
                                     Now now);
+// Does it still go on? For jobs that give something because of it: a sign-out may have been committed since it was
+// found.
+Result<bool> is_signed_in(store::Database& database, std::string_view session_id, std::string_view user, Now now);
 Result<void> end_session(store::Database& database, std::string_view cookie);
 
 }  // namespace keepgate::oauth

@@ -53,6 +53,7 @@ struct Settings {
   std::shared_ptr<const crypto::Key> transaction_key;  // nullptr: the server's own keys.
 
   ClientTable clients;
+  OriginSet origins;  // Of these clients.
   UserTable users;
   std::vector<Resource> resources;
   std::map<std::string, std::string, std::less<>> scope_texts;  // What a scope allows, in words for people.

@@ -71,17 +71,27 @@ Answer factor_answer(const Visit& visit, Flow flow, const SignInFor& wanted, Pro
 // Names the hash without telling anything of it: one that was changed meanwhile is another.
 std::string proof_of(std::string_view password_hash) { return hash_of_token(password_hash).substr(0, proof_length); }
 
-// What is worked out for whom nobody is: a hash of the kind that users here have, for one name always the same, so that
-// time tells nothing. Users of the store have Argon2id; those of the configuration may have others.
-std::string stand_in_hash(const Context& context, std::string_view name) {
-  std::vector<std::string_view> hashes;
+constexpr std::string_view costly_kind = "$argon2id$";
+
+// The hashes that are worked out for one try, so that time tells nothing: users of the store have Argon2id, those of
+// the configuration may have something cheaper. Where there is any such user every try costs one of both kinds; which
+// of them decides, if any, is the first.
+std::vector<std::string> hashes_to_try(const Context& context, std::string_view name, const std::string* own) {
+  std::vector<std::string_view> cheap;
   for (const auto& [key, user] : context.settings.users) {
-    if (!user->password_hash.empty()) hashes.push_back(user->password_hash);
+    const std::string& hash = user->password_hash;
+    if (!hash.empty() && !hash.starts_with(costly_kind)) cheap.push_back(hash);
   }
-  if (hashes.empty()) return std::string(nobodys_hash);
-  std::ranges::sort(hashes);
+  std::vector<std::string> out{own ? *own : std::string(nobodys_hash)};
+  if (cheap.empty()) return out;
+  if (!out[0].starts_with(costly_kind)) {
+    out.emplace_back(nobodys_hash);
+    return out;
+  }
+  std::ranges::sort(cheap);
   const auto choice = crypto::hmac_sha256(context.service.derived_key("stand-in users"), name);
-  return std::string(hashes[(choice[0] | std::size_t{choice[1]} << 8) % hashes.size()]);
+  out.emplace_back(cheap[(choice[0] | std::size_t{choice[1]} << 8) % cheap.size()]);
+  return out;
 }
 
 // "good" false: it was not worked out.
@@ -186,8 +196,13 @@ net::Task<SignInStep> take_password(Visit& visit, Flow flow, SignInFor wanted) {
     co_return SignInStep{std::nullopt, failure_page(visit, store_failure(context, user.error()).error())};
   }
   const bool may_sign_in = *user && !(*user)->disabled && !(*user)->password_hash.empty();
-  const std::string stored = may_sign_in ? (*user)->password_hash : stand_in_hash(context, name);
-  const auth::Answer checked = co_await check_password(context, name, password, stored);
+  const std::vector<std::string> hashes = hashes_to_try(context, name, may_sign_in ? &(*user)->password_hash : nullptr);
+  const std::string& stored = hashes.front();
+  auth::Answer checked = co_await check_password(context, name, password, stored);
+  if (hashes.size() > 1) {
+    const auth::Answer other = co_await check_password(context, name, password, hashes[1]);
+    checked.is_good = checked.is_good && other.is_good;
+  }
   const auto* value = dynamic_cast<const auth::PasswordAnswer*>(checked.value.get());
   if (!checked.is_good || !value) {
     // Whoever goes away does not get the try back: else nothing would limit those who never wait.

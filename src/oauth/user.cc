@@ -14,10 +14,39 @@ using crypto::Json;
 
 constexpr crypto::JsonLimits user_limits{.bytes_max = 64 * 1024, .depth_max = 4, .values_max = 1024};
 
-constexpr std::string_view reserved_claims[] = {
-    "iss",    "sub",     "aud",  "exp",   "nbf", "iat",      "jti",    "scope",    "scp",    "client_id", "azp",
-    "act",    "may_act", "cnf",  "txn",   "acr", "amr",      "nonce",  "at_hash",  "c_hash", "sid",       "auth_time",
-    "req_wl", "tctx",    "rctx", "roles", "typ", "grant_id", "active", "username", "events", "token_type"};
+constexpr std::string_view reserved_claims[] = {"iss",
+                                                "sub",
+                                                "aud",
+                                                "exp",
+                                                "nbf",
+                                                "iat",
+                                                "jti",
+                                                "scope",
+                                                "scp",
+                                                "client_id",
+                                                "azp",
+                                                "act",
+                                                "may_act",
+                                                "cnf",
+                                                "txn",
+                                                "acr",
+                                                "amr",
+                                                "nonce",
+                                                "at_hash",
+                                                "c_hash",
+                                                "sid",
+                                                "auth_time",
+                                                "preferred_username",
+                                                "req_wl",
+                                                "tctx",
+                                                "rctx",
+                                                "roles",
+                                                "typ",
+                                                "grant_id",
+                                                "active",
+                                                "username",
+                                                "events",
+                                                "token_type"};
 
 std::unexpected<Error> bad_user(std::string_view why) {
   return fail(ErrorKind::malformed, Blame::configuration, "bad_user", std::string(why));

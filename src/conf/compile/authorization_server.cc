@@ -123,6 +123,7 @@ void Compiler::add_authorization_clients(const AuthorizationModel& model, oauth:
       error(code::bad_value, cat("client '", printable(one.id.text), "': ", fault), one.id.at);
       continue;
     }
+    oauth::add_origins(*client, settings.origins);
     settings.clients.emplace(client->id, std::move(client));
   }
 }
