@@ -4,6 +4,8 @@
 
 #include "auth/claims.h"
 #include "base/bytes.h"
+#include "base/percent.h"
+#include "oauth/public_keys.h"
 
 namespace keepgate::oauth {
 
@@ -59,6 +61,28 @@ std::string_view without_port(std::string_view authority) {
   return authority.substr(0, colon);
 }
 
+// RFC 6749 §4.1.2, §4.1.2.1, RFC 9207 §2: what we add ourselves must not be there twice.
+bool has_answer_parameter(std::string_view rest) {
+  constexpr std::string_view ours[] = {"code", "state", "iss", "error", "error_description", "error_uri"};
+  const std::size_t question = rest.find('?');
+  std::string_view query = question == std::string_view::npos ? std::string_view() : rest.substr(question + 1);
+  while (!query.empty()) {
+    const std::string_view argument = query.substr(0, query.find('&'));
+    const std::string name = percent_decoded(argument.substr(0, argument.find('=')), '+');
+    if (std::ranges::find(ours, name) != std::end(ours)) return true;
+    query.remove_prefix(std::min(argument.size() + 1, query.size()));
+  }
+  return false;
+}
+
+// "user:*", "client:NAME": '*' stands for all names of a kind and for nothing else.
+bool is_subject_pattern(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string_view::npos || colon == 0 || colon + 1 == text.size()) return false;
+  const std::size_t star = text.find('*');
+  return star == std::string_view::npos || (star == colon + 1 && star + 1 == text.size());
+}
+
 bool is_loopback_address(std::string_view host) { return host == "127.0.0.1" || host == "[::1]"; }
 
 template <typename Is>
@@ -84,6 +108,9 @@ std::string fault_of_credentials(const Client& client) {
     return "it has no credential: give it a secret, keys or the name of a certificate, or call it public";
   }
   if (client.secrets.size() > Client::secrets_max) return "it has more than 4 secrets";
+  if (!client.keys_text.empty()) {
+    if (std::string fault = fault_of_public_keys(client.keys_text); !fault.empty()) return cat("its keys: ", fault);
+  }
   if (!client.is_public) return {};
   for (const Grant grant : {Grant::client_credentials, Grant::token_exchange, Grant::jwt_bearer}) {
     if (client.may(grant)) return cat("a public client cannot use the grant ", row_of(grant).name);
@@ -125,6 +152,9 @@ std::string fault_of_redirect_uri(std::string_view text) {
   if (!is_scheme(uri.scheme) || uri.scheme.size() == text.size()) return "it is not absolute";
   if (uri.authority.find('@') != std::string_view::npos) return "it has a user name in it";
   const std::string_view host = without_port(uri.authority);
+  const std::string_view port = uri.authority.substr(host.size());
+  if (!port.empty() && !parse_unsigned<std::uint16_t>(port.substr(1))) return "its port is not from 0 to 65535";
+  if (has_answer_parameter(uri.rest)) return "code, state, iss and error in its query are the server's to add";
   const std::string scheme = to_lower(uri.scheme);
   if (scheme == "https") return host.empty() ? "it has no host" : "";
   if (scheme == "http") {
@@ -168,6 +198,11 @@ std::string fault_of(const Client& client) {
   if (std::string fault = fault_of_list(client.scopes, "scope", is_scope_token); !fault.empty()) return fault;
   if (std::string fault = fault_of_list(client.audiences, "audience", auth::is_identity_text); !fault.empty()) {
     return fault;
+  }
+  for (const auto* list : {&client.exchange.subjects, &client.exchange.actors}) {
+    if (std::string fault = fault_of_list(*list, "subject (user:*, client:NAME)", is_subject_pattern); !fault.empty()) {
+      return fault;
+    }
   }
   if (client.may(Grant::authorization_code) && client.redirect_uris.empty()) {
     return "the grant authorization_code needs a redirect_uri";

@@ -56,7 +56,7 @@ std::unexpected<Error> bad_user(std::string_view why) {
 
 bool is_user_name(std::string_view text) {
   return text.size() <= user_name_bytes_max && auth::is_identity_text(text) &&
-         text.find_first_of(":/") == std::string_view::npos;
+         text.find_first_of(":/*") == std::string_view::npos;
 }
 
 bool is_reserved_claim(std::string_view name) {
@@ -64,7 +64,7 @@ bool is_reserved_claim(std::string_view name) {
 }
 
 std::string fault_of(const User& user) {
-  if (!is_user_name(user.name)) return "its name must be 1 to 128 bytes of visible text without ':' and '/'";
+  if (!is_user_name(user.name)) return "its name must be 1 to 128 bytes of visible text without ':', '/' and '*'";
   for (const std::string& role : user.roles) {
     if (!auth::is_identity_text(role) || role.find(',') != std::string::npos) {
       return cat("'", printable(role), "' is no role");
