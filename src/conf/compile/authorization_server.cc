@@ -9,8 +9,10 @@
 #include "conf/codes.h"
 #include "conf/compile/compiler.h"
 #include "crypto/base32.h"
+#include "crypto/password_hash.h"
 #include "fetch/url.h"
 #include "oauth/params.h"
+#include "oauth/public_keys.h"
 #include "oauth/server_content.h"
 #include "oauth/service.h"
 #include "store/files.h"
@@ -21,10 +23,47 @@ namespace {
 
 constexpr std::size_t line_bytes_max = 4096;
 constexpr std::size_t keys_text_bytes_max = 64 * 1024;
+constexpr const char* only_public_keys = "public keys only: whoever can read another one can make what it proves";
+constexpr std::size_t issuer_keys_bytes_max = 1024 * 1024;
+// 22 random characters of base64url are 128 bits (RFC 6749 §10.10).
+constexpr std::size_t secret_bytes_good = 22;
 
 template <typename T>
 void take(const std::optional<T>& from, T& to) {
   if (from) to = *from;
+}
+
+// Of "127.0.0.1:80", "[::1]:80", "localhost", "unix:PATH". Anything else may be reached from outside.
+bool listens_on_this_machine(std::string_view address) {
+  const std::size_t bracket = address.rfind(']'), colon = address.rfind(':');
+  const bool has_port = colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket);
+  const std::string_view host = has_port ? address.substr(0, colon) : address;
+  const bool is_number = host.find_first_not_of("0123456789.") == std::string_view::npos;
+  return address.starts_with("unix:") || equals_ignoring_case(host, "localhost") || host == "[::1]" ||
+         (is_number && host.starts_with("127."));
+}
+
+// What a thief of the file would soon have guessed: no salt, few rounds, or no hash at all.
+bool is_weak(crypto::PasswordForm form) {
+  switch (form) {
+    case crypto::PasswordForm::bcrypt:
+    case crypto::PasswordForm::sha256_crypt:
+    case crypto::PasswordForm::sha512_crypt:
+    case crypto::PasswordForm::yescrypt:
+    case crypto::PasswordForm::argon2id:
+      return false;
+    default:
+      return true;
+  }
+}
+
+// A grant that every request would be refused by. "": none.
+std::string_view grant_without_effect(const oauth::Client& client, const oauth::Settings& settings) {
+  const bool has_subjects = !client.exchange.subjects.empty();
+  if (client.may(oauth::Grant::jwt_bearer) && (!has_subjects || settings.trusted_issuers.empty())) return "jwt_bearer";
+  const bool has_targets = !client.exchange.audiences.empty() || !settings.trust_domain.empty();
+  if (client.may(oauth::Grant::token_exchange) && (!has_subjects || !has_targets)) return "token_exchange";
+  return {};
 }
 
 }  // namespace
@@ -38,8 +77,8 @@ void Compiler::compile_authorization_server(const AuthorizationModel& model) {
   add_authorization_clients(model, *settings);
   add_authorization_users(model, *settings);
   add_trusted_issuers(model, *settings);
-  check_authorization_targets(model, *settings);
   if (model.trust_domain) settings->trust_domain = model.trust_domain->text;
+  check_authorization_targets(model, *settings);
   if (model.transaction_key) settings->transaction_key = signing_key(*model.transaction_key);
   if (model.server->listens.empty()) {
     error(code::bad_listener, "authorization_server does not listen anywhere", model.at, "listen 127.0.0.1:9100;");
@@ -64,6 +103,12 @@ void Compiler::set_authorization_address(const AuthorizationModel& model, oauth:
   const std::string origin = url->origin();
   settings.authority = origin.substr(origin.find("://") + 3);
   settings.title = model.title.value_or(url->host);
+  if (settings.issuer_is_tls) return;  // Without ssl here, a proxy in front has it.
+  for (const ListenModel& listen : model.server->listens) {
+    if (listen.ssl || listens_on_this_machine(listen.address.text)) continue;
+    warning(code::bad_listener, "passwords, codes and secrets cross the network in clear here", listen.address.at,
+            "an http issuer is for this machine: listen 127.0.0.1:PORT, or an https issuer");
+  }
 }
 
 void Compiler::set_authorization_times(const AuthorizationModel& model, oauth::Settings& settings) {
@@ -88,8 +133,10 @@ std::optional<std::string> Compiler::first_line(const Word& file, std::string_vi
   const std::string path = configuration_path(file.text);
   auto text = store::read_small(path, line_bytes_max, S_IRWXG | S_IRWXO);
   if (!text) {
+    struct stat facts{};
+    const bool is_regular = ::stat(path.c_str(), &facts) == 0 && S_ISREG(facts.st_mode);
     error(code::unusable_keys, cat("cannot use the ", what, ": ", text.error().detail), file.at,
-          cat("chmod 600 ", printable(path, 400)));
+          is_regular ? cat("chmod 600 ", printable(path, 400)) : std::string());
     return std::nullopt;
   }
   while (text->ends_with('\n') || text->ends_with('\r')) text->pop_back();
@@ -106,13 +153,26 @@ bool Compiler::read_client_files(const OauthClientModel& model, oauth::Client& c
     if (!secret) return false;
     const auto hash = oauth::read_hash_text(*secret);
     client.secrets.push_back(hash ? *hash : oauth::hash_of_secret(*secret));
+    if (!hash && secret->size() < secret_bytes_good) {
+      warning(code::unusable_keys,
+              cat("the secret of client '", printable(model.id.text), "' is short enough to be guessed"), file.at,
+              "at least 22 random characters: openssl rand -base64 32");
+    }
     ::explicit_bzero(secret->data(), secret->size());
   }
   if (!model.keys_file) return true;
   client.keys = key_set({*model.keys_file}, true);
+  if (!client.keys) return false;
   std::string why;
-  return client.keys &&
-         read_text(configuration_path(model.keys_file->text), keys_text_bytes_max, client.keys_text, why);
+  if (!read_text(configuration_path(model.keys_file->text), keys_text_bytes_max, client.keys_text, why)) {
+    error(code::unusable_keys, cat("cannot read the client's keys: ", why), model.keys_file->at);
+    return false;
+  }
+  const std::string fault = oauth::fault_of_public_keys(client.keys_text);
+  if (fault.empty()) return true;
+  error(code::unusable_keys, cat("the keys of client '", printable(model.id.text), "': ", fault), model.keys_file->at,
+        only_public_keys);
+  return false;
 }
 
 void Compiler::add_authorization_clients(const AuthorizationModel& model, oauth::Settings& settings) {
@@ -139,6 +199,18 @@ void Compiler::add_authorization_users(const AuthorizationModel& model, oauth::S
               one.password_hash_file->at, "`keepgate user` makes one, and so does `mkpasswd -m yescrypt`");
         continue;
       }
+      const crypto::PasswordForm form = crypto::password_form(*hash);
+      if (form == crypto::PasswordForm::none) {
+        error(code::unusable_keys,
+              cat("no password matches the hash of user '", printable(one.name.text), "': its form is not known"),
+              one.password_hash_file->at, "`keepgate user` makes one, and so does `mkpasswd -m yescrypt`");
+        continue;
+      }
+      if (is_weak(form)) {
+        warning(code::unusable_keys,
+                cat("the hash of user '", printable(one.name.text), "' is weak: ", crypto::name_of(form)),
+                one.password_hash_file->at, "`keepgate user` makes a better one, and so does `mkpasswd -m yescrypt`");
+      }
       user->password_hash = *hash;
     }
     if (one.totp_secret_file) {
@@ -164,6 +236,14 @@ void Compiler::add_trusted_issuers(const AuthorizationModel& model, oauth::Setti
     issuer.issuer = one.url.text;
     issuer.keys = key_set({*one.keys_file}, true);
     issuer.subject_kind = one.subject_kind;
+    std::string text, why;
+    if (issuer.keys && read_text(configuration_path(one.keys_file->text), issuer_keys_bytes_max, text, why)) {
+      why = oauth::fault_of_public_keys(text);
+    }
+    if (!why.empty()) {
+      error(code::unusable_keys, cat("the keys of '", printable(one.url.text), "': ", why), one.keys_file->at,
+            only_public_keys);
+    }
     if (issuer.issuer == settings.issuer) {
       error(code::bad_value, "an issuer trusts itself without being told", one.url.at);
     }
@@ -175,8 +255,30 @@ void Compiler::add_trusted_issuers(const AuthorizationModel& model, oauth::Setti
   }
 }
 
-// With a list of resources, an audience that is not on it is a mistake.
+// With a list of resources, an audience that is not on it is a mistake. A transaction token is for its trust domain and
+// never taken elsewhere: another token must not be for that name.
 void Compiler::check_authorization_targets(const AuthorizationModel& model, const oauth::Settings& settings) {
+  const bool is_issuer = !settings.trust_domain.empty() && settings.trust_domain == settings.issuer;
+  const auto is_domain = [&](const std::string& name) { return !name.empty() && name == settings.trust_domain; };
+  bool is_taken = is_issuer || std::ranges::any_of(settings.resources, is_domain, &oauth::Resource::name);
+  for (const OauthClientModel& one : model.clients) {
+    is_taken = is_taken || std::ranges::any_of(one.client.audiences, is_domain) ||
+               std::ranges::any_of(one.client.exchange.audiences, is_domain);
+    if (one.client.exchange.impersonate) {
+      warning(code::trusts_everybody, cat("client '", printable(one.id.text), "' may act as the users it names"),
+              one.id.at, "without `impersonate` its tokens say who acts");
+    }
+    if (const std::string_view grant = grant_without_effect(one.client, settings); !grant.empty()) {
+      warning(code::no_effect, cat("client '", printable(one.id.text), "': every request with ", grant, " is refused"),
+              one.id.at,
+              grant == "jwt_bearer" ? "it needs `exchange subjects=…` and a trusted_issuer"
+                                    : "it needs `exchange subjects=… audiences=…`");
+    }
+  }
+  if (is_taken) {
+    error(code::bad_value, cat("trust_domain '", printable(settings.trust_domain), "' is an audience of other tokens"),
+          model.trust_domain->at, "a name of its own: no issuer, resource or audience");
+  }
   if (settings.resources.empty()) return;
   for (const OauthClientModel& one : model.clients) {
     for (const auto* list : {&one.client.audiences, &one.client.exchange.audiences}) {

@@ -122,12 +122,12 @@ std::vector<std::string> listed(std::string_view text) {
   return out;
 }
 
-// "user:*", "client:NAME": a kind and a name, or all of a kind.
+// "user:*", "client:NAME": a kind and a name, or all of a kind. '*' anywhere else would match nobody.
 bool are_subjects(const std::vector<std::string>& texts) {
   return !texts.empty() && std::ranges::all_of(texts, [](const std::string& one) {
-    const std::size_t colon = one.find(':');
+    const std::size_t colon = one.find(':'), star = one.find('*');
     return colon != std::string::npos && colon > 0 && colon + 1 < one.size() &&
-           one.substr(0, colon).find('*') == std::string::npos;
+           (star == std::string::npos || (star == colon + 1 && star + 1 == one.size()));
   });
 }
 
