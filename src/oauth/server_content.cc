@@ -112,6 +112,8 @@ class ServerContent final : public pipeline::Content {
   ServerContent(std::shared_ptr<const Settings> settings, std::shared_ptr<Service> service)
       : settings_(std::move(settings)), service_(std::move(service)) {}
 
+  bool hides_arguments() const override { return true; }
+
   net::Task<std::optional<Refusal>> serve(Exchange& x, pipeline::Permit /*permit*/) const override {
     const auto path = path_behind_issuer(x.path.text, settings_->issuer_path);
     const Endpoint* const endpoint = path ? endpoint_at(*path) : nullptr;

@@ -24,6 +24,11 @@ class Content {
   virtual std::string_view upstream_name() const { return {}; }
   // $proxy_port where that name has none.
   virtual std::uint16_t upstream_port() const { return 80; }
+  // Its queries carry secrets (RFC 6750 §5.3, RFC 9700 §4.3.2): no variable shows them, and so no log does.
+  virtual bool hides_arguments() const { return false; }
 };
+
+// Whether the server of this exchange, where it stands now, is one that hides_arguments().
+bool hides_arguments(const Exchange& exchange);
 
 }  // namespace keepgate::pipeline

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "crypto/random.h"
+#include "pipeline/content.h"
 #include "pipeline/subrequest.h"
 
 namespace keepgate::pipeline {
@@ -205,13 +206,24 @@ void Exchange::withhold_password() {
   forget_map_values();
 }
 
+// A request that was refused before its location was looked up stands at the server's own, which has no content.
+bool hides_arguments(const Exchange& exchange) {
+  const Content* content = exchange.location().content.get();
+  const auto& locations = exchange.snapshot().locations;
+  if (!content && &exchange.location() == &locations[exchange.server().own_location]) {
+    const auto whole = exchange.server().locations.find("/").location;
+    if (whole) content = locations[*whole].content.get();
+  }
+  return content && content->hides_arguments();
+}
+
 std::string_view Exchange::shown_value(const http::HeaderLine& line) {
   if (!withheld_ || line.field != http::Field::cookie) return line.value;
   return auth::without_api_key_cookies(*withheld_, line.value, arena);
 }
 
 std::optional<std::string_view> Exchange::shown_query() {
-  if (!head().has_query) return std::nullopt;
+  if (!head().has_query || hides_arguments(*this)) return std::nullopt;
   if (!withheld_) return head().query;
   const std::string_view shown = auth::without_api_key_arguments(*withheld_, head().query, arena);
   if (shown.empty() && !head().query.empty()) return std::nullopt;
@@ -220,9 +232,11 @@ std::optional<std::string_view> Exchange::shown_query() {
 
 std::string_view Exchange::shown_target() {
   const std::string_view target = head().target;
+  const std::string_view before = target.substr(0, target.find('?'));
+  // Of a head that was refused nothing else says that there is a query.
+  if (before.size() != target.size() && hides_arguments(*this)) return before;
   if (!withheld_ || !head().has_query) return target;
   const std::optional<std::string_view> shown = shown_query();
-  const std::string_view before = target.substr(0, target.find('?'));
   return shown ? arena.join(before, std::string_view("?"), *shown) : before;
 }
 

@@ -233,9 +233,9 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
       return {};
     case Variable::args:
     case Variable::query_string:
-      return query;
+      return hides_arguments(*this) ? std::string_view() : query;
     case Variable::arg_:
-      return http::query_argument(query, reference.argument);
+      return hides_arguments(*this) ? std::string_view() : http::query_argument(query, reference.argument);
     case Variable::body_bytes_sent:
       return keep(cat(bytes_sent > head_bytes_sent ? bytes_sent - head_bytes_sent : 0));
     case Variable::bytes_sent:
@@ -331,7 +331,9 @@ std::string_view Exchange::variable(const route::VariableRef& reference) {
     case Variable::remote_user:
       return auth::basic_user(request, arena);
     case Variable::request:
-      if (!refused_line.empty()) return refused_line;
+      if (!refused_line.empty()) {
+        return hides_arguments(*this) ? refused_line.substr(0, refused_line.find('?')) : refused_line;
+      }
       return request.method_text.empty()
                  ? std::string_view()
                  : arena.join(request.method_text, std::string_view(" "), shown_target(),
