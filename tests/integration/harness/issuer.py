@@ -32,7 +32,7 @@ pid keepgate.pid;
 error_log error.log notice;
 events { worker_connections 512; }
 authorization_server {
-    issuer http://127.0.0.1:@issuer_port@; listen 127.0.0.1:@as@; store @store@; key_file as.key; refresh_token_grace @grace@; title "The tests";
+    issuer http://127.0.0.1:@issuer_port@; listen 127.0.0.1:@as@; store @store@; key_file @key@; refresh_token_grace @grace@; title "The tests";
     client web { secret_file web.secret; redirect_uri http://127.0.0.1:@app@/cb; consent off; scopes openid orders:read; audience orders;
                  grants authorization_code refresh_token client_credentials; }
     client robot { jwks_file robot.jwks; grants client_credentials; scopes orders:read; audience orders; }
@@ -183,13 +183,21 @@ class Asker:
 
 
 class Issuer(Gate):
-    """`prefix` runs the program inside of another; `values` may be other ones than usual: store, grace, workers, more."""
+    """`prefix` runs the program inside of another; `beside` another one it has its issuer, store and key.
 
-    def __init__(self, prefix=(), environment=None, start=True, files=None, **values):
+    `values` may be other ones than usual: store ("sqlite:FILE" or a quoted URI), key, grace, workers, more.
+    """
+
+    def __init__(self, prefix=(), environment=None, start=True, files=None, beside=None, **values):
         self.prefix, self.environment, self.cookies, self.key = list(prefix), environment, {}, Key()
+        if beside:
+            self.key = beside.key
+            store = beside.values["store"]
+            store = store if store.startswith('"') else "sqlite:" + beside.path(store.removeprefix("sqlite:"))
+            values = {"issuer_port": beside.port("as"), "store": store, "key": beside.path("as.key"), "grace": beside.values["grace"], **values}
         files = {"web.secret": WEB + "\n", "gateway.secret": GATEWAY + "\n", "user.hash": hash_of(PASSWORD) + "\n",
                  "robot.jwks": json.dumps({"keys": [self.key.jwk]}), **(files or {})}
-        values = {"app": PAGES, "store": "sqlite:as.db", "grace": "0s", "workers": 1, "more": "", **values}
+        values = {"app": PAGES, "store": "sqlite:as.db", "key": "as.key", "grace": "0s", "workers": 1, "more": "", **values}
         text = CONF.replace("@more@", values.pop("more"))
         if "issuer_port" not in values:
             text = text.replace("@issuer_port@", "@as@")
