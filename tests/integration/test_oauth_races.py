@@ -1,7 +1,5 @@
 """Many at the authorization server at once with one and the same thing: of what is used once, one has it. On one process and on two of one store."""
 import collections
-import itertools
-import subprocess
 import threading
 
 import pytest
@@ -33,25 +31,18 @@ def issuer():
 
 
 @pytest.fixture(scope="module")
-def new_database():
-    """Makes empty databases of one server, and gives their URIs."""
+def database():
     if why_missing():
         pytest.skip(why_missing())
-    server, numbers = Postgres(), itertools.count()
-
-    def build():
-        name = f"as{next(numbers)}"
-        subprocess.run(["psql", "-qX", server.uri, "-c", f"CREATE DATABASE {name}"], check=True, timeout=30)
-        return server.uri.replace("/postgres?", f"/{name}?")
-
-    yield build
+    server = Postgres()
+    yield server
     server.close()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def two(request, issuer):
     """Two processes of one issuer, started at once on a store that is not there yet."""
-    uri = request.getfixturevalue("new_database")() if request.param == "postgres" else None
+    uri = request.getfixturevalue("database").new_database() if request.param == "postgres" else None
     first = issuer(start=False, **({"store": f'"{uri}"'} if uri else {}))
     second = issuer(start=False, beside=first, workers=2)
     for one in (first, second):

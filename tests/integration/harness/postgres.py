@@ -38,6 +38,7 @@ class Postgres:
 
     def __init__(self, *settings):
         self.settings = settings
+        self.made = 0
         self.folder = tempfile.mkdtemp(prefix="kg-pg-")
         self.process = None
         if os.geteuid() == 0:
@@ -51,6 +52,12 @@ class Postgres:
     @property
     def uri(self):
         return f"postgresql://{USER}@/{DATABASE}?host={self.folder}"
+
+    def new_database(self):
+        """The URI of an empty one."""
+        self.made += 1
+        subprocess.run(["psql", "-qX", self.uri, "-c", f"CREATE DATABASE made{self.made}"], check=True, timeout=START_SECONDS)
+        return self.uri.replace(f"/{DATABASE}?", f"/made{self.made}?")
 
     @property
     def log(self):
