@@ -299,6 +299,21 @@ def test_with_secrets_that_others_may_read_it_does_not_start(stopped, name, mode
     stopped.start_again()
 
 
+@pytest.mark.parametrize("damage", ["header", "pages", "half"])
+def test_on_a_store_that_is_damaged_it_does_not_start_and_leaves_it_as_it_is(stopped, damage):
+    path = pathlib.Path(stopped.path("as.db"))
+    good = path.read_bytes()
+    page, pages = 4096, len(good) // 4096
+    broken = {"header": b"damaged" * 100 + good[700:], "half": good[:pages // 2 * page],
+              "pages": good[:page] + b"".join(b"\xff" * 64 + good[at * page + 64:(at + 1) * page] for at in range(1, pages))}[damage]
+    path.write_bytes(broken)
+    refuses_to_start(stopped, "as.db")
+    assert path.read_bytes() == broken
+    path.write_bytes(good)
+    stopped.start_again()
+    assert stopped.sign_in().tokens()["access_token"]
+
+
 def test_in_a_folder_that_everybody_may_write_it_does_not_start(stopped):
     os.chmod(stopped.folder, 0o777)
     refuses_to_start(stopped, "everybody may write")

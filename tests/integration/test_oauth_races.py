@@ -6,6 +6,7 @@ import pytest
 
 from harness.gate import run_cli
 from harness.issuer import Asker, Gone, Issuer
+from harness.jose import payload_of
 from harness.ports import wait_until
 from harness.postgres import Postgres, why_missing
 
@@ -181,8 +182,20 @@ def test_what_one_process_revokes_is_revoked_at_the_other(two):
         assert here.revoke(single).status == here.revoke(tokens["refresh_token"]).status == 200
         assert not here.is_active(single) and not here.is_active(tokens["access_token"]), "who revoked knows at once"
         wait_until(lambda: not there.is_active(single) and not there.is_active(tokens["access_token"]), 10, "the other has not heard of it")
-        assert there.feed() == here.feed()
+        assert there.feed() == here.feed() and there.feed_head() == here.feed_head(), "a gateway may go from one to the other"
         assert there.refresh(tokens["refresh_token"]).error == "invalid_grant"
+
+
+def test_who_waits_for_revocations_at_one_process_hears_of_those_of_the_other(two):
+    here, there = (Asker(one) for one in two)
+    _, version = there.feed_head()
+    token, answers = here.credentials().json["access_token"], []
+    waiting = threading.Thread(target=lambda: answers.append(Asker(two[1]).ask_feed(after=version, wait=25)))
+    waiting.start()
+    assert here.revoke(token).status == 200
+    waiting.join(20)  # Less than it would wait for nothing.
+    assert answers and answers[0].status == 200, "it was not told"
+    assert payload_of(token)["jti"] in answers[0].body.decode() and int(answers[0].get("Revocation-Version")) > version
 
 
 def test_two_processes_give_one_thing_to_one_of_many(two):

@@ -49,6 +49,10 @@ class Gone(OSError):
     """The server was gone before it had answered."""
 
 
+class Refused(Exception):
+    """503 of a server that is about to stop."""
+
+
 class Answer:
     def __init__(self, answer, body):
         self.status, self.head, self.body = answer.status, answer.headers, body
@@ -91,6 +95,7 @@ class Asker:
 
     def __init__(self, issuer, seconds=30):
         self.issuer, self.seconds, self.values, self.connection = issuer, seconds, issuer.values, None
+        self.may_refuse = False
 
     def close(self):
         if self.connection is not None:
@@ -98,12 +103,15 @@ class Asker:
         self.connection = None
 
     def request(self, method, target, fields=(), body=b"", **_):
-        """Asks once: what was sent must not be sent again by itself. An old connection may have been closed by the server meanwhile: each has a new one."""
+        """Asks once: what was sent must not be sent again by itself. So each has a connection of its own, that nobody closes meanwhile."""
         self.connection = http.client.HTTPConnection("127.0.0.1", self.issuer.port("as"), timeout=self.seconds)
         try:
             self.connection.request(method, target, body or None, dict(fields))
             answer = self.connection.getresponse()
-            return Answer(answer, answer.read())
+            body = answer.read()
+            if answer.status == 503 and self.may_refuse:
+                raise Refused
+            return Answer(answer, body)
         except (OSError, http.client.HTTPException) as error:
             raise Gone(str(error)) from error
         finally:
@@ -149,11 +157,20 @@ class Asker:
         query = authorize(self).partition("?")[2]
         return self.post("/par", "web", **{name: value for name, value in urllib.parse.parse_qsl(query) if name != "client_id"})
 
-    def feed(self):
+    def ask_feed(self, after=0, wait=0):
         credentials = base64.b64encode(f"gateway:{urllib.parse.quote_plus(GATEWAY)}".encode()).decode()
-        answer = self.request("GET", "/revocations?after=0&wait=0", {"Authorization": f"Basic {credentials}", "Accept": "text/plain"})
+        return self.request("GET", f"/revocations?after={after}&wait={wait}", {"Authorization": f"Basic {credentials}", "Accept": "text/plain"})
+
+    def feed(self):
+        """What is revoked."""
+        answer = self.ask_feed()
         assert answer.status == 200, answer.words
         return [json.loads(line) for line in answer.body.decode().splitlines()]
+
+    def feed_head(self):
+        """(epoch, version) of the list."""
+        answer = self.ask_feed()
+        return answer.get("Revocation-Epoch"), int(answer.get("Revocation-Version"))
 
     def browser(self):
         """Of alice, who has signed in."""
