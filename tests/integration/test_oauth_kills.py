@@ -5,6 +5,7 @@ by src/store/sqlite_faults_test.cc.
 """
 import hashlib
 import os
+import pathlib
 import random
 import shutil
 import signal
@@ -21,6 +22,7 @@ from harness.ports import can_connect, wait_until
 
 KILLS = int(os.environ.get("KEEPGATE_KILLS", "60"))
 STOPS = 8
+HANG_US = 9_500_000  # Longer than a request waits for the store.
 LOOKED_AT_MAX = 4  # Of each kind and kill: what came last is what a kill could have lost.
 LOAD_SECONDS_MAX = 0.15
 SYSTEM_CALLS = {"pwrite64": 18, "fdatasync": 10}  # How many of each are died at.
@@ -299,3 +301,21 @@ def test_a_kill_at_each_system_call_of_the_store_loses_nothing_that_was_answered
         ledger.issuer.spawn()
         ledger.live(lambda: wait_until(ledger.issuer.exited, 30, "it lives on"))
     assert integrity(ledger.issuer) == [("ok",)]
+
+
+@pytest.mark.xfail(strict=True, reason="finding F-6: 503 is answered when the store takes too long, and it is done all the same")
+@pytest.mark.skipif(not may_trace(), reason="there is no strace, or it must not trace here")
+def test_a_disk_that_hangs_for_long_costs_no_family(ledger):
+    issuer = ledger("0s", 1).issuer
+    asker, threads = Asker(issuer), pathlib.Path(f"/proc/{issuer.process.pid}/task")
+    token = asker.tokens()["refresh_token"]
+    hang = f"inject=fdatasync:delay_enter={HANG_US}:when=1"
+    tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=fdatasync", "-e", hang, "-p", str(issuer.process.pid)])
+    try:
+        wait_until(lambda: all("TracerPid:\t0\n" not in (one / "status").read_text() for one in threads.iterdir()), 15, "it is not traced")
+        assert asker.refresh(token).status == 503
+        assert asker.device().status == 200, "it is over"
+    finally:
+        tracer.terminate()
+        tracer.wait(30)
+    assert asker.refresh(token).status == 200, "a client that was told to come again has lost its family"

@@ -1,7 +1,7 @@
 """What changes under a running authorization server: its configuration, by reloads under load, and its clients and users, by the command line."""
+import os
 import re
 import signal
-import subprocess
 import threading
 
 import pytest
@@ -32,6 +32,20 @@ def reload(issuer, text, says=RELOADED):
     issuer.kill(signal.SIGHUP)
     wait_until(lambda: len(re.findall(says, issuer.read("error.log"))) > before or issuer.exited(), 20, issuer.words)
     assert not issuer.exited(), issuer.words()
+
+
+def pid_in(issuer):
+    text = issuer.read("keepgate.pid").strip()
+    return int(text) if text.isdigit() else 0
+
+
+def is_running(pid):
+    """A child of the old process that nobody has waited for does not run."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def changed(issuer, more):
@@ -194,3 +208,26 @@ def test_clients_come_and_go_on_the_command_line_under_load(issuer):
             wait_until(lambda: status() == 401, 10, "the client is still known")
             wait_until(lambda: not asker.is_active(token), 10, "its token is still good")
     assert not load.wrong, f"{len(load.wrong)} of {load.asked}: {load.wrong[:3]}"
+
+
+def test_another_binary_takes_over_under_load_and_nobody_notices(issuer):
+    old, asker = issuer.process.pid, Asker(issuer)
+    before, keys = asker.tokens(), asker.request("GET", "/jwks").body
+    revoked = asker.credentials().json["access_token"]
+    new = 0
+    try:
+        with Load(issuer) as load:
+            issuer.kill(signal.SIGUSR2)
+            new = wait_until(lambda: next((pid for pid in [pid_in(issuer)] if pid not in (0, old)), 0), 20, issuer.words)
+            wait_until(lambda: f"{new}#{new}: keepgate/" in issuer.read("error.log"), 20, issuer.words)
+            assert asker.revoke(revoked).status == 200
+            issuer.kill(signal.SIGQUIT)
+            assert issuer.process.wait(20) == 0
+            assert asker.refresh(before["refresh_token"]).status == 200
+            wait_until(lambda: not asker.is_active(revoked), 10, "what the old one revoked is good at the new one")
+        assert not load.wrong, f"{len(load.wrong)} of {load.asked}: {load.wrong[:3]}"
+        assert asker.request("GET", "/jwks").body == keys
+    finally:
+        if new:
+            os.kill(new, signal.SIGTERM)
+            wait_until(lambda: not is_running(new), 20, "the new one does not end")
