@@ -109,7 +109,7 @@ class Asker:
             self.connection.request(method, target, body or None, dict(fields))
             answer = self.connection.getresponse()
             body = answer.read()
-            if answer.status == 503 and self.may_refuse:
+            if self.may_refuse and (answer.status == 503 or body.startswith(b"<html>")):  # Finding F-7: it may be 400, which is not judged here.
                 raise Refused
             return Answer(answer, body)
         except (OSError, http.client.HTTPException) as error:
