@@ -19,6 +19,12 @@ def binary():
     return os.path.abspath(os.environ.get("KEEPGATE_BIN") or os.path.join(ROOT, "build", "release", "keepgate"))
 
 
+def is_sanitized():
+    """Does the program watch itself? Then it can neither be traced nor be given another library first."""
+    with open(binary(), "rb") as file:
+        return b"__asan_init" in (content := file.read()) or b"__tsan_init" in content
+
+
 def run_cli(*arguments, stdin="", cwd=None, env=None, timeout=30):
     """One command to its end. Text in, text out."""
     result = subprocess.run(

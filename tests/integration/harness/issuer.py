@@ -42,7 +42,8 @@ authorization_server {
     @more@
 }
 """
-ASKS = "client asks{} {{ secret_file web.secret; redirect_uri http://127.0.0.1:@app@/cb; grants authorization_code; scopes openid orders:read; audience orders; }}\n"
+ASKS = ("client asks{} {{ secret_file web.secret; redirect_uri http://127.0.0.1:@app@/cb; "
+        "grants authorization_code; scopes openid orders:read; audience orders; }}\n")
 
 
 class Gone(OSError):
@@ -82,7 +83,8 @@ class Key:
     def __init__(self):
         self.key = ec.generate_private_key(ec.SECP256R1())
         point = self.key.public_key().public_numbers()
-        self.jwk = {"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "k1", "x": b64(point.x.to_bytes(32, "big")), "y": b64(point.y.to_bytes(32, "big"))}
+        self.jwk = {"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "k1",
+                    "x": b64(point.x.to_bytes(32, "big")), "y": b64(point.y.to_bytes(32, "big"))}
 
     def sign(self, payload):
         text = f"{b64(json.dumps({'alg': 'ES256', 'kid': 'k1'}))}.{b64(json.dumps(payload))}"
@@ -125,7 +127,8 @@ class Asker:
         return self.request("POST", path, fields, urllib.parse.urlencode(form).encode())
 
     def redeem(self, code):
-        return self.post("/token", "web", grant_type="authorization_code", code=code, redirect_uri=f"http://127.0.0.1:{PAGES}/cb", code_verifier=VERIFIER)
+        form = {"code": code, "redirect_uri": f"http://127.0.0.1:{PAGES}/cb", "code_verifier": VERIFIER}
+        return self.post("/token", "web", grant_type="authorization_code", **form)
 
     def refresh(self, token):
         return self.post("/token", "web", grant_type="refresh_token", refresh_token=token)
