@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <latch>
 
 #include "store/store_for_tests.h"
@@ -85,10 +86,10 @@ TEST_F(Transacts, give_up_at_the_deadline_and_begin_nothing_behind_it) {
   EXPECT_FALSE(has_run);
 }
 
-TEST_F(Transacts, take_an_answer_that_comes_after_the_deadline_to_nobody) {
+TEST_F(Transacts, undo_what_ends_after_they_have_given_up) {
   auto begun = std::make_shared<std::latch>(1);
   auto held = std::make_shared<std::latch>(1);
-  Result<void> late;
+  Result<void> late, behind;
   on_loop([&](std::shared_ptr<net::ReplyAddress> mine) -> net::Task<> {
     const auto job = [=](Database& database) {
       begun->count_down();
@@ -99,10 +100,107 @@ TEST_F(Transacts, take_an_answer_that_comes_after_the_deadline_to_nobody) {
     begun->wait();
     held->count_down();
     // Behind the late answer in the mailbox of this loop.
-    late = co_await transact<void>(*transactor, mine, net::no_deadline, [](Database&) { return Result<void>(); });
+    behind = co_await transact<void>(*transactor, mine, net::no_deadline, [](Database&) { return Result<void>(); });
   });
-  EXPECT_EQ(code_of(late), "");
+  EXPECT_EQ(code_of(late), "store_unavailable");
+  EXPECT_EQ(code_of(behind), "");
+  EXPECT_EQ(count_codes(*transactor), 0);
+}
+
+// The job that is asked for comes to its end; the next one of the same transaction keeps the commit back. Thread rule:
+// the loop goes on once the transactor is within the second.
+class HeldCommits : public Transacts {
+ protected:
+  // The transactor's thread stays with a job until the others are in the line, so that they share a commit.
+  net::Task<Result<void>> insert_before_a_held_commit(std::shared_ptr<net::ReplyAddress> mine,
+                                                      std::int64_t deadline_ms) {
+    EXPECT_TRUE(transactor->ask([](Database&) { return Result<void>(); },
+                                [this](const Result<void>&) {
+                                  is_first_held.count_down();
+                                  first.wait();
+                                }));
+    is_first_held.wait();
+    const auto job = [](Database& database) { return insert_code(database, "a"); };
+    mine->loop().post(net::make_message([this](net::Loop& loop) {
+      EXPECT_TRUE(transactor->ask(
+          [this](Database&) {
+            is_commit_held.count_down();
+            commit.wait();
+            return Result<void>();
+          },
+          [](const Result<void>&) {}));
+      first.count_down();
+      is_commit_held.wait();
+      in_commit(loop);
+    }));
+    Result<void> outcome = co_await transact<void>(*transactor, mine, deadline_ms, job);
+    co_return outcome;
+  }
+
+  std::latch is_first_held{1}, first{1}, is_commit_held{1}, commit{1};
+  std::function<void(net::Loop&)> in_commit;
+};
+
+net::Detached count_down_at(net::Loop& loop, std::int64_t at_ms, std::latch& latch) {
+  while (loop.now().monotonic_ms < at_ms) co_await net::SleepUntil(loop, at_ms);
+  latch.count_down();
+}
+
+TEST_F(HeldCommits, are_waited_for_behind_the_deadline) {
+  Result<void> outcome = store_broken("none");
+  on_loop([&](std::shared_ptr<net::ReplyAddress> mine) -> net::Task<> {
+    const std::int64_t deadline_ms = mine->loop().now().monotonic_ms + 20;
+    in_commit = [this, deadline_ms](net::Loop& loop) { count_down_at(loop, deadline_ms + 60, commit); };
+    outcome = co_await insert_before_a_held_commit(mine, deadline_ms);
+  });
+  EXPECT_EQ(code_of(outcome), "");
   EXPECT_EQ(count_codes(*transactor), 1);
+}
+
+TEST_F(HeldCommits, are_waited_for_when_the_loop_cancels) {
+  Result<void> outcome = store_broken("none");
+  on_loop([&](std::shared_ptr<net::ReplyAddress> mine) -> net::Task<> {
+    in_commit = [this](net::Loop& loop) {
+      loop.cancel_all();
+      loop.cancel_all();
+      // Behind the wait that goes on: cancelled once more.
+      loop.post(net::make_message([this](net::Loop& its) {
+        its.cancel_all();
+        count_down_at(its, its.now().monotonic_ms + 30, commit);
+      }));
+    };
+    outcome = co_await insert_before_a_held_commit(mine, net::no_deadline);
+  });
+  EXPECT_EQ(code_of(outcome), "");
+  EXPECT_EQ(count_codes(*transactor), 1);
+}
+
+TEST_F(HeldCommits, are_not_waited_for_without_a_bound) {
+  Result<void> outcome;
+  std::int64_t took_ms = 0;
+  on_loop([&](std::shared_ptr<net::ReplyAddress> mine) -> net::Task<> {
+    const std::int64_t began_ms = mine->loop().now().monotonic_ms;
+    in_commit = [](net::Loop& loop) { loop.cancel_all(); };
+    outcome = co_await insert_before_a_held_commit(mine, net::no_deadline);
+    took_ms = mine->loop().now().monotonic_ms - began_ms;
+  });
+  commit.count_down();
+  EXPECT_EQ(code_of(outcome), "store_unavailable");
+  EXPECT_GE(took_ms, cancelled_ms_max + cancelled_commit_ms_max);
+}
+
+TEST(Standing, lets_one_side_be_the_first) {
+  detail::Transacting<void> one;
+  EXPECT_TRUE(one.begin());
+  EXPECT_TRUE(one.give_up());
+  EXPECT_FALSE(one.end());
+  EXPECT_FALSE(one.begin());
+  detail::Transacting<void> other;
+  EXPECT_TRUE(other.begin() && other.end());
+  EXPECT_FALSE(other.give_up());
+  EXPECT_TRUE(other.begin());  // Its transaction was lost, and it runs again.
+  EXPECT_TRUE(other.give_up());
+  EXPECT_FALSE(other.end());
 }
 
 TEST_F(Transacts, fail_at_once_when_the_transactor_was_stopped) {
@@ -127,6 +225,7 @@ TEST_F(Transacts, leave_nothing_behind_when_their_loop_ends_first) {
   });
   EXPECT_EQ(code_of(cancelled), "store_unavailable");
   held->count_down();
+  EXPECT_EQ(count_codes(*transactor), 0);
   transactor->stop();  // Its answer has no loop to go to any more.
 }
 
