@@ -90,6 +90,7 @@ class SqliteConnection final : public Connection {
  private:
   bool set_up(std::string& why);
   bool claim_file(std::string& why);
+  bool log_is_there() const { return is_same_file(state_of_file(log_path_), log_); }
   bool control(std::string_view sql, std::string& why);  // Statements of our own.
   Result<std::int64_t> ask_number(std::string_view sql);
   Result<SqliteStatement> prepare(std::string_view sql);
@@ -98,7 +99,8 @@ class SqliteConnection final : public Connection {
   std::unexpected<Error> broken(std::string_view why, std::string_view sql);
 
   const std::string path_;
-  FileState file_;
+  std::string log_path_;  // Of the write-ahead log.
+  FileState file_, log_;
   sqlite3* handle_ = nullptr;
   std::map<std::string, SqliteStatement, std::less<>> statements_;
   SqliteStatement data_version_;
@@ -254,6 +256,9 @@ Opening SqliteConnection::open(Access access, int, std::string& why) {
     close();
     return Opening::failed;
   }
+  // It is there since the first look into the file, and stays as long as a connection does.
+  log_path_ = cat(*real, "-wal");
+  log_ = state_of_file(log_path_);
   trouble_ = Trouble::none;
   return Opening::open;
 }
@@ -273,6 +278,13 @@ Result<void> SqliteConnection::begin(bool is_read_only) {
   if (!is_same_file(state_of_file(path_), file_)) {
     trouble_ = Trouble::failed;
     return store_unavailable("its file was replaced or removed");
+  }
+  // So would a log that has no name any more, when the program dies. What is in it goes into the file while it can
+  // still be read; who opens the file again starts another one.
+  if (!log_is_there()) {
+    trouble_ = Trouble::failed;
+    sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+    return store_unavailable("its write-ahead log was replaced or removed");
   }
   is_read_only_ = is_read_only;
   statement_failed_ = false;
@@ -319,9 +331,11 @@ bool SqliteConnection::undo_job() {
   return trouble_ == Trouble::none;
 }
 
-// The pragma counts commits of other connections; our own leave it as it is.
+// The pragma counts commits of other connections; our own leave it as it is. A log that is gone is a change: begin()
+// saves what is in it, though nobody may ask for anything for hours.
 bool SqliteConnection::others_changed() {
   if (!handle_) return false;
+  if (!log_is_there()) return true;
   const std::int64_t before = seen_version_;
   const bool was_guarded = std::exchange(guarded_, false);
   if (sqlite3_step(data_version_.get()) == SQLITE_ROW) seen_version_ = sqlite3_column_int64(data_version_.get(), 0);

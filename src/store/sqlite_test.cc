@@ -135,6 +135,103 @@ TEST_F(SqliteFiles, that_are_taken_away_fail_what_would_be_lost) {
   EXPECT_FALSE(transactor->is_reachable());
 }
 
+// One connection without a transactor's thread: each step is seen.
+class SqliteLog : public SqliteFiles {
+ protected:
+  SqliteLog() : connection(make_sqlite_connection(address)) {
+    open_store(address) = nullptr;  // Makes the tables.
+    EXPECT_EQ(connection->open(Access::none, 0, why), Opening::open) << why;
+  }
+  Result<void> insert(std::string_view id) {
+    Result<void> outcome = connection->begin(false);
+    if (!outcome) return outcome;
+    EXPECT_TRUE(connection->begin_job());
+    outcome = insert_code(*connection, id);
+    EXPECT_TRUE(connection->keep_job());
+    EXPECT_EQ(connection->commit(why), CommitOutcome::done) << why;
+    return outcome;
+  }
+  // What a start behind a kill -9 of this moment finds.
+  std::int64_t count_behind_a_kill() const {
+    const TempFolder other;
+    for (const std::string_view suffix : {"", "-wal"}) {
+      if (std::filesystem::exists(cat(path, suffix))) {
+        std::filesystem::copy_file(cat(path, suffix), other.path() / cat("store.db", suffix));
+      }
+    }
+    return count_codes(*open_store(sqlite_address(other.path() / "store.db")));
+  }
+
+  std::unique_ptr<Connection> connection;
+  std::string why;
+};
+
+TEST_F(SqliteLog, is_not_written_any_more_when_its_name_is_gone) {
+  EXPECT_EQ(code_of(insert("a")), "");
+  EXPECT_EQ(count_behind_a_kill(), 1);
+  std::filesystem::remove(path + "-wal");
+  EXPECT_EQ(count_behind_a_kill(), 0);  // So it would be lost.
+  EXPECT_EQ(code_of(insert("b")), "store_unavailable");
+  EXPECT_EQ(connection->trouble(), Trouble::failed);
+  EXPECT_EQ(count_behind_a_kill(), 1);
+  connection->close();
+  ASSERT_EQ(connection->open(Access::none, 0, why), Opening::open) << why;
+  EXPECT_EQ(code_of(insert("b")), "");
+  EXPECT_EQ(count_behind_a_kill(), 2);
+}
+
+TEST_F(SqliteLog, is_not_written_any_more_when_another_file_has_its_name) {
+  EXPECT_EQ(code_of(insert("a")), "");
+  std::filesystem::copy_file(path + "-wal", path + "-copy");
+  std::filesystem::rename(path + "-copy", path + "-wal");
+  EXPECT_EQ(code_of(insert("b")), "store_unavailable");
+  EXPECT_EQ(count_behind_a_kill(), 1);
+}
+
+TEST_F(SqliteLog, that_is_gone_counts_as_a_change) {
+  EXPECT_EQ(code_of(insert("a")), "");
+  connection->others_changed();
+  EXPECT_FALSE(connection->others_changed());
+  std::filesystem::remove(path + "-wal");
+  EXPECT_TRUE(connection->others_changed());
+}
+
+// `keepgate client create` beside the server.
+TEST_F(SqliteLog, stays_when_another_connection_comes_and_goes) {
+  EXPECT_EQ(code_of(insert("a")), "");
+  EXPECT_EQ(count_codes(*open_store(address)), 1);
+  EXPECT_EQ(code_of(insert("b")), "");
+  EXPECT_EQ(count_codes(*open_store(address)), 2);
+}
+
+TEST_F(SqliteLog, that_is_gone_costs_nothing_that_another_connection_sees) {
+  EXPECT_EQ(code_of(insert("a")), "");
+  const auto other = open_store(address);
+  EXPECT_EQ(count_codes(*other), 1);
+  std::filesystem::remove(path + "-wal");
+  EXPECT_EQ(code_of(insert("b")), "store_unavailable");
+  connection->close();
+  ASSERT_EQ(connection->open(Access::none, 0, why), Opening::open) << why;
+  EXPECT_EQ(code_of(insert("b")), "");
+  EXPECT_EQ(count_behind_a_kill(), 2);
+}
+
+TEST_F(SqliteFiles, keep_what_was_told_when_their_log_is_removed) {
+  const auto transactor = open_store(address);
+  std::int64_t told = 0;
+  for (int i = 0; i < 20; ++i) {
+    if (i % 4 == 3) std::filesystem::remove(path + "-wal");
+    const Result<void> outcome = transactor->run([i](Database& database) { return insert_code(database, cat(i)); });
+    if (outcome) {
+      ++told;
+    } else {
+      EXPECT_EQ(outcome.error().code, "store_unavailable") << outcome.error().detail;
+    }
+  }
+  EXPECT_GE(told, 15);
+  EXPECT_EQ(count_codes(*transactor), told);
+}
+
 // Inserts numbers from many askers until it is killed, and writes each to the pipe when it is told that it is there.
 [[noreturn]] void insert_until_killed(const StoreAddress& address, int pipe, std::int64_t from) {
   Transactor::Options options;

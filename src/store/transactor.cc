@@ -344,12 +344,13 @@ void Transactor::call_observer() {
   must_observe_ = false;
   observe_at_ms_ = monotonic_ms() + observe_period_ms;
   if (!observer_) return;
-  if (connection_->begin(true)) {
+  if (const Result<void> began = connection_->begin(true); began) {
     observer_(*connection_);
     if (connection_->statement_failed() || connection_->trouble() != Trouble::none) must_observe_ = true;
     connection_->rollback();
   } else {
     must_observe_ = true;
+    if (connection_->trouble() == Trouble::failed) note_failure(began.error().detail);
   }
   if (connection_->trouble() == Trouble::lost || connection_->trouble() == Trouble::failed) connection_->close();
 }
