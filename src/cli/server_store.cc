@@ -7,9 +7,9 @@
 #include "cli/files.h"
 #include "cli/lookup.h"
 #include "cli/output.h"
+#include "oauth/key_ring.h"
 #include "oauth/schema.h"
 #include "oauth/service.h"
-#include "store/key_file.h"
 
 namespace keepgate::cli {
 
@@ -47,14 +47,13 @@ int ServerStore::open() {
 }
 
 Result<crypto::SecretText> ServerStore::wrapping_key() const {
-  return store::load_or_create_key(snapshot_->authorization_service->options().key_file);
+  return oauth::wrapping_key_of(*store_, snapshot_->authorization_service->options().key_file);
 }
 
 int ServerStore::run(const store::Transactor::Job& job) {
   const Result<void> done = store_->run(job);
   return done ? exit_ok : failed(verb_, done.error().detail);
 }
-
 
 bool show_secret(std::string_view verb, const std::string& file, std::string_view text) {
   const Result<void> shown = write_file(file, text, 0600, Existing::refuse);

@@ -26,7 +26,7 @@ class ServerStore {
   // exit_ok; or the exit code, after saying why.
   int open();
   const oauth::Settings& settings() const { return *snapshot_->authorization_settings; }
-  // The key that wraps what only the server may read; made where there is none yet.
+  // The key that wraps what only the server may read; made for a store that has none yet.
   Result<crypto::SecretText> wrapping_key() const;
 
   // In one transaction. exit_ok, or the exit code after saying why.

@@ -7,6 +7,7 @@
 #include "crypto/seal.h"
 #include "crypto/signature.h"
 #include "oauth/settings.h"
+#include "store/key_file.h"
 
 namespace keepgate::oauth {
 
@@ -63,6 +64,20 @@ const crypto::Key* KeyRing::current(Now now) const {
     if (!found || one.signs_from_s <= now.wall_s()) found = one.key.get();
   }
   return found;
+}
+
+Result<crypto::SecretText> wrapping_key_of(store::Transactor& store, const std::string& path) {
+  bool wraps = false;
+  // Before the file is looked for: another program that begins makes the file first, and then what it wraps.
+  const auto looked = store.run([&wraps](store::Database& database) -> Result<void> {
+    const auto wrapped =
+        database.run("SELECT 1 FROM signing_keys UNION ALL SELECT 1 FROM users WHERE totp_sealed IS NOT NULL LIMIT 1");
+    if (!wrapped) return std::unexpected(wrapped.error());
+    wraps = !wrapped->empty();
+    return {};
+  });
+  if (!looked) return std::unexpected(looked.error());
+  return store::load_store_key(path, wraps);
 }
 
 Result<void> maintain_keys(store::Database& database, const Settings& settings, const crypto::SecretText& wrapping_key,

@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "crypto/jwk.h"
 #include "crypto/secret.h"
-#include "store/database.h"
+#include "store/transactor.h"
 
 namespace keepgate::oauth {
 
@@ -44,6 +44,10 @@ class KeyRing {
   std::shared_ptr<const crypto::KeySet> verification_;
   std::string jwks_;
 };
+
+// The key that wraps what only the server may read, of the file at `path`: made for a store that has nothing wrapped
+// yet, and for no other. Waits for the store: at the start and for the command line.
+Result<crypto::SecretText> wrapping_key_of(store::Transactor& store, const std::string& path);
 
 // Makes the current and the next key where they are missing, and forgets those whose tokens had all expired at
 // `forget_s` (0: none). In one transaction of the caller.

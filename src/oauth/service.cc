@@ -9,7 +9,6 @@
 #include "crypto/random.h"
 #include "oauth/revocations.h"
 #include "oauth/schema.h"
-#include "store/key_file.h"
 
 namespace keepgate::oauth {
 
@@ -96,11 +95,11 @@ Result<void> Service::start(std::shared_ptr<const Settings> settings) {
   }
   const bool is_first = !store_;
   if (is_first) {
-    auto key = store::load_or_create_key(options_.key_file);
-    if (!key) return std::unexpected(key.error());
-    wrapping_key_ = std::move(*key);
     auto opened = store::Transactor::open({.address = options_.store, .migrations = schema()});
     if (!opened) return std::unexpected(opened.error());
+    auto key = wrapping_key_of(**opened, options_.key_file);
+    if (!key) return std::unexpected(key.error());
+    wrapping_key_ = std::move(*key);
     store_ = std::move(*opened);
   }
   const auto ready = store_->run([this](store::Database& database) -> Result<void> {

@@ -73,4 +73,12 @@ Result<crypto::SecretText> load_or_create_key(const std::string& path) {
   return load_key(path);
 }
 
+Result<crypto::SecretText> load_store_key(const std::string& path, bool wraps) {
+  if (!wraps) return load_or_create_key(path);
+  if (!exists(path) && errno == ENOENT) {
+    return file_error(path, "the key file is missing, and the store has keys that it wraps: restore it");
+  }
+  return load_key(path);
+}
+
 }  // namespace keepgate::store

@@ -53,6 +53,19 @@ TEST_F(KeyFile, is_made_once_for_its_owner_alone) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
 }
 
+TEST_F(KeyFile, is_never_made_for_a_store_that_wraps_something) {
+  const auto missing = load_store_key(path, true);
+  ASSERT_FALSE(missing.has_value());
+  EXPECT_EQ(missing.error().code, "file");
+  EXPECT_NE(missing.error().detail.find("restore it"), std::string::npos) << missing.error().detail;
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+  const auto made = load_store_key(path, false);
+  ASSERT_TRUE(made.has_value()) << made.error().detail;
+  const auto found = load_store_key(path, true);
+  ASSERT_TRUE(found.has_value()) << found.error().detail;
+  EXPECT_EQ(made->view(), found->view());
+}
+
 TEST_F(KeyFile, is_another_one_each_time_it_is_made) {
   const auto first = load_or_create_key(path);
   const auto second = load_or_create_key(path + "2");
