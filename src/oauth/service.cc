@@ -106,6 +106,9 @@ Result<void> Service::start(std::shared_ptr<const Settings> settings) {
     const auto epoch = database.run("INSERT INTO facts (name, value) VALUES ('epoch', $1) ON CONFLICT DO NOTHING",
                                     {crypto::random_id()});
     if (!epoch) return std::unexpected(epoch.error());
+    const auto swept = database.run("INSERT INTO facts (name, value) VALUES ('swept_until', $1) ON CONFLICT DO NOTHING",
+                                    {cat(Now::read().wall_s())});
+    if (!swept) return std::unexpected(swept.error());
     const auto kept = maintain_keys(database, *this->settings(), wrapping_key_, Now::read(), 0);
     if (!kept) return kept;
     keys_are_due_ = true;
@@ -175,19 +178,16 @@ void Service::observe(store::Database& database) {
   if (!done) log(LogLevel::error, "the authorization server cannot read its store: ", done.error().detail);
 }
 
-// Until when what has expired may be forgotten: the clock of the wall, but where it has jumped ahead since the last
-// sweep an hour more than has passed for certain. A jump that is taken back has deleted an hour's worth at the most,
-// and one that is real is caught up with in a while; so is a long time without this program.
+// Until when what has expired may be forgotten: the clock of the wall, and never an hour more than the sweep before. A
+// clock that jumps ahead and back has deleted an hour's worth a minute, and nothing that is kept for a day; a jump that
+// is real, or a long time without this program, is caught up with in a while.
 Result<Now> Service::sweeping_time(store::Database& database, Now now) {
   const auto rows = database.run("SELECT value FROM facts WHERE name = 'swept_until'");
   if (!rows) return std::unexpected(rows.error());
   const auto swept_s =
       rows->empty() ? std::optional<std::uint64_t>() : parse_unsigned<std::uint64_t>(store::text_of((*rows)[0][0]));
   std::int64_t until_s = now.wall_s();
-  if (swept_s) {
-    const std::int64_t passed_s = swept_ms_ > 0 ? (now.monotonic_ms - swept_ms_) / 1000 : 0;
-    until_s = std::min(until_s, static_cast<std::int64_t>(*swept_s) + passed_s + catch_up_s);
-  }
+  if (swept_s) until_s = std::min(until_s, static_cast<std::int64_t>(*swept_s) + catch_up_s);
   const auto kept = database.run(
       "INSERT INTO facts (name, value) VALUES ('swept_until', $1) ON CONFLICT (name) DO UPDATE SET value = "
       "excluded.value",
@@ -204,7 +204,6 @@ Result<void> Service::sweep(store::Database& database) {
     const auto done = database.run(one.statement, {until->wall_s() - one.kept_s});
     if (!done) return std::unexpected(done.error());
   }
-  swept_ms_ = now.monotonic_ms;
   keys_are_due_ = true;
   return maintain_keys(database, *settings(), wrapping_key_, now, until->wall_s());
 }

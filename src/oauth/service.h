@@ -87,7 +87,7 @@ class Service {
   // Of the store's thread, or before it runs.
   std::int64_t seen_clients_ = -1, seen_revocations_ = -1;
   bool keys_are_due_ = true;
-  std::int64_t keys_read_ms_ = 0, swept_ms_ = 0;
+  std::int64_t keys_read_ms_ = 0;
   identity::ReplayStore proofs_;
   AttemptLimits attempts_;
   VerifiedTokens verified_tokens_;

@@ -77,9 +77,10 @@ Result<bool> remove_client(store::Database& database, std::string_view id, std::
 }
 
 Result<void> revoke_client(store::Database& database, std::string_view id, std::int64_t until_s, Now now) {
-  const auto ended =
-      database.run("UPDATE grants SET revoked_s = $2 WHERE client = $1 AND revoked_s IS NULL RETURNING id",
-                   {std::string(id), now.wall_s()});
+  const auto ended = database.run(
+      "UPDATE grants SET revoked_s = $2 WHERE client = $1 AND revoked_s IS NULL AND expires_s > $2"
+      " RETURNING id",
+      {std::string(id), now.wall_s()});
   if (!ended) return std::unexpected(ended.error());
   // What others exchanged from this client's tokens has its grant, and another client's name.
   for (const store::Row& row : *ended) {

@@ -336,19 +336,19 @@ def slow_disk(issuer, microseconds):
         tracer.wait(30)
 
 
-@pytest.mark.xfail(strict=True, reason="finding F-6: 503 is answered when the store takes too long, and it is done all the same")
 @pytest.mark.skipif(not may_trace(), reason="there is no strace, or it must not trace here")
 def test_a_disk_that_hangs_for_long_costs_no_family(ledger):
     issuer = ledger("0s", 1).issuer
     asker = Asker(issuer)
     token = asker.tokens()["refresh_token"]
     with slow_disk(issuer, HANG_US):
-        assert asker.refresh(token).status == 503
+        answer = asker.refresh(token)
+        assert answer.status in (200, 503), answer.words
         assert asker.device().status == 200, "it is over"
-    assert asker.refresh(token).status == 200, "a client that was told to come again has lost its family"
+    again = token if answer.status == 503 else answer.json["refresh_token"]
+    assert asker.refresh(again).status == 200, "a client that was told to come again has lost its family"
 
 
-@pytest.mark.xfail(strict=True, reason="finding F-5: 503 is answered on the way out to what is done all the same")
 @pytest.mark.skipif(not may_trace(), reason="there is no strace, or it must not trace here")
 def test_who_is_told_to_come_again_by_a_server_that_stops_may_do_so(ledger):
     issuer = ledger("0s", 1).issuer
@@ -365,7 +365,7 @@ def test_who_is_told_to_come_again_by_a_server_that_stops_may_do_so(ledger):
     assert asker.refresh(token if answer.status == 503 else answer.json["refresh_token"]).status == 200, "it has lost its family"
 
 
-@pytest.mark.xfail(strict=True, reason="finding F-7: who still sends when the server stops is told that the request was bad")
+@pytest.mark.xfail(strict=True, reason="known and left: who still sends when the server stops is told that the request was bad")
 def test_a_request_that_was_on_its_way_when_the_server_stops_is_not_called_a_bad_one(ledger):
     issuer = ledger("0s", 1).issuer
     with socket.create_connection(issuer.address("as"), 20) as client:

@@ -111,7 +111,7 @@ class Asker:
             self.connection.request(method, target, body or None, dict(fields))
             answer = self.connection.getresponse()
             body = answer.read()
-            if self.may_refuse and (answer.status == 503 or body.startswith(b"<html>")):  # Finding F-7: it may be 400, which is not judged here.
+            if self.may_refuse and (answer.status == 503 or body.startswith(b"<html>")):  # Or 400: not judged here.
                 raise Refused
             return Answer(answer, body)
         except (OSError, http.client.HTTPException) as error:
@@ -254,6 +254,15 @@ class Issuer(Gate):
     def start_again(self):
         self.write("keepgate.pid", "")
         self.start()
+
+    def change(self, statement, *values):
+        """Another process changes the store while the server runs."""
+        database = sqlite3.connect(self.path("as.db"), timeout=20)
+        try:
+            database.execute(statement, values)
+            database.commit()
+        finally:
+            database.close()
 
     def rows(self, statement, *values):
         database = sqlite3.connect(f"file:{self.path('as.db')}?mode=ro", uri=True)

@@ -42,12 +42,15 @@ export default [
     assert.ok(!('refresh_token' in got), 'a refresh token (RFC 7521 4.1)');
   }],
   ['what else it says is not believed', async (t) => {
-    const claims = { client_id: 'web', scope: 'orders:write openid', roles: ['admin'], act: { sub: 'client:web' }, cnf: { jkt: 'x' }, grant_id: 'x', txn: 'x' };
+    const claims = { client_id: 'web', scope: 'orders:write openid', roles: ['admin'], amr: ['mfa'], auth_time: 1, cnf: { jkt: 'x' }, grant_id: 'x', txn: 'x' };
     const [, got] = parts(good(await show(t, statement(t, { claims }))).access_token);
     assert.equal(got.client_id, 'bridge');
     assert.equal(got.scope, 'orders:read');
-    for (const name of ['roles', 'act', 'cnf', 'txn']) assert.ok(!(name in got), name);
+    for (const name of ['roles', 'amr', 'auth_time', 'cnf', 'txn']) assert.ok(!(name in got), name);
     assert.notEqual(got.grant_id, 'x');
+  }],
+  ['a statement that was delegated already is refused', async (t) => {
+    refused(await show(t, statement(t, { claims: { act: { sub: 'client:web' } } })), 'invalid_grant');
   }],
   ['a statement is good once', async (t) => {
     const once = statement(t);
