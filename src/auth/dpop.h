@@ -25,9 +25,9 @@ inline constexpr std::string_view proof_algorithms = "ES256 ES384 ES512 EdDSA RS
 struct ProofSubject {
   std::string_view method;
   bool tls = false;
-  std::string_view authority;  // Host, with its port if it has one.
-  std::string_view path;       // As sent, without query.
-  std::string_view token;      // The access token: `ath` is its hash.
+  std::string_view authority;   // Host, with its port if it has one.
+  std::string_view path;        // As sent, without query.
+  std::string_view token;       // The access token: `ath` is its hash.
   bool asks_for_token = false;  // At the token endpoint there is none yet: nothing is demanded of `ath` (§5).
 };
 

@@ -111,8 +111,8 @@ TEST(Revocations, of_a_grant_reach_what_was_minted_for_its_tokens) {
       R"({"iss":"https://us","iat":1899999900,"grant_id":"own","tctx":{"grant_id":"g-1","grant_iss":"https://as"}})");
   RevocableNames names;
   names.take_transaction(*payload);
-  for (const std::string_view line : {"grant own", "grant own iss=https://us", "grant g-1",
-                                      "grant g-1 iss=https://as", "grant g-1 before=1899999901"}) {
+  for (const std::string_view line : {"grant own", "grant own iss=https://us", "grant g-1", "grant g-1 iss=https://as",
+                                      "grant g-1 before=1899999901"}) {
     EXPECT_NE(told(cat(line, "\n"), names), "") << line;
   }
   for (const std::string_view line : {"grant g-1 iss=https://us", "grant own iss=https://as",
