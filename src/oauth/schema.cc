@@ -10,52 +10,52 @@ constexpr std::string_view first_tables[] = {
     "CREATE TABLE versions (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
     "INSERT INTO versions (name, value) VALUES ('clients', 1), ('revocations', 1)",
 
-    "CREATE TABLE signing_keys (kid TEXT PRIMARY KEY, algorithm TEXT NOT NULL, wrapped TEXT NOT NULL,"
-    " created_s BIGINT NOT NULL, signs_from_s BIGINT NOT NULL, signs_until_s BIGINT NOT NULL)",
+    R"(CREATE TABLE signing_keys (kid TEXT PRIMARY KEY, algorithm TEXT NOT NULL, wrapped TEXT NOT NULL,
+        created_s BIGINT NOT NULL, signs_from_s BIGINT NOT NULL, signs_until_s BIGINT NOT NULL))",
 
-    "CREATE TABLE clients (id TEXT PRIMARY KEY, document TEXT NOT NULL, created_s BIGINT NOT NULL,"
-    " changed_s BIGINT NOT NULL)",
+    R"(CREATE TABLE clients (id TEXT PRIMARY KEY, document TEXT NOT NULL, created_s BIGINT NOT NULL,
+        changed_s BIGINT NOT NULL))",
 
     // totp_sealed: the second factor's secret; totp_step: the last time step that was used.
-    "CREATE TABLE users (name TEXT PRIMARY KEY, document TEXT NOT NULL, totp_sealed TEXT, created_s BIGINT NOT NULL,"
-    " changed_s BIGINT NOT NULL)",
+    R"(CREATE TABLE users (name TEXT PRIMARY KEY, document TEXT NOT NULL, totp_sealed TEXT, created_s BIGINT NOT NULL,
+        changed_s BIGINT NOT NULL))",
     "CREATE TABLE totp_steps (user_name TEXT PRIMARY KEY, step BIGINT NOT NULL)",
 
-    "CREATE TABLE sessions (hash TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE, user_name TEXT NOT NULL,"
-    " methods TEXT NOT NULL, authenticated_s BIGINT NOT NULL, used_s BIGINT NOT NULL, expires_s BIGINT NOT NULL)",
+    R"(CREATE TABLE sessions (hash TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE, user_name TEXT NOT NULL,
+        methods TEXT NOT NULL, authenticated_s BIGINT NOT NULL, used_s BIGINT NOT NULL, expires_s BIGINT NOT NULL))",
     "CREATE INDEX sessions_user ON sessions (user_name)",
     "CREATE INDEX sessions_expires ON sessions (expires_s)",
 
-    "CREATE TABLE consents (user_name TEXT NOT NULL, client TEXT NOT NULL, scopes TEXT NOT NULL,"
-    " audience TEXT NOT NULL, granted_s BIGINT NOT NULL, PRIMARY KEY (user_name, client, audience))",
+    R"(CREATE TABLE consents (user_name TEXT NOT NULL, client TEXT NOT NULL, scopes TEXT NOT NULL,
+        audience TEXT NOT NULL, granted_s BIGINT NOT NULL, PRIMARY KEY (user_name, client, audience)))",
 
     // A grant: what one consent or one device gave; the family of its refresh tokens.
-    "CREATE TABLE grants (id TEXT PRIMARY KEY, client TEXT NOT NULL, subject TEXT NOT NULL, scopes TEXT NOT NULL,"
-    " audience TEXT NOT NULL, facts TEXT NOT NULL, bound_key TEXT NOT NULL, session TEXT NOT NULL,"
-    " created_s BIGINT NOT NULL, expires_s BIGINT NOT NULL, revoked_s BIGINT)",
+    R"(CREATE TABLE grants (id TEXT PRIMARY KEY, client TEXT NOT NULL, subject TEXT NOT NULL, scopes TEXT NOT NULL,
+        audience TEXT NOT NULL, facts TEXT NOT NULL, bound_key TEXT NOT NULL, session TEXT NOT NULL,
+        created_s BIGINT NOT NULL, expires_s BIGINT NOT NULL, revoked_s BIGINT))",
     "CREATE INDEX grants_expires ON grants (expires_s)",
     "CREATE INDEX grants_subject ON grants (subject)",
     "CREATE INDEX grants_session ON grants (session)",
 
-    "CREATE TABLE codes (hash TEXT PRIMARY KEY, grant_id TEXT NOT NULL, redirect_uri TEXT NOT NULL,"
-    " challenge TEXT NOT NULL, nonce TEXT NOT NULL, bound_key TEXT NOT NULL, expires_s BIGINT NOT NULL,"
-    " used_s BIGINT)",
+    R"(CREATE TABLE codes (hash TEXT PRIMARY KEY, grant_id TEXT NOT NULL, redirect_uri TEXT NOT NULL,
+        challenge TEXT NOT NULL, nonce TEXT NOT NULL, bound_key TEXT NOT NULL, expires_s BIGINT NOT NULL,
+        used_s BIGINT))",
     "CREATE INDEX codes_expires ON codes (expires_s)",
     "CREATE INDEX codes_grant ON codes (grant_id)",
 
-    "CREATE TABLE refresh_tokens (hash TEXT PRIMARY KEY, grant_id TEXT NOT NULL, created_s BIGINT NOT NULL,"
-    " expires_s BIGINT NOT NULL, used_s BIGINT)",
+    R"(CREATE TABLE refresh_tokens (hash TEXT PRIMARY KEY, grant_id TEXT NOT NULL, created_s BIGINT NOT NULL,
+        expires_s BIGINT NOT NULL, used_s BIGINT))",
     "CREATE INDEX refresh_tokens_expires ON refresh_tokens (expires_s)",
     "CREATE INDEX refresh_tokens_grant ON refresh_tokens (grant_id)",
 
-    "CREATE TABLE pushed_requests (hash TEXT PRIMARY KEY, client TEXT NOT NULL, parameters TEXT NOT NULL,"
-    " bound_key TEXT NOT NULL, expires_s BIGINT NOT NULL, used_s BIGINT)",
+    R"(CREATE TABLE pushed_requests (hash TEXT PRIMARY KEY, client TEXT NOT NULL, parameters TEXT NOT NULL,
+        bound_key TEXT NOT NULL, expires_s BIGINT NOT NULL, used_s BIGINT))",
     "CREATE INDEX pushed_requests_expires ON pushed_requests (expires_s)",
 
     // state: 0 asked, 1 allowed, 2 refused, 3 its token was fetched.
-    "CREATE TABLE device_codes (hash TEXT PRIMARY KEY, user_code TEXT NOT NULL UNIQUE, client TEXT NOT NULL,"
-    " scopes TEXT NOT NULL, audience TEXT NOT NULL, state BIGINT NOT NULL, grant_id TEXT NOT NULL,"
-    " interval_s BIGINT NOT NULL, polled_ms BIGINT NOT NULL, expires_s BIGINT NOT NULL)",
+    R"(CREATE TABLE device_codes (hash TEXT PRIMARY KEY, user_code TEXT NOT NULL UNIQUE, client TEXT NOT NULL,
+        scopes TEXT NOT NULL, audience TEXT NOT NULL, state BIGINT NOT NULL, grant_id TEXT NOT NULL,
+        interval_s BIGINT NOT NULL, polled_ms BIGINT NOT NULL, expires_s BIGINT NOT NULL))",
     "CREATE INDEX device_codes_expires ON device_codes (expires_s)",
 
     // Ids of assertions that may pass once.
@@ -63,8 +63,8 @@ constexpr std::string_view first_tables[] = {
     "CREATE INDEX replays_expires ON replays (expires_s)",
 
     // kind: as in the file of revocations; before_s 0: whenever it was issued.
-    "CREATE TABLE revocations (kind TEXT NOT NULL, value TEXT NOT NULL, before_s BIGINT NOT NULL,"
-    " until_s BIGINT NOT NULL, version BIGINT NOT NULL, PRIMARY KEY (kind, value))",
+    R"(CREATE TABLE revocations (kind TEXT NOT NULL, value TEXT NOT NULL, before_s BIGINT NOT NULL,
+        until_s BIGINT NOT NULL, version BIGINT NOT NULL, PRIMARY KEY (kind, value)))",
     "CREATE INDEX revocations_until ON revocations (until_s)",
 };
 
