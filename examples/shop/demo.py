@@ -337,7 +337,7 @@ def perform(check, programs):
         say()
         repeat_lines(gateway, guard, server)
         while all(program.process.poll() is None for program in programs):
-            time.sleep(0.5)
+            time.sleep(0.5)  # Between two looks at whether all still run.
         raise Stop("a program stopped:\n" + "".join(program.last_words() for program in programs))
     return 1 if walk.failures else 0
 

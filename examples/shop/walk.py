@@ -51,7 +51,7 @@ class Program:
             with socket.socket(family) as probe:
                 if probe.connect_ex(address) == 0:
                     return
-            time.sleep(0.02)
+            time.sleep(0.02)  # Between two tries to connect.
         raise Stop(f"{self.name} does not answer on {address}:\n{self.last_words()}")
 
     def last_words(self):

@@ -85,6 +85,22 @@ TEST(AttemptLimits, one_network_can_guess_so_many_accounts) {
   EXPECT_TRUE(limits.charge(password_of("user99"), minute_ms).is_allowed) << "and here after a while";
 }
 
+TEST(AttemptLimits, one_network_makes_so_many_rows_without_proof) {
+  AttemptLimits limits;
+  Attempt entry;
+  entry.what = Guessed::entry;
+  entry.network = cafe;
+  for (std::uint64_t i = 0; i < AttemptLimits::entries_network.burst; ++i) {
+    EXPECT_TRUE(limits.charge(entry, 0).is_allowed) << i;
+  }
+  const AttemptVerdict next = limits.charge(entry, 0);
+  EXPECT_FALSE(next.is_allowed);
+  EXPECT_GE(next.retry_after_s, 1);
+  EXPECT_TRUE(limits.charge(entry, 1'000).is_allowed) << "after a while";
+  entry.network = home;
+  EXPECT_TRUE(limits.charge(entry, 0).is_allowed) << "elsewhere it goes on";
+}
+
 TEST(AttemptLimits, an_ipv6_network_is_its_first_64_bits) {
   AttemptLimits limits;
   std::string address("\x20\x01\x0d\xb8\0\0\0\1\0\0\0\0\0\0\0\0", 16);
