@@ -30,6 +30,10 @@ export default [
     const browser = new Browser(t.base);
     isPage(await browser.follow(await browser.get(address(t, request_uri))));
   }],
+  ['a request of eleven kilobytes is kept, and one of twelve and a half is not', async (t) => {
+    good(await push(t, { unknown: 'x'.repeat(11_000) }), 201);
+    refused(await push(t, { unknown: 'x'.repeat(12_500) }), 'invalid_request', [400, 413]);
+  }],
   ['a code comes of it', async (t) => {
     const { request_uri } = await pushed(t);
     const answer = await useAs(await t.browserOf(), address(t, request_uri), t.person('alice'));
