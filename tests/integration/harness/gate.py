@@ -155,12 +155,17 @@ class Gate:
         return all(state == "T" for state in states)
 
     def reload(self, text=None, seconds=10):
-        """HUP, and waits until the error log speaks of it."""
+        """HUP, and waits until the error log says how it ended: what was logged meanwhile, a warning say, is not that."""
         before = len(self.read("error.log"))
+
+        def ended():
+            news = self.read("error.log")[before:]
+            return "reconfigured, configuration" in news or "the configuration was not reloaded" in news
+
         if text is not None:
             self.configure(text)
         self.kill(signal.SIGHUP)
-        wait_until(lambda: len(self.read("error.log")) > before or self.exited(), seconds, "the reload is not logged")
+        wait_until(lambda: ended() or self.exited(), seconds, "the reload is not logged")
 
     def stop(self, number=signal.SIGTERM, seconds=15):
         """Stops it, if it runs, and says how it ended."""
