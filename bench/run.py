@@ -64,7 +64,8 @@ def parse_arguments():
     parser.add_argument("--algorithm", default="RS256", choices=["RS256", "ES256"], help="of the token")
     parser.add_argument("--rate", type=int, help="requests per second of the fixed-rate scenario")
     parser.add_argument("--idle", type=int, metavar="N", help="measure memory of N idle connections only")
-    parser.add_argument("--oauth", action="store_true", help="the authorization server beside oidc-provider, only")
+    parser.add_argument("--oauth", action="store_true",
+                        help="the authorization server beside oidc-provider, only; --record writes RESULTS_OAUTH.md")
     parser.add_argument("--figures", action="store_true", help="memory, start, decision and scaling only")
     parser.add_argument("--keepgate", type=pathlib.Path, default=ROOT / "build/release/keepgate")
     parser.add_argument("--loader", type=pathlib.Path, default=ROOT / "build/release/bench/bench_loader")
@@ -78,8 +79,6 @@ def parse_arguments():
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.window_ms = 3, 600
-    if options.record and options.oauth:
-        parser.error("--oauth measures a part; --record writes everything")
     if options.record and options.allow_noise:
         parser.error("--record and --allow-noise exclude each other")
     return options
@@ -182,8 +181,12 @@ def machine():
     return f"{model}, {os.cpu_count()} cores, Linux {platform.release()}"
 
 
+def date_and_machine():
+    return f"Date: {time.strftime('%Y-%m-%d', time.gmtime())}. Machine: {machine()}."
+
+
 def report_head(bench, options):
-    lines = [f"Date: {time.strftime('%Y-%m-%d', time.gmtime())}. Machine: {machine()}.",
+    lines = [date_and_machine(),
              "Versions: " + "; ".join(f"{proxy.name}: {proxy.version}" for proxy in bench.proxies) + ".",
              f"{options.rounds} rounds of {options.window_ms} ms after {options.warmup_ms} ms of warm-up; medians with "
              f"minimum and maximum; ratios within a round. Requests carry 20 headers with a {peers.TOKEN_BYTES}-byte "
@@ -208,8 +211,9 @@ def main():
             print(figures.measure_memory(bench, options.idle))
             return
         if options.oauth:
-            print(oauth.measure(bench))
-            finish(bench, options, [])
+            text = oauth.measure(bench)
+            print(text + "\n")
+            finish(bench, options, [text])
             return
         sections = [] if options.figures else run_scenarios(bench, options)
         if options.figures or options.record:
@@ -244,8 +248,7 @@ def run_figures(bench):
                        ("Start", figures.measure_start(bench)),
                        ("Policy decision", figures.measure_decision(bench)),
                        ("Token verification", figures.measure_verification(bench)),
-                       ("Scaling", figures.measure_scaling(bench)),
-                       ("Authorization server", oauth.measure(bench))):
+                       ("Scaling", figures.measure_scaling(bench))):
         sections.append(f"## {name}\n\n{text}")
         print(sections[-1] + "\n", flush=True)
     return sections
@@ -257,11 +260,15 @@ def finish(bench, options, sections):
     print(tail, file=sys.stderr if options.json else sys.stdout)
     if options.allow_noise:
         print("Foreign load was allowed: these figures are for development only.", file=sys.stderr)
-    if options.record:
-        text = ["# Benchmark results", "Printed by `./dev bench --record`; repeat with the same command. What was "
-                "tried, and what the figures mean, is in [NOTES.md](NOTES.md).",
-                report_head(bench, options), *sections, tail]
-        (ROOT / "bench/RESULTS.md").write_text("\n\n".join(text) + "\n")
+    if not options.record:
+        return
+    title, command, head, file = (
+        ("Benchmark results: authorization server", "--oauth --record", date_and_machine(), "RESULTS_OAUTH.md")
+        if options.oauth else ("Benchmark results", "--record", report_head(bench, options), "RESULTS.md"))
+    where = (f"Printed by `./dev bench {command}`; repeat with the same command. What was tried, and what the figures "
+             "mean, is in [NOTES.md](NOTES.md).")
+    text = [f"# {title}", where, head, *sections, tail]
+    (ROOT / "bench" / file).write_text("\n\n".join(text) + "\n")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,10 @@ std::size_t utf8_length(std::string_view text) {
   return 0;
 }
 
+constexpr bool is_plain_in_json(char c) {
+  return static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x7f && c != '"' && c != '\\';
+}
+
 }  // namespace
 
 std::string to_lower(std::string_view text) {
@@ -62,6 +66,11 @@ std::string printable(std::string_view text, std::size_t bytes_max) {
 
 void append_json_escaped(std::string& out, std::string_view text) {
   while (!text.empty()) {
+    std::size_t plain = 0;  // Most texts are nothing else.
+    while (plain < text.size() && is_plain_in_json(text[plain])) ++plain;
+    out.append(text, 0, plain);
+    text.remove_prefix(plain);
+    if (text.empty()) return;
     const auto byte = static_cast<unsigned char>(text.front());
     const std::size_t length = utf8_length(text);
     if (length == 0) {

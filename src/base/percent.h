@@ -1,6 +1,7 @@
 // Percent-encoding (RFC 3986 §2.1). Pure functions; how strict to be is the caller's business.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -19,12 +20,19 @@ constexpr int percent_byte(std::string_view text, std::size_t at) {
 // Every escape decoded; what is none stands for itself. `space`: a byte that stands for a space ('+' in forms); 0:
 // none.
 inline std::string percent_decoded(std::string_view text, char space = 0) {
+  constexpr std::size_t none = std::string_view::npos;
   std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const int byte = percent_byte(text, i);
-    if (byte >= 0) i += 2;
-    out.push_back(byte >= 0 ? static_cast<char>(byte) : space != 0 && text[i] == space ? ' ' : text[i]);
+  std::size_t at = 0, escape = text.find('%'), blank = space == 0 ? none : text.find(space);
+  while (escape != none || blank != none) {
+    const std::size_t stop = std::min(escape, blank);
+    out.append(text, at, stop - at);
+    const int byte = percent_byte(text, stop);
+    out.push_back(byte >= 0 ? static_cast<char>(byte) : stop == escape ? '%' : ' ');
+    at = stop + (byte >= 0 ? 3 : 1);
+    if (stop == escape) escape = text.find('%', at);
+    if (stop == blank) blank = text.find(space, at);
   }
+  out.append(text, at);
   return out;
 }
 

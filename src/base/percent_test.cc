@@ -13,6 +13,8 @@ TEST(Percent, decodes_escapes_and_leaves_what_is_none) {
   };
   for (const auto& [text, decoded] : rows) EXPECT_EQ(percent_decoded(text), decoded) << text;
   EXPECT_EQ(percent_decoded("a+b%2B", '+'), "a b+");
+  EXPECT_EQ(percent_decoded("+%2B+%+%%2b+%2", '+'), " + % %+ %2");
+  EXPECT_EQ(percent_decoded("++", '+'), "  ");
 }
 
 TEST(Percent, tells_the_byte_of_an_escape) {

@@ -29,18 +29,30 @@ constexpr char byte_at(std::uint32_t group, unsigned shift) { return static_cast
 
 }  // namespace
 
+void append_base64url(std::string& out, std::string_view bytes) {
+  const std::size_t before = out.size();
+  out.resize(before + (bytes.size() * 4 + 2) / 3);
+  char* to = out.data() + before;
+  const auto byte = [&](std::size_t i) { return std::uint32_t{static_cast<unsigned char>(bytes[i])}; };
+  const auto letter = [](std::uint32_t group, unsigned shift) { return alphabet[group >> shift & 63]; };
+  const std::size_t rest = bytes.size() % 3, whole = bytes.size() - rest;
+  for (std::size_t at = 0; at < whole; at += 3, to += 4) {
+    const std::uint32_t group = byte(at) << 16 | byte(at + 1) << 8 | byte(at + 2);
+    to[0] = letter(group, 18);
+    to[1] = letter(group, 12);
+    to[2] = letter(group, 6);
+    to[3] = letter(group, 0);
+  }
+  if (rest == 0) return;
+  const std::uint32_t group = byte(whole) << 16 | (rest == 2 ? byte(whole + 1) << 8 : 0);
+  to[0] = letter(group, 18);
+  to[1] = letter(group, 12);
+  if (rest == 2) to[2] = letter(group, 6);
+}
+
 std::string base64url_encode(std::string_view bytes) {
   std::string out;
-  out.resize((bytes.size() * 4 + 2) / 3);
-  char* to = out.data();
-  const auto put = [&](std::uint32_t group, unsigned characters) {
-    for (unsigned i = 0; i < characters; ++i) *to++ = alphabet[group >> (18 - 6 * i) & 63];
-  };
-  std::size_t at = 0;
-  const auto byte = [&](std::size_t i) { return std::uint32_t{static_cast<unsigned char>(bytes[i])}; };
-  for (; at + 3 <= bytes.size(); at += 3) put(byte(at) << 16 | byte(at + 1) << 8 | byte(at + 2), 4);
-  if (bytes.size() - at == 1) put(byte(at) << 16, 2);
-  if (bytes.size() - at == 2) put(byte(at) << 16 | byte(at + 1) << 8, 3);
+  append_base64url(out, bytes);
   return out;
 }
 

@@ -9,6 +9,7 @@
 namespace keepgate::crypto {
 
 std::string base64url_encode(std::string_view bytes);
+void append_base64url(std::string& out, std::string_view bytes);
 std::optional<std::string> base64url_decode(std::string_view text);
 
 }  // namespace keepgate::crypto

@@ -9,6 +9,8 @@ namespace keepgate::crypto {
 
 namespace {
 
+constexpr std::size_t signature_bytes_expected = 64;  // Of ES256 and EdDSA; others make the token grow once more.
+
 struct JwsParts {
   std::string_view header, payload, signature, signed_part;
 };
@@ -80,16 +82,30 @@ Result<const Key*> verify_jws(const Jws& jws, const KeySet& keys) {
               cat("the signature fits none of ", attempts, " keys for a token with ", which));
 }
 
-Result<std::string> sign_jws(std::string_view header_json, std::string_view payload, const Key& key) {
+Result<std::string> encode_jws_header(std::string_view header_json, const Key& key) {
   const Result<Json> header = parse_json(header_json, header_limits);
   if (!header || header->string_at("alg") != name_of(key.algorithm())) {
     return fail(ErrorKind::internal, Blame::us, "cannot_sign", "the header does not name the key's algorithm");
   }
-  std::string token = cat(base64url_encode(header_json), '.', base64url_encode(payload));
+  return base64url_encode(header_json) + '.';
+}
+
+Result<std::string> sign_encoded(std::string_view encoded_header, std::string_view payload, const Key& key) {
+  std::string token;
+  token.reserve(encoded_header.size() + (payload.size() + signature_bytes_expected) * 4 / 3 + 4);
+  token.append(encoded_header);
+  append_base64url(token, payload);
   const std::optional<std::string> signature = make_signature(key, token);
   if (!signature) return fail(ErrorKind::internal, Blame::us, "cannot_sign", "the key cannot sign");
-  append(token, '.', base64url_encode(*signature));
+  token += '.';
+  append_base64url(token, *signature);
   return token;
+}
+
+Result<std::string> sign_jws(std::string_view header_json, std::string_view payload, const Key& key) {
+  const auto header = encode_jws_header(header_json, key);
+  if (!header) return std::unexpected(header.error());
+  return sign_encoded(*header, payload, key);
 }
 
 }  // namespace keepgate::crypto

@@ -48,4 +48,9 @@ Result<const Key*> verify_jws(const Jws& jws, const KeySet& keys);
 // not the key's algorithm.
 Result<std::string> sign_jws(std::string_view header_json, std::string_view payload, const Key& key);
 
+// The same in two steps, for who signs much with one header: the header checked and encoded, with the dot behind it,
+// once; then a token. INVARIANT: `encoded_header` is of encode_jws_header() for that key.
+Result<std::string> encode_jws_header(std::string_view header_json, const Key& key);
+Result<std::string> sign_encoded(std::string_view encoded_header, std::string_view payload, const Key& key);
+
 }  // namespace keepgate::crypto

@@ -1,8 +1,7 @@
 #include "crypto/signature.h"
 
-#include <openssl/ec.h>
-
 #include <algorithm>
+#include <span>
 
 #include "crypto/algorithms.h"
 #include "crypto/digest.h"
@@ -11,8 +10,6 @@
 namespace keepgate::crypto {
 
 namespace {
-
-using EcdsaPtr = std::unique_ptr<ECDSA_SIG, Freer<ECDSA_SIG_free>>;
 
 constexpr std::size_t coordinate_bytes_max = 66;
 constexpr std::size_t der_bytes_max = 3 + 2 * (2 + 1 + coordinate_bytes_max);
@@ -93,15 +90,28 @@ bool verify_ecdsa(const Key& key, const Digest& message, std::string_view signat
   return verify_digest(key, message, der, put_der(der, r, s));
 }
 
+// INTEGER at the head of `der`, written with leading zeros into all of `out`; false: none that fits stands there.
+bool take_der_integer(std::string_view& der, std::span<char> out) {
+  if (der.size() < 2 || der[0] != 0x02 || der.size() - 2 < static_cast<unsigned char>(der[1])) return false;
+  std::string_view value = der.substr(2, static_cast<unsigned char>(der[1]));
+  der.remove_prefix(2 + value.size());
+  while (value.starts_with('\0')) value.remove_prefix(1);
+  if (value.size() > out.size()) return false;
+  std::ranges::fill(out, '\0');
+  std::ranges::copy(value, out.end() - static_cast<std::ptrdiff_t>(value.size()));
+  return true;
+}
+
+// RFC 7518 §3.4: r and s at their full length, one behind the other. OpenSSL gives a SEQUENCE of both.
 std::optional<std::string> sign_ecdsa(const Key& key, const Digest& message) {
-  const std::optional<std::string> der = sign_digest(key, message);
-  if (!der) return std::nullopt;
-  const unsigned char* at = as_bytes(*der);
-  const EcdsaPtr pair(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der->size())));
-  const auto bytes = static_cast<int>(key.curve_order().size());
-  std::string out(2 * key.curve_order().size(), '\0');
-  if (!pair || BN_bn2binpad(ECDSA_SIG_get0_r(pair.get()), as_bytes(out), bytes) != bytes ||
-      BN_bn2binpad(ECDSA_SIG_get0_s(pair.get()), as_bytes(out) + bytes, bytes) != bytes) {
+  const std::optional<std::string> signature = sign_digest(key, message);
+  if (!signature || signature->size() < 3) return std::nullopt;
+  const bool has_long_length = static_cast<unsigned char>((*signature)[1]) == 0x81;  // P-521.
+  std::string_view der = std::string_view(*signature).substr(has_long_length ? 3 : 2);
+  const std::size_t bytes = key.curve_order().size();
+  std::string out(2 * bytes, '\0');
+  const std::span<char> both(out);
+  if (!take_der_integer(der, both.first(bytes)) || !take_der_integer(der, both.last(bytes)) || !der.empty()) {
     return std::nullopt;
   }
   return out;

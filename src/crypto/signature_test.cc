@@ -44,6 +44,27 @@ struct Tampering {
   std::string with(std::string_view bytes) const { return verdict(cat(part, '.', base64url_encode(bytes)), *keys); }
 };
 
+// One number in 256 begins with a zero byte, which the DER of OpenSSL leaves out.
+TEST(JwsEcdsa, writes_both_numbers_at_their_full_length) {
+  const std::pair<Algorithm, int> rows[] = {{Algorithm::es256, 700}, {Algorithm::es384, 200}, {Algorithm::es512, 200}};
+  bool was_short = false;
+  for (const auto& [algorithm, count] : rows) {
+    const auto key = signing_key(algorithm);
+    const auto keys = verifying_set(algorithm);
+    const std::size_t bytes = keys->keys[0]->curve_order().size();
+    for (int i = 0; i < count; ++i) {
+      const std::string message = cat("message ", i);
+      const auto signature = make_signature(*key, message);
+      ASSERT_TRUE(signature);
+      ASSERT_EQ(signature->size(), 2 * bytes);
+      ASSERT_TRUE(signature_is_valid(*keys->keys[0], message, *signature)) << message;
+      ASSERT_FALSE(signature_is_valid(*keys->keys[0], message + '.', *signature)) << message;
+      was_short = was_short || signature->front() == '\0' || (*signature)[bytes] == '\0';
+    }
+  }
+  EXPECT_TRUE(was_short) << "P-521's order has only one bit in its first byte";
+}
+
 TEST(JwsEcdsa, refuses_numbers_outside_the_order_and_other_forms) {
   for (const Algorithm algorithm : {Algorithm::es256, Algorithm::es384, Algorithm::es512}) {
     const Tampering token(algorithm);

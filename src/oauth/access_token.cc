@@ -14,11 +14,12 @@ namespace keepgate::oauth {
 
 namespace {
 
-constexpr std::string_view access_token_type = "at+jwt", id_token_type = "JWT";
+constexpr std::size_t claims_bytes_expected = 512;
 
-// Writes one JSON object; names are literals.
+// Writes one JSON object; names are literals, or of claims that a configuration may name.
 class ClaimWriter {
  public:
+  ClaimWriter() { out_.reserve(claims_bytes_expected); }
   void text(std::string_view name, std::string_view value) {
     key(name);
     out_ += '"';
@@ -31,6 +32,17 @@ class ClaimWriter {
   void number(std::string_view name, std::int64_t value) {
     key(name);
     append(out_, value);
+  }
+  void words_if_any(std::string_view name, const std::vector<std::string>& words) {
+    if (words.empty()) return;
+    key(name);
+    char before = '"';
+    for (const std::string& one : words) {
+      out_ += before;
+      append_json_escaped(out_, one);
+      before = ' ';
+    }
+    out_ += '"';
   }
   void texts_if_any(std::string_view name, const std::vector<std::string>& values) {
     if (values.empty()) return;
@@ -56,19 +68,18 @@ class ClaimWriter {
 
  private:
   void key(std::string_view name) {
-    append(out_, out_.empty() ? "{\"" : ",\"");
+    out_ += out_.empty() ? "{\"" : ",\"";
     append_json_escaped(out_, name);
     out_ += "\":";
   }
   std::string out_;
 };
 
-Result<std::string> sign(std::string_view type, std::string_view payload, const KeyRing& keys, Now now) {
-  const crypto::Key* const key = keys.current(now);
-  if (!key) return fail(ErrorKind::internal, Blame::us, "no_key", "there is no key to sign with");
-  const std::string header =
-      cat(R"({"alg":")", crypto::name_of(key->algorithm()), R"(","typ":")", type, R"(","kid":")", key->id(), "\"}");
-  return crypto::sign_jws(header, payload, *key);
+Result<std::string> sign(std::string SigningKey::* header, std::string_view payload, const SigningKey* signer) {
+  if (!signer || (signer->*header).empty()) {
+    return fail(ErrorKind::internal, Blame::us, "no_key", "there is no key to sign with");
+  }
+  return crypto::sign_encoded(signer->*header, payload, *signer->key);
 }
 
 std::string confirmation(const TokenFacts& facts) {
@@ -78,9 +89,9 @@ std::string confirmation(const TokenFacts& facts) {
 }
 
 // OpenID Connect Core §3.1.3.6: by the hash of the key's algorithm; of Ed25519 that is SHA-512 (RFC 8032 §5.1).
-std::string half_hash(std::string_view token, const crypto::Key* key) {
-  if (!key) return {};
-  switch (key->algorithm()) {
+std::string half_hash(std::string_view token, const SigningKey* signer) {
+  if (!signer) return {};
+  switch (signer->key->algorithm()) {
     case crypto::Algorithm::es256:
     case crypto::Algorithm::rs256: {
       const auto sum = crypto::sha256(token);
@@ -129,7 +140,7 @@ Result<IssuedToken> mint_access_token(const TokenFacts& facts, const Settings& s
   claims.number("iat", facts.issued_s);
   claims.number("exp", facts.expires_s);
   claims.text("jti", out.id);
-  claims.text_if_any("scope", joined(facts.scopes));
+  claims.words_if_any("scope", facts.scopes);
   claims.texts_if_any("roles", facts.roles);
   if (facts.authenticated_s > 0) claims.number("auth_time", facts.authenticated_s);
   claims.texts_if_any("amr", facts.methods);
@@ -139,7 +150,7 @@ Result<IssuedToken> mint_access_token(const TokenFacts& facts, const Settings& s
   for (const auto& [name, value] : facts.claims) {
     if (!is_reserved_claim(name)) claims.text(name, value);
   }
-  auto token = sign(access_token_type, claims.finish(), keys, now);
+  auto token = sign(&SigningKey::access_token_header, claims.finish(), keys.current(now));
   if (!token) return std::unexpected(token.error());
   out.token = std::move(*token);
   return out;
@@ -156,8 +167,9 @@ Result<std::string> mint_id_token(const IdTokenFacts& facts, const Settings& set
   claims.texts_if_any("amr", facts.methods);
   claims.text_if_any("nonce", facts.nonce);
   claims.text_if_any("sid", facts.session);
-  claims.text_if_any("at_hash", half_hash(facts.access_token, keys.current(now)));
-  return sign(id_token_type, claims.finish(), keys, now);
+  const SigningKey* const signer = keys.current(now);
+  claims.text_if_any("at_hash", half_hash(facts.access_token, signer));
+  return sign(&SigningKey::id_token_header, claims.finish(), signer);
 }
 
 Result<OwnToken> read_access_token(std::string_view token, const Settings& settings, const KeyRing& keys, Now now) {

@@ -12,6 +12,7 @@ namespace keepgate::oauth {
 namespace {
 
 constexpr std::size_t scopes_max = 100;
+constexpr std::size_t answer_bytes_expected = 256;  // Without the access token.
 constexpr std::string_view openid_scopes[] = {"openid", "profile", "email", "offline_access"};
 
 bool has(const std::vector<std::string>& list, std::string_view one) {
@@ -52,21 +53,23 @@ bool is_known_audience(const Settings& settings, std::string_view audience) {
 
 Checked<std::string> requested_audience(const Params& params, const std::vector<std::string>& allowed,
                                         const Settings& settings) {
-  std::vector<std::string_view> asked = params.all("resource");
-  for (const std::string_view one : params.all("audience")) asked.push_back(one);
-  std::ranges::sort(asked);
-  const auto repeated = std::ranges::unique(asked);
-  asked.erase(repeated.begin(), repeated.end());
-  if (asked.size() > 1) return refuse("invalid_target", "a token is for one audience: ask once for each");
+  std::string_view asked;
+  for (const auto& [name, value] : params.pairs()) {
+    if (value.empty() || (name != "resource" && name != "audience")) continue;
+    if (!asked.empty() && asked != value) {
+      return refuse("invalid_target", "a token is for one audience: ask once for each");
+    }
+    asked = value;
+  }
   if (asked.empty()) {
     if (allowed.empty()) return settings.issuer;
     if (allowed.size() > 1) return refuse("invalid_target", "name the audience: resource or audience");
     return allowed.front();
   }
-  if (!has(allowed, asked.front()) || !is_known_audience(settings, asked.front())) {
+  if (!has(allowed, asked) || !is_known_audience(settings, asked)) {
     return refuse("invalid_target", "this audience is not to be had");
   }
-  return std::string(asked.front());
+  return std::string(asked);
 }
 
 Checked<std::vector<std::string>> scopes_at(const std::string& audience, std::vector<std::string> scopes,
@@ -118,9 +121,10 @@ Checked<Answer> token_answer(const Context& context, TokenAnswer out) {
   const KeyRing& keys = *context.state.keys;
   const auto token = mint_access_token(facts, context.settings, keys, context.now());
   if (!token) return cannot_sign(token.error());
-  std::string body =
-      cat(R"({"access_token":")", token->token, R"(","token_type":")", facts.bound_key.empty() ? "Bearer" : "DPoP",
-          R"(","expires_in":)", facts.expires_s - context.now().wall_s());
+  std::string body;
+  body.reserve(token->token.size() + answer_bytes_expected);
+  append(body, R"({"access_token":")", token->token, R"(","token_type":")", facts.bound_key.empty() ? "Bearer" : "DPoP",
+         R"(","expires_in":)", facts.expires_s - context.now().wall_s());
   append_text(body, "scope", joined(facts.scopes));
   append_text(body, "refresh_token", out.refresh_token);
   if (out.id) {

@@ -8,10 +8,12 @@ net::Task<Checked<Answer>> grant_client_credentials(Context& context, const Toke
   const Client& client = request.client();
   if (request.who.proof == ClientProofKind::none)
     co_return refuse("unauthorized_client", "a public client proves nothing");
-  std::vector<std::string> allowed = client.scopes;
-  std::erase_if(allowed, [](const std::string& one) { return is_openid_scope(one); });
-  auto scopes = requested_scopes(context.request.form, allowed);
+  auto scopes = requested_scopes(context.request.form, client.scopes);
   if (!scopes) co_return std::unexpected(std::move(scopes.error()));
+  const auto of_users = std::erase_if(*scopes, [](const std::string& one) { return is_openid_scope(one); });
+  if (of_users > 0 && context.request.form.has("scope")) {
+    co_return refuse("invalid_scope", "scopes of OpenID Connect are for users");
+  }
   auto audience = requested_audience(context.request.form, client.audiences, context.settings);
   if (!audience) co_return std::unexpected(std::move(audience.error()));
   scopes = scopes_at(*audience, std::move(*scopes), context.request.form, context.settings);

@@ -23,13 +23,7 @@ bool may_be_told(const Client& client, std::string_view token_client, std::strin
 
 Answer inactive() { return json_answer(R"({"active":false})"); }
 
-// The claims as they are, and what only introspection says.
-Answer active_access_token(const VerifiedToken& verified) {
-  const Json* confirmation = verified.token.payload.find("cnf");
-  const bool is_bound_to_key = confirmation && confirmation->find("jkt");
-  return json_answer(
-      cat(R"({"active":true,"token_type":")", is_bound_to_key ? "DPoP" : "Bearer", "\",", verified.claims, '}'));
-}
+Answer active_access_token(const VerifiedToken& verified) { return json_answer(verified.introspection); }
 
 Answer active_refresh_token(const RefreshFacts& token, const Settings& settings) {
   Json::Object out;
@@ -55,8 +49,9 @@ net::Task<Checked<Answer>> answer_introspection(Context& context) {
         context.service.verified_tokens().read(*text, context.settings, context.state.keys, context.now());
     if (!found) co_return inactive();
     const OwnToken& token = (*found)->token;
+    const auto of_client = token.payload.string_at("client_id"), audience = token.payload.string_at("aud");
     const bool is_active = !is_revoked(token, context.state, context.now()) &&
-                           may_be_told(client, token.text("client_id"), token.text("aud"));
+                           may_be_told(client, of_client.value_or(""), audience.value_or(""));
     co_return is_active ? active_access_token(**found) : inactive();
   }
   const std::function<Result<std::optional<RefreshFacts>>(store::Database&)> job =

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "base/bytes.h"
+#include "crypto/jws.h"
 #include "crypto/seal.h"
 #include "crypto/signature.h"
 #include "oauth/settings.h"
@@ -40,6 +41,13 @@ Result<void> add_key(store::Database& database, const Settings& settings, const 
   return {};
 }
 
+// Of a key that we made ourselves: its id needs no escaping, and its algorithm fits.
+std::string header_of(const crypto::Key& key, std::string_view type) {
+  const std::string json =
+      cat(R"({"alg":")", crypto::name_of(key.algorithm()), R"(","typ":")", type, R"(","kid":")", key.id(), "\"}");
+  return crypto::encode_jws_header(json, key).value_or("");
+}
+
 std::shared_ptr<const crypto::KeySet> verification_set(const std::vector<SigningKey>& keys) {
   auto out = std::make_shared<crypto::KeySet>();
   for (const SigningKey& one : keys) out->keys.push_back(one.key);
@@ -51,17 +59,21 @@ std::shared_ptr<const crypto::KeySet> verification_set(const std::vector<Signing
 KeyRing::KeyRing(std::vector<SigningKey> keys, crypto::Algorithm algorithm)
     : keys_(std::move(keys)), algorithm_(algorithm) {
   std::ranges::sort(keys_, {}, &SigningKey::signs_from_s);
+  for (SigningKey& one : keys_) {
+    one.access_token_header = header_of(*one.key, access_token_type);
+    one.id_token_header = header_of(*one.key, id_token_type);
+  }
   verification_ = verification_set(keys_);
   jwks_ = R"({"keys":[)";
   for (const SigningKey& one : keys_) append(jwks_, &one == keys_.data() ? "" : ",", one.public_jwk);
   jwks_ += "]}";
 }
 
-const crypto::Key* KeyRing::current(Now now) const {
-  const crypto::Key* found = nullptr;
+const SigningKey* KeyRing::current(Now now) const {
+  const SigningKey* found = nullptr;
   for (const SigningKey& one : keys_) {
     if (one.key->algorithm() != algorithm_) continue;
-    if (!found || one.signs_from_s <= now.wall_s()) found = one.key.get();
+    if (!found || one.signs_from_s <= now.wall_s()) found = &one;
   }
   return found;
 }

@@ -25,7 +25,12 @@ struct SigningKey {
   std::shared_ptr<const crypto::Key> key;
   std::string public_jwk;
   std::int64_t signs_from_s = 0, signs_until_s = 0;
+  // Encoded headers of what it signs (crypto::encode_jws_header); made by the ring.
+  std::string access_token_header{}, id_token_header{};
 };
+
+// `typ` of our tokens: RFC 9068 §2.1, RFC 7519 §5.1.
+inline constexpr std::string_view access_token_type = "at+jwt", id_token_type = "JWT";
 
 class KeyRing {
  public:
@@ -33,7 +38,7 @@ class KeyRing {
 
   // The one that signs at `now`: of those of the algorithm that have begun, the one that began last; if the clock was
   // set back behind all of them, the first. nullptr: there is none.
-  const crypto::Key* current(Now now) const;
+  const SigningKey* current(Now now) const;
   const crypto::KeySet& for_verification() const { return *verification_; }
   const std::string& jwks() const { return jwks_; }  // The document of /jwks.
   std::size_t size() const { return keys_.size(); }

@@ -37,7 +37,7 @@ struct Request {
 
 struct Answer {
   std::uint16_t status = 200;
-  std::string content_type;  // "": no body.
+  std::string_view content_type;  // A literal; "": no body.
   std::string body;
   std::string location;  // Of a redirect.
   std::string fields;    // Further fields, whole lines with CRLF.

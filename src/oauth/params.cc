@@ -1,6 +1,8 @@
 #include "oauth/params.h"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "base/bytes.h"
 #include "base/percent.h"
@@ -10,6 +12,7 @@ namespace keepgate::oauth {
 
 namespace {
 
+constexpr std::size_t count_expected = 8;
 constexpr std::string_view repeatable[] = {"resource", "audience"};
 
 std::unexpected<Error> bad_parameters(std::string_view why) {
@@ -28,6 +31,7 @@ bool has_broken_escape(std::string_view text) {
 Result<Params> Params::parse(std::string_view text) {
   if (text.size() > bytes_max) return bad_parameters("the parameters are longer than 64 KiB");
   Params out;
+  if (!text.empty()) out.pairs_.reserve(count_expected);
   while (!text.empty()) {
     const std::size_t end = text.find('&');
     const std::string_view pair = text.substr(0, end);
@@ -64,13 +68,16 @@ std::vector<std::string_view> Params::all(std::string_view name) const {
 }
 
 std::string_view Params::first_repeated() const {
-  std::vector<std::string_view> names;
+  std::array<std::string_view, count_max> names;
+  std::size_t count = 0;
   for (const auto& [key, value] : pairs_) {
-    if (!value.empty() && std::ranges::find(repeatable, key) == std::end(repeatable)) names.emplace_back(key);
+    if (count == count_max) break;
+    if (!value.empty() && std::ranges::find(repeatable, key) == std::end(repeatable)) names[count++] = key;
   }
-  std::ranges::sort(names);
-  const auto found = std::ranges::adjacent_find(names);
-  return found == names.end() ? std::string_view() : *found;
+  const std::span<std::string_view> sent(names.data(), count);
+  std::ranges::sort(sent);
+  const auto found = std::ranges::adjacent_find(sent);
+  return found == sent.end() ? std::string_view() : *found;
 }
 
 std::string Params::write() const {

@@ -166,17 +166,17 @@ class ServerContent final : public pipeline::Content {
 
  private:
   static std::optional<Failure> read_parameters(const Exchange& x, const std::string& body, Request& request) {
-    const auto query = Params::parse(x.query);
+    auto query = Params::parse(x.query);
     if (!query) return Failure{400, "invalid_request", query.error().detail, {}};
-    request.query = *query;
+    request.query = std::move(*query);
     if (request.method != http::Method::post) return std::nullopt;
     const http::HeaderLine* const type = x.head().find("content-type");
     if (!body.empty() && (!type || !is_form(type->value))) {
       return Failure{400, "invalid_request", cat("the body must be ", form_type), {}};
     }
-    const auto form = Params::parse(body);
+    auto form = Params::parse(body);
     if (!form) return Failure{400, "invalid_request", form.error().detail, {}};
-    request.form = *form;
+    request.form = std::move(*form);
     return std::nullopt;
   }
 

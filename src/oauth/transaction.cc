@@ -155,7 +155,8 @@ Checked<OwnStatement> read_own_statement(const Context& context, const Client& c
 
 const crypto::Key* transaction_key(const Context& context) {
   if (context.settings.transaction_key) return context.settings.transaction_key.get();
-  return context.state.keys->current(context.now());
+  const SigningKey* const own = context.state.keys->current(context.now());
+  return own ? own->key.get() : nullptr;
 }
 
 crypto::KeySet transaction_keys(const Context& context) {

@@ -20,7 +20,7 @@ namespace keepgate::oauth {
 
 struct VerifiedToken {
   OwnToken token;
-  std::string claims;  // Members of the payload as JSON, without the braces: for introspection.
+  std::string introspection;  // What is said of it while it is active (RFC 7662 §2.2).
 };
 
 class VerifiedTokens {
