@@ -123,11 +123,18 @@ std::string resolved_parameters(const AuthorizationRequest& request, const Setti
   return out.write();
 }
 
+// Names what a consent page asks for. Without a scope or an audience the request means whatever the client may have:
+// that may be more when the button is pressed.
+std::string shown_of(const AuthorizationRequest& request) {
+  return hash_of_token(cat(request.audience, '\n', joined(request.scopes)));
+}
+
 Answer consent_answer(const Visit& visit, const AuthorizationRequest& request, Flow flow,
                       const SessionRecord& session) {
   const Settings& settings = visit.context.settings;
   flow.stage = FormPurpose::consent;
   flow.session = session.id;
+  flow.shown = shown_of(request);
   flow.parameters = resolved_parameters(request, settings);
   std::vector<ScopeLine> lines;
   for (const std::string& scope : request.scopes) lines.push_back({scope, words_for(settings, scope)});
@@ -173,7 +180,7 @@ net::Task<Answer> go_on(const Visit& visit, const AuthorizationRequest& request,
   co_return refuse_client(visit, request, "login_required", "the user has to sign in");
 }
 
-// The user's word on the consent page. It counts for the session that the page was made for, and for no other.
+// The user's word on the consent page. It counts for the session that the page was made for, and for what it asked for.
 net::Task<Answer> take_consent(const Visit& visit, const AuthorizationRequest& request, Flow flow) {
   if (visit.context.request.form.get(field::decision) != field::allow) {
     co_return refuse_client(visit, request, "access_denied", "the user does not allow it");
@@ -190,6 +197,7 @@ net::Task<Answer> take_consent(const Visit& visit, const AuthorizationRequest& r
   if (step != NextStep::consent && step != NextStep::issue) {
     co_return refuse_client(visit, request, "login_required", "the user has to sign in");
   }
+  if (flow.shown != shown_of(request)) co_return consent_answer(visit, request, std::move(flow), *standing->session);
   auto answer = co_await give_code(visit, request, *standing->session, RememberConsent::yes);
   co_return answer;
 }

@@ -28,6 +28,7 @@ std::string seal_flow(std::string_view key, std::string_view browser, const Flow
   out.add("user", flow.user);
   out.add("proof", flow.proof);
   out.add("session", flow.session);
+  out.add("shown", flow.shown);
   out.add("made", cat(flow.made_s));
   return crypto::seal(key, out.write(), cat(seal_purpose, browser));
 }
@@ -50,6 +51,7 @@ std::optional<Flow> open_flow(std::string_view key, std::string_view browser, st
   out.user = read->get("user");
   out.proof = read->get("proof");
   out.session = read->get("session");
+  out.shown = read->get("shown");
   out.made_s = static_cast<std::int64_t>(*made);
   if (wall_s < out.made_s || wall_s - out.made_s >= flow_lifetime_s) return std::nullopt;
   return out;

@@ -28,6 +28,7 @@ struct Flow {
   std::string pushed;                     // Hash of the request_uri that they came by.
   std::string user, proof;                // In second_factor: whose password was right, and which one it was.
   std::string session;                    // In consent and later: the session that the page was made for.
+  std::string shown;                      // In consent: names what the page asked for (authorize.cc).
   std::int64_t made_s = 0;
 };
 

@@ -11,7 +11,15 @@ constexpr std::string_view key = "0123456789abcdef0123456789abcdef";
 constexpr std::int64_t then_s = 1'700'000'000;
 
 Flow some_flow() {
-  return {FormPurpose::consent, "/authorize", "client_id=a&state=%26%3D+x", "pushed", "alice", "proof", "sid", then_s};
+  return {FormPurpose::consent,
+          "/authorize",
+          "client_id=a&state=%26%3D+x",
+          "pushed",
+          "alice",
+          "proof",
+          "sid",
+          "shown",
+          then_s};
 }
 
 TEST(Flow, comes_back_as_it_was) {
@@ -24,6 +32,7 @@ TEST(Flow, comes_back_as_it_was) {
   EXPECT_EQ(opened->user, "alice");
   EXPECT_EQ(opened->proof, "proof");
   EXPECT_EQ(opened->session, "sid");
+  EXPECT_EQ(opened->shown, "shown");
   EXPECT_EQ(opened->made_s, then_s);
 }
 

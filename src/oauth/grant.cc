@@ -140,9 +140,17 @@ Checked<Answer> token_answer(const Context& context, TokenAnswer out) {
   return answer;
 }
 
-bool may_have_audience(const Client& client, const Settings& settings, std::string_view audience) {
-  if (client.audiences.empty()) return audience == settings.issuer;
-  return has(client.audiences, audience) && is_known_audience(settings, audience);
+Checked<std::vector<std::string>> scopes_left(const Client& client, const Settings& settings,
+                                              const std::string& audience, std::vector<std::string> scopes) {
+  const bool has_audience = client.audiences.empty()
+                                ? audience == settings.issuer
+                                : has(client.audiences, audience) && is_known_audience(settings, audience);
+  if (!has_audience) return refuse("invalid_target", "the client may have no more tokens for this audience");
+  const bool had_any = !scopes.empty();
+  std::erase_if(scopes, [&](const std::string& one) { return !has(client.scopes, one); });
+  auto out = scopes_at(audience, std::move(scopes), Params(), settings);
+  if (out && out->empty() && had_any) return refuse("invalid_scope", "nothing of what was consented to is left");
+  return out;
 }
 
 Checked<Answer> answer_for_user(const Context& context, const TokenRequest& request, const UserTokens& tokens) {
@@ -150,15 +158,10 @@ Checked<Answer> answer_for_user(const Context& context, const TokenRequest& requ
   out.facts = facts_for(context, request);
   out.facts.subject = tokens.grant.subject;
   out.facts.audience = tokens.grant.audience;
-  out.facts.scopes = tokens.scopes;
   // What the operator has taken from the client since then is not given any more.
-  std::erase_if(out.facts.scopes, [&](const std::string& one) { return !has(request.client().scopes, one); });
-  if (out.facts.scopes.empty() && !tokens.scopes.empty()) {
-    return refuse("invalid_scope", "nothing of what was consented to is left");
-  }
-  if (!may_have_audience(request.client(), context.settings, tokens.grant.audience)) {
-    return refuse("invalid_target", "the client may have no more tokens for this audience");
-  }
+  auto left = scopes_left(request.client(), context.settings, tokens.grant.audience, tokens.scopes);
+  if (!left) return std::unexpected(std::move(left.error()));
+  out.facts.scopes = std::move(*left);
   out.facts.roles = tokens.user.roles;
   out.facts.grant = tokens.grant.id;
   out.facts.methods = tokens.grant.methods;

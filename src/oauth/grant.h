@@ -64,8 +64,10 @@ struct TokenAnswer {
 // Mints the access token, then the ID token that has its hash, and writes the answer (RFC 6749 §5.1).
 Checked<Answer> token_answer(const Context& context, TokenAnswer out);
 
-// May the client still have tokens for this audience? Its grant is older than today's configuration.
-bool may_have_audience(const Client& client, const Settings& settings, std::string_view audience);
+// A grant is older than today's configuration: what of these scopes the client may still have at the grant's audience,
+// and the audience has. Refuses where that is nothing, or the client may have no token for the audience any more.
+Checked<std::vector<std::string>> scopes_left(const Client& client, const Settings& settings,
+                                              const std::string& audience, std::vector<std::string> scopes);
 
 // Tokens for what a user has consented to: access token, ID token if `openid` is among the scopes.
 struct UserTokens {

@@ -52,9 +52,8 @@ net::Task<Checked<Answer>> grant_refresh_token(Context& context, const TokenRequ
     scopes = std::move(*asked);
     const auto audience = requested_audience(form, {(*before)->grant.audience}, context.settings);
     if (!audience) co_return std::unexpected(audience.error());
-    if (!may_have_audience(request.client(), context.settings, (*before)->grant.audience)) {
-      co_return refuse("invalid_target", "the client may have no more tokens for this audience");
-    }
+    const auto left = scopes_left(request.client(), context.settings, (*before)->grant.audience, scopes);
+    if (!left) co_return std::unexpected(left.error());
   }
 
   const std::function<Result<RefreshOutcome>(store::Database&)> job =
