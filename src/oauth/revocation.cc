@@ -44,7 +44,8 @@ net::Task<Checked<Answer>> answer_revocation(Context& context) {
     const auto token = read_access_token(*text, context.settings, *context.state.keys, context.now());
     if (!token) co_return json_answer("");
     if (token->text("client_id") != client.id) co_return refuse("invalid_request", "the token is another client's");
-    job = [id = token->text("jti"), until_s = token->number("exp") + 1](store::Database& database) -> Result<Taken> {
+    job = [id = token->text("jti"),
+           until_s = revoked_until_after_s(token->number("exp"))](store::Database& database) -> Result<Taken> {
       const auto done = add_revocation(database, "jti", id, 0, until_s);
       if (!done) return std::unexpected(done.error());
       return Taken::back;

@@ -9,7 +9,9 @@ namespace {
 constexpr std::int64_t clock_room_s = 600;
 }
 
-std::int64_t revoked_until_s(std::int64_t now_s) { return now_s + token_lifetime_s_max + clock_room_s; }
+std::int64_t revoked_until_s(std::int64_t now_s) { return revoked_until_after_s(now_s + token_lifetime_s_max); }
+
+std::int64_t revoked_until_after_s(std::int64_t expires_s) { return expires_s + clock_room_s; }
 
 Result<void> count_up(store::Database& database, std::string_view version) {
   const auto done = database.run("UPDATE versions SET value = value + 1 WHERE name = $1", {std::string(version)});
