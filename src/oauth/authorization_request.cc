@@ -49,7 +49,7 @@ Checked<void> check_response(const Params& parameters) {
   }
   // OpenID Connect Core §6: a request object is refused, not passed over.
   if (parameters.has("request")) return refuse("request_not_supported", "request objects are not read here");
-  if (parameters.has("request_uri")) return refuse("invalid_request", "request_uri has no place here");
+  if (parameters.has("request_uri")) return refuse("request_uri_not_supported", "nothing is fetched from elsewhere");
   if (parameters.has("registration")) return refuse("registration_not_supported", "registration is not read here");
   if (!parameters.has("response_type")) return refuse("invalid_request", "response_type is missing");
   if (parameters.get("response_type") != "code") {

@@ -156,6 +156,8 @@ Checked<IssuerAssertion> read_issuer_assertion(const Context& context, std::stri
   if (foreign->payload.string_at("aud") != context.settings.issuer) return bad("aud is not this issuer alone");
   if (foreign->expires_s > context.now().wall_s() + assertion_lifetime_s_max + leeway_s)
     return bad("it lives too long");
+  const auto issued = auth::numeric_date(foreign->payload, "iat");
+  if (!issued || (*issued && **issued > context.now().wall_s() + leeway_s)) return bad("it was issued in the future");
   const auto id = foreign->payload.string_at("jti");
   if (!id || id->empty() || id->size() > id_bytes_max) return bad("jti is missing, empty or too long");
   const std::string unique = cat(foreign->payload.string_at("iss").value_or(""), ' ', *id);

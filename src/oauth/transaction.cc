@@ -206,6 +206,18 @@ Checked<Transaction> from_subject(const Context& context, const TokenRequest& re
   return out;
 }
 
+// By its subject, its key, or the client or grant whose token it was made for.
+bool was_taken_back(const Context& context, const Json& claims, std::string_view key_id) {
+  if (!context.state.revocations || !context.state.revocations->list) return true;  // Nobody knows: yes.
+  auth::RevocableNames names;
+  names.take_transaction(claims);
+  names.token_key = key_id;
+  auth::Principal client;
+  if (const Json* facts = claims.find("tctx")) client.client = facts->string_at("client_id").value_or("");
+  names.principal = &client;
+  return context.state.revocations->list->find(names, context.now()).has_value();
+}
+
 Checked<Transaction> from_transaction(const Context& context, const TokenRequest& request) {
   const auto bad = [&](std::string_view why) {
     context.exchange.refusal.reason = why;
@@ -217,10 +229,12 @@ Checked<Transaction> from_transaction(const Context& context, const TokenRequest
   if (!jws) return bad(jws.error().detail);
   if (jws->header.string_at("typ") != identity::transaction_token_type) return bad("typ is of another kind of token");
   const crypto::KeySet keys = transaction_keys(context);
-  if (const auto key = crypto::verify_jws(*jws, keys); !key) return bad(key.error().detail);
+  const auto key = crypto::verify_jws(*jws, keys);
+  if (!key) return bad(key.error().detail);
   const auto claims = crypto::parse_json(jws->payload, auth::payload_limits);
   if (!claims || !claims->object()) return bad("its claims are no JSON object");
   if (claims->string_at("aud") != context.settings.trust_domain) return bad("it is of another trust domain");
+  if (was_taken_back(context, *claims, (*key)->id())) return bad("it was revoked");
   const auto expires = auth::numeric_date(*claims, "exp");
   // An expired one is never replaced.
   if (!expires || !*expires || **expires <= context.now().wall_s()) return bad("it has expired");

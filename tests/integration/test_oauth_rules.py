@@ -44,3 +44,11 @@ def test_no_refusal_is_logged_as_a_fault_of_the_server(server, section):
 def test_real_clients_get_what_they_ask_for(server, section):
     _, url, world = server
     complain(run_cases("flows.mjs", url, world, section))
+
+
+@pytest.mark.parametrize("algorithm", ["EdDSA", "RS256"])
+@pytest.mark.parametrize("section", ["openid", "webapi", "tokens"])
+def test_they_do_with_keys_of_every_algorithm(keepgate, section, algorithm):
+    world = make_world()
+    _, url = start_server(keepgate, world, f"signing_algorithm {algorithm};")
+    complain(run_cases("flows.mjs", url, world, section))

@@ -24,6 +24,9 @@ const user = (name) => ({ password: password(), claims: { name: `${name} Example
 const people = ['openid', 'profile', 'email', 'orders:read', 'orders:write'];
 const code = ['authorization_code', 'refresh_token'];
 const service = { grants: ['client_credentials'], scopes: ['orders:read', 'orders:write'], audiences: [ORDERS] };
+const forwarder = (kid) => ({
+  auth: 'private_key_jwt', key: key(kid, 'ES256'), grants: ['client_credentials', 'token_exchange'], scopes: ['orders:read'], audiences: [INVOICES],
+});
 
 const clients = {
   service: { ...service, auth: 'client_secret_basic', secret: secret() },
@@ -52,13 +55,25 @@ const clients = {
     auth: 'client_secret_basic', secret: secret(), grants: ['jwt_bearer', 'token_exchange'], scopes: ['orders:read'], audiences: [ORDERS],
     exchange: { subjects: ['partner:*'], audiences: [ORDERS] },
   },
+  diplomat: {
+    auth: 'client_secret_basic', secret: secret(), grants: ['jwt_bearer', 'token_exchange'], scopes: ['orders:read'], audiences: [ORDERS],
+    exchange: { subjects: ['ally:carol', 'user:*'], audiences: [ORDERS] },
+  },
+  // Whose tokens they take depends on whom these were for: named, others named, nobody named.
+  relay: { ...forwarder('relay-1'), exchange: { subjects: ['user:*', 'partner:*'], audiences: [INVOICES], from: [ORDERS] } },
+  narrow: { ...forwarder('narrow-1'), audiences: [ORDERS, INVOICES], exchange: { subjects: ['user:*'], audiences: [INVOICES], from: [INVOICES] } },
+  strict: { ...forwarder('strict-1'), exchange: { subjects: ['user:*'], audiences: [INVOICES] } },
   exchanger: {
     auth: 'client_secret_basic', secret: secret(), grants: ['client_credentials', 'token_exchange'], scopes: ['orders:read'],
     audiences: [ORDERS, INVOICES], exchange: { subjects: ['user:*', 'client:service'], audiences: [INVOICES], actors: ['client:workload'] },
   },
 };
 
-// Somebody else's issuer, whose subjects are known as partner:NAME.
-const partner = { issuer: 'https://idp.partner.example', kind: 'partner', key: key('partner-1', 'ES256') };
-const world = { partner, trust_domain: 'shop.internal', orders: ORDERS, invoices: INVOICES, users: { alice: user('alice'), bob: user('bob') }, clients };
+// Issuers of others, whose subjects are known as KIND:NAME; those of `staff` are people of ours.
+const issuers = {
+  partner: { issuer: 'https://idp.partner.example', kind: 'partner', key: key('partner-1', 'ES256') },
+  ally: { issuer: 'https://idp.ally.example', kind: 'ally', key: key('ally-1', 'ES256') },
+  staff: { issuer: 'https://idp.staff.example', kind: 'user', key: key('staff-1', 'ES256') },
+};
+const world = { issuers, partner: issuers.partner, trust_domain: 'shop.internal', orders: ORDERS, invoices: INVOICES, users: { alice: user('alice'), bob: user('bob') }, clients };
 process.stdout.write(`${JSON.stringify(world, null, 1)}\n`);

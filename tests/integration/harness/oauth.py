@@ -87,9 +87,10 @@ def server_block(world, more="", store="sqlite:keepgate.db"):
     """authorization_server { } for these people and clients, on the port @as@; and the files that it names."""
     text = f"authorization_server {{\n    issuer http://127.0.0.1:@as@;\n    listen 127.0.0.1:@as@;\n    store {store};\n"
     text += f"    title \"The tests\";\n    trust_domain {world['trust_domain']};\n    {more}\n"
-    partner = world["partner"]
-    text += f"    trusted_issuer {partner['issuer']} jwks=partner.jwks subject={partner['kind']};\n"
-    files = {"partner.jwks": json.dumps({"keys": [partner["key"]["public"]]})}
+    files = {}
+    for name, other in world["issuers"].items():
+        text += f"    trusted_issuer {other['issuer']} jwks=issuer_{name}.jwks subject={other['kind']};\n"
+        files[f"issuer_{name}.jwks"] = json.dumps({"keys": [other["key"]["public"]]})
     for name, client in world["clients"].items():
         text += client_block(name, client)
         if "secret" in client:

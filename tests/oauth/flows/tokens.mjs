@@ -9,7 +9,16 @@ const keysOf = (t) => createRemoteJWKSet(new URL(t.meta.jwks_uri));
 const verify = (t, token, options) => jwtVerify(token, keysOf(t), { issuer: t.meta.issuer, algorithms: t.meta.id_token_signing_alg_values_supported, ...options });
 const verifyAccess = (t, token, audience = t.world.orders) => verify(t, token, { audience, typ: 'at+jwt' });
 const verifyId = (t, token, audience) => verify(t, token, { audience });
-const half = (text) => createHash('sha256').update(text).digest().subarray(0, 16).toString('base64url');
+// OIDC Core 3.1.3.6: by the hash of the signature's algorithm, which of Ed25519 is SHA-512.
+const HASHES = { ES256: 'sha256', RS256: 'sha256', PS256: 'sha256', EdDSA: 'sha512', Ed25519: 'sha512' };
+const half = (hash, text) => {
+  const sum = createHash(hash).update(text).digest();
+  return sum.subarray(0, sum.length / 2).toString('base64url');
+};
+function checkHash(got) {
+  const [{ alg }, { at_hash }] = parts(got.id_token);
+  assert.equal(at_hash, half(HASHES[alg], got.access_token), `at_hash by ${alg}`);
+}
 
 export default [
   ['an access token of a client says what RFC 9068 2.2 wants', async (t) => {
@@ -49,8 +58,34 @@ export default [
     for (const name of ['iss', 'sub', 'aud', 'exp', 'iat', 'auth_time']) assert.ok(payload[name], name);
     assert.equal(payload.nonce, code.parameters.nonce);
     assert.ok(payload.exp > now() && payload.auth_time <= now());
-    if (payload.at_hash) assert.equal(payload.at_hash, half(got.access_token));
     if ([payload.aud].flat().length > 1) assert.equal(payload.azp, 'web');
+  }],
+  ['at_hash is that of the access token beside it, by the hash of the signature', async (t) => {
+    const [one, two] = [await t.tokens(), await t.tokens()];
+    checkHash(one);
+    checkHash(two);
+    const [, { at_hash }] = parts(one.id_token);
+    assert.notEqual(at_hash, parts(two.id_token)[1].at_hash);
+    const { alg } = parts(one.id_token)[0];
+    for (const hash of ['sha256', 'sha384', 'sha512']) if (hash !== HASHES[alg]) assert.notEqual(at_hash, half(hash, one.access_token), hash);
+    const next = good(await t.refresh('web', one.refresh_token));
+    if (next.id_token) checkHash(next);
+  }],
+  ['tokens are signed by the algorithm that the metadata names', async (t) => {
+    const got = await t.tokens();
+    for (const token of [got.id_token, got.access_token]) {
+      assert.deepEqual(t.meta.id_token_signing_alg_values_supported, [parts(token)[0].alg]);
+      await assert.rejects(jwtVerify(token, keysOf(t), { algorithms: ['ES256', 'EdDSA', 'RS256', 'PS256'].filter((one) => one !== parts(token)[0].alg) }));
+    }
+  }],
+  ['an ID token has the nonce of its request or none, and says how somebody signed in', async (t) => {
+    const [, without] = parts((await t.tokens('web', { nonce: undefined })).id_token);
+    assert.ok(!('nonce' in without));
+    assert.deepEqual(without.amr, ['pwd']);
+    assert.ok(!('acr' in without), 'a class of authentication that nobody has agreed on');
+    const [one, two] = [await t.code('web', { nonce: 'first' }), await t.code('web', { nonce: 'second' })];
+    const nonceOf = async (code) => parts(good(await t.redeem(code)).id_token)[1].nonce;
+    assert.deepEqual([await nonceOf(two), await nonceOf(one)], ['second', 'first']);
   }],
   ['the subject of the ID token is that of userinfo', async (t) => {
     const got = await t.tokens();

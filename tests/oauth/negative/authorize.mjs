@@ -2,8 +2,8 @@
 // RFC 6749 4.1.2.1, RFC 7636 4.4.1, RFC 9207, OIDC Core 3.1.2, RFC 9700 2.1.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
-import { Browser, useAs } from '../lib/browser.mjs';
-import { b64, forge } from '../lib/forge.mjs';
+import { Browser, goOn, useAs } from '../lib/browser.mjs';
+import { b64, forge, parts, tampered } from '../lib/forge.mjs';
 import { formsOf } from '../lib/forms.mjs';
 import { good, random } from '../lib/context.mjs';
 import { isPage, noStore, notServed, sentBack, wrongMethod } from '../lib/expect.mjs';
@@ -14,8 +14,9 @@ async function ask(t, changes, id = 'web', name = undefined) {
   const browser = name ? await t.browserOf(name) : new Browser(t.base);
   return { start, browser, answer: await browser.follow(await browser.get(start.url)) };
 }
+const asksForPassword = (answer) => formsOf(answer.text, answer.address).some(({ fields }) => fields.some(({ type }) => type === 'password'));
 const back = (name, changes, error, id) => [name, async (t) => {
-  const { start, answer } = await ask(t, typeof changes === 'function' ? changes(t) : changes, id);
+  const { start, answer } = await ask(t, typeof changes === 'function' ? await changes(t) : changes, id);
   sentBack(answer, t, start, error);
 }];
 const requestObject = (t) => forge({ alg: 'none' }, { client_id: 'web', iss: 'web', aud: t.meta.issuer, redirect_uri: 'https://evil.example/cb' });
@@ -88,12 +89,21 @@ export default [
   back('prompt=none without a session is refused', { prompt: 'none' }, 'login_required'),
   back('prompt=none together with login is refused', { prompt: 'none login' }, REQUEST),
   back('an unknown prompt is refused', { prompt: 'sing' }, REQUEST),
+  back('prompt=none together with consent is refused', { prompt: 'none consent' }, REQUEST),
+  back('prompt=none together with the choice of an account is refused', { prompt: 'none select_account' }, REQUEST),
+  back('a prompt in other letters is refused', { prompt: 'None' }, REQUEST),
   back('prompt twice is refused', { prompt: ['none', 'login'] }, REQUEST),
   back('a max_age that is no number is refused', { max_age: 'abc' }, REQUEST),
   back('a negative max_age is refused', { max_age: '-1' }, REQUEST),
   back('a max_age with a fraction is refused', { max_age: '1.5' }, REQUEST),
   back('a max_age beyond all numbers is refused', { max_age: '99999999999999999999' }, REQUEST),
   back('a request object is refused (OIDC Core 6.1)', (t) => ({ request: requestObject(t) }), ['request_not_supported', 'invalid_request_object', REQUEST]),
+  back('a request object that the client has signed is refused, too', async (t) => {
+    const { issuer } = t.meta;
+    return { request: forge({ alg: 'ES256', kid: 'keyed-1', typ: 'oauth-authz-req+jwt' }, { client_id: 'web', iss: 'web', aud: issuer }, t.client('keyed').key.private) };
+  }, ['request_not_supported', 'invalid_request_object', REQUEST]),
+  back('a request_uri that https names is refused by its name (OIDC Core 3.1.2.6)', { request_uri: 'https://web.example/request.jwt' },
+    ['request_uri_not_supported', REQUEST]),
   back('a registration parameter is refused (OIDC Core 7.2.1)', { registration: '{}' }, ['registration_not_supported', REQUEST]),
   ['a request object from elsewhere is refused and not fetched', async (t) => {
     const there = await listener();
@@ -132,13 +142,82 @@ export default [
   }],
   ['prompt=login asks for the password although there is a session', async (t) => {
     const { answer } = await ask(t, { prompt: 'login' }, 'web', 'alice');
-    assert.ok(formsOf(answer.text, answer.address).some(({ fields }) => fields.some(({ type }) => type === 'password')));
+    assert.ok(asksForPassword(answer));
+  }],
+  ['max_age=0 asks for the password although there is a session, and a large one does not', async (t) => {
+    assert.ok(asksForPassword((await ask(t, { max_age: '0' }, 'web', 'alice')).answer));
+    const { answer } = await ask(t, { max_age: '4294967295' }, 'web', 'alice');
+    assert.ok(new URL(answer.left).searchParams.get('code'), answer.left);
+  }],
+  ['prompt=none and a max_age that the session keeps give a code', async (t) => {
+    const { answer } = await ask(t, { prompt: 'none', max_age: '10000' }, 'web', 'alice');
+    assert.ok(new URL(answer.left).searchParams.get('code'), answer.left);
+  }],
+  ['a new sign-in that was asked for is told in auth_time', async (t) => {
+    const browser = new Browser(t.base);
+    const times = [];
+    for (const changes of [{}, { prompt: 'login' }, { max_age: '0' }, { max_age: '10000' }]) {
+      const start = t.authorization('web', { max_age: '10000', ...changes });
+      const answer = await useAs(browser, start.url, t.person('alice'));
+      const code = { id: 'web', code: new URL(answer.left).searchParams.get('code'), redirect_uri: start.parameters.redirect_uri, verifier: start.verifier };
+      times.push(parts(good(await t.redeem(code)).id_token)[1].auth_time);
+      await new Promise((resolve) => { setTimeout(resolve, 1100); }); // Times are whole seconds.
+    }
+    assert.ok(times[0] < times[1] && times[1] < times[2], `not later: ${times}`);
+    assert.equal(times[3], times[2], 'the session goes on');
   }],
   ['prompt=consent asks again although there is consent', async (t) => isPage((await ask(t, { prompt: 'consent' }, 'web', 'alice')).answer)],
   ['an id_token_hint of somebody else is refused', async (t) => {
     const hint = (await t.tokens('web', {}, 'bob')).id_token;
     const { start, answer } = await ask(t, { prompt: 'none', id_token_hint: hint }, 'web', 'alice');
     sentBack(answer, t, start, ['login_required', 'interaction_required', REQUEST]);
+  }],
+  ['an id_token_hint of the person who is there gives a code', async (t) => {
+    const hint = (await t.tokens('web', {}, 'alice')).id_token;
+    const { answer } = await ask(t, { prompt: 'none', id_token_hint: hint }, 'web', 'alice');
+    assert.ok(new URL(answer.left).searchParams.get('code'), answer.left);
+    const { start, answer: changed } = await ask(t, { prompt: 'none', id_token_hint: tampered(hint) }, 'web', 'alice');
+    sentBack(changed, t, start, ['login_required', 'interaction_required', REQUEST]);
+  }],
+  ['an access token as the id_token_hint is refused', async (t) => {
+    const { access_token } = await t.tokens('web', {}, 'alice');
+    const { start, answer } = await ask(t, { prompt: 'none', id_token_hint: access_token }, 'web', 'alice');
+    sentBack(answer, t, start, ['login_required', 'interaction_required', REQUEST]);
+  }],
+  ['an id_token_hint of somebody else asks for a sign-in, and the one who is there does not answer for it', async (t) => {
+    const hint = (await t.tokens('web', {}, 'bob')).id_token;
+    const start = t.authorization('web', { id_token_hint: hint });
+    const browser = new Browser(t.base);
+    await useAs(browser, t.authorization('web').url, t.person('alice'));
+    const page = await browser.follow(await browser.get(start.url));
+    assert.ok(!page.left, `alice answers for bob: ${page.left}`);
+    const answer = await goOn(browser, page, t.person('alice'));
+    const code = answer.left && new URL(answer.left).searchParams.get('code');
+    if (code) {
+      const { id_token } = good(await t.redeem({ id: 'web', code, redirect_uri: start.parameters.redirect_uri, verifier: start.verifier }));
+      assert.equal(parts(id_token)[1].sub, parts(hint)[1].sub, 'a token of somebody else than the hint names (OIDC Core 3.1.2.2)');
+      return;
+    }
+    sentBack(answer, t, start, ['login_required', 'interaction_required', 'access_denied']);
+  }],
+  ['a login_hint of somebody else changes nothing about who is there', async (t) => {
+    const code = await t.code('web', { login_hint: 'bob' });
+    assert.match(parts(good(await t.redeem(code)).id_token)[1].sub, /alice/);
+  }],
+  ['what is no more than a wish is passed over', async (t) => {
+    const wishes = { ui_locales: 'fr-CA fr xx', claims_locales: 'de', acr_values: 'urn:gold phr', display: 'popup', unheard_of: 'x' };
+    const code = await t.code('web', wishes);
+    const [, claims] = parts(good(await t.redeem(code)).id_token);
+    assert.ok(!claims.acr || !wishes.acr_values.split(' ').includes(claims.acr), 'a class of authentication that nobody checked');
+  }],
+  ['claims are not told by the claims parameter, and the metadata says so (OIDC Core 5.5)', async (t) => {
+    assert.equal(t.meta.claims_parameter_supported ?? false, false);
+    const wanted = { email: { essential: true }, acr: { essential: true, values: ['urn:gold'] } };
+    const code = await t.code('web', { claims: JSON.stringify({ id_token: wanted, userinfo: wanted }) });
+    const got = good(await t.redeem(code));
+    for (const claims of [parts(got.id_token)[1], good(await t.userinfo(got.access_token))]) {
+      for (const name of ['email', 'acr']) assert.ok(!(name in claims), name);
+    }
   }],
   ['an id_token_hint that is not signed by us is refused', async (t) => {
     const hint = forge({ alg: 'none' }, { iss: t.meta.issuer, sub: 'alice', aud: 'web' });

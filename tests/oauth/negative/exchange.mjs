@@ -1,7 +1,7 @@
 // Exchanging one token for another: never for more. RFC 8693; the profile of transaction tokens where the server has it.
 import assert from 'node:assert/strict';
 import { EXCHANGE, TOKEN_TYPE, good } from '../lib/context.mjs';
-import { imitation, parts, tampered } from '../lib/forge.mjs';
+import { forge, imitation, now, parts, tampered } from '../lib/forge.mjs';
 import { noStore, refused } from '../lib/expect.mjs';
 import { skip } from '../lib/suite.mjs';
 
@@ -94,6 +94,25 @@ export default [
   bad('garbage as the actor', { actor_token: 'x', actor_token_type: ACCESS }),
   bad('two subjects', { subject_token: ['a', 'b'] }, ['invalid_request']),
   bad('two scopes', { scope: ['orders:read', 'orders:read'] }, ['invalid_request']),
+  ['a token that was for somebody whom the operator has named is exchanged', async (t) => {
+    const [, claims] = parts(good(await exchange(t, {}, { as: 'relay' })).access_token);
+    assert.deepEqual([claims.sub, claims.aud, claims.act.sub], ['user:alice', t.world.invoices, 'client:relay']);
+  }],
+  bad('a token for somebody whom the operator has not named', {}, OF, { as: 'narrow' }), // Its own audience is not enough then.
+  bad('a token for somebody else where the operator has named nobody', {}, OF, { as: 'strict' }),
+  ['what was exchanged is for the next, who may take it, and not for the one before', async (t) => {
+    const { access_token } = good(await exchange(t)); // For the invoices, by the exchanger's hand.
+    for (const as of ['relay', 'narrow', 'strict']) refused(await exchange(t, { subject_token: access_token }, { as }), OF);
+  }],
+  ['a trusted issuer\'s token for somebody whom the operator has named is not for us', async (t) => {
+    const { issuer, key } = t.world.partner;
+    const claims = { iss: issuer, sub: 'carol', scope: 'orders:read', exp: now() + 60, iat: now() };
+    const made = (aud) => forge({ alg: 'ES256', kid: 'partner-1', typ: 'JWT' }, { ...claims, aud }, key.private);
+    const subject_token_type = `${TOKEN_TYPE}jwt`;
+    good(await exchange(t, { subject_token: made(t.meta.issuer), subject_token_type }, { as: 'relay' }));
+    refused(await exchange(t, { subject_token: made(t.world.orders), subject_token_type }, { as: 'relay' }), OF);
+    refused(await exchange(t, { subject_token: made('relay'), subject_token_type }, { as: 'relay' }), OF);
+  }],
   ['a chain of exchanges only narrows', async (t) => {
     const first = good(await exchange(t)).access_token;
     const answer = await exchange(t, { subject_token: first });

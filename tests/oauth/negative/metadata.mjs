@@ -14,6 +14,7 @@ const NEEDED = [
   'token_endpoint_auth_methods_supported',
 ];
 const EVIL = 'https://evil.example';
+const SPA = 'https://spa.example';
 const preflight = (url, method, origin = EVIL) => send(url, {
   method: 'OPTIONS', headers: { Origin: origin, 'Access-Control-Request-Method': method, 'Access-Control-Request-Headers': 'authorization,content-type,dpop' },
 });
@@ -112,6 +113,65 @@ export default [
     const answer = await t.refresh('spa', refresh_token, {}, { headers: { Origin: EVIL } });
     assert.notEqual(allows(answer), EVIL);
     notWithCookies(answer);
+  }],
+  ['a page of a public client reads what is wrong with its request, and others do not', async (t) => {
+    const asks = (origin) => [
+      t.refresh('spa', 'x', {}, { headers: { Origin: origin } }),
+      t.token('spa', {}, { headers: { Origin: origin } }),
+      t.token('service', { grant_type: 'client_credentials', client_secret: 'x' }, { headers: { Origin: origin } }),
+      t.token(null, { grant_type: 'refresh_token' }, { headers: { Origin: origin } }),
+      t.call('revocation', 'spa', {}, { headers: { Origin: origin } }),
+      t.userinfo('x', { headers: { Origin: origin } }),
+    ];
+    for (const answer of await Promise.all(asks(SPA))) {
+      assert.ok(answer.status >= 400, String(answer.status));
+      assert.equal(allows(answer), SPA, `${answer.status} ${answer.text}`);
+      notWithCookies(answer);
+    }
+    for (const answer of await Promise.all(asks(EVIL))) {
+      assert.ok(answer.status >= 400, String(answer.status));
+      assert.equal(allows(answer), undefined);
+    }
+  }],
+  ['only the very origin of a public client reads', async (t) => {
+    const near = [
+      'https://spa.example.evil.example', 'https://evil-spa.example', 'https://evil.example/spa.example', 'http://spa.example', 'https://spa.example:444',
+      'https://spa.example/', 'https://spa.example/cb', 'https://user@spa.example', 'https://spa.example.', 'https://web.example', 'null', 'file://', '*',
+      'https://spa.example https://evil.example', 'https://spa.example,https://evil.example', 'http://127.0.0.1:1', '',
+    ];
+    for (const origin of near) {
+      const headers = { Origin: origin };
+      for (const answer of [await t.refresh('spa', 'x', {}, { headers }), await t.userinfo('x', { headers }), await preflight(t.meta.token_endpoint, 'POST', origin)]) {
+        assert.equal(allows(answer), undefined, `${origin}: ${allows(answer)}`);
+        notWithCookies(answer);
+      }
+    }
+  }],
+  ['caches do not mix the answers for two origins', async (t) => {
+    for (const origin of [SPA, EVIL, undefined]) {
+      const headers = origin ? { Origin: origin } : {};
+      for (const answer of [await t.refresh('spa', 'x', {}, { headers }), await t.userinfo('x', { headers }), await t.call('revocation', 'spa', {}, { headers })]) {
+        assert.match(answer.headers.vary ?? '', /\borigin\b/i, `${origin}: no Vary: Origin`);
+      }
+    }
+  }],
+  ['a preflight allows what the endpoint has, and nothing to a stranger', async (t) => {
+    for (const [url, method] of [[t.meta.token_endpoint, 'POST'], [t.meta.revocation_endpoint, 'POST'], [t.meta.userinfo_endpoint, 'GET']]) {
+      const answer = await preflight(url, method, SPA);
+      assert.ok([200, 204].includes(answer.status), `${url}: ${answer.status}`);
+      assert.equal(allows(answer), SPA, url);
+      assert.match(answer.headers['access-control-allow-methods'], new RegExp(`\\b${method}\\b`));
+      assert.doesNotMatch(answer.headers['access-control-allow-methods'], /\*|PUT|DELETE/);
+      for (const field of ['authorization', 'content-type', 'dpop']) assert.match(answer.headers['access-control-allow-headers'], new RegExp(`\\b${field}\\b`, 'i'));
+      assert.doesNotMatch(answer.headers['access-control-allow-headers'], /\*|cookie/i);
+      const stranger = await preflight(url, method);
+      for (const name of Object.keys(stranger.headers)) assert.ok(!name.startsWith('access-control-'), `${url}: ${name}`);
+    }
+  }],
+  ['a page of a public client reads the nonce for its next proof (RFC 9449 8.2)', async (t) => {
+    const answer = await t.refresh('spa', 'x', {}, { headers: { Origin: SPA } });
+    assert.match(answer.headers['access-control-expose-headers'] ?? '', /\bDPoP-Nonce\b/i);
+    assert.doesNotMatch(answer.headers['access-control-expose-headers'] ?? '', /\*/);
   }],
   ['a page of a public client reads its own tokens (draft-ietf-oauth-browser-based-apps)', async (t) => {
     const { refresh_token } = await t.tokens('spa');

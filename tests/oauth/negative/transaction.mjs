@@ -124,6 +124,19 @@ export default [
   bad('a changed one to be replaced', async (t) => again(t, { subject_token: tampered(await token(t)) })),
   bad('an access token that is called a transaction token', async (t) => ({ subject_token_type: TXN, subject_token: await userToken(t) })),
   ['a transaction token that is called an access token is refused', async (t) => refused(await ask(t, { subject_token: await token(t) }), SUBJECT)],
+  ['one for a token that was for somebody whom the operator has named', async (t) => {
+    assert.equal(parts(good(await ask(t, {}, 'relay')).access_token)[1].req_wl, 'relay');
+  }],
+  bad('a token for somebody whom the operator has not named', {}, SUBJECT, 'narrow'),
+  bad('a token for somebody else where the operator has named nobody', {}, SUBJECT, 'strict'),
+  ['what was revoked is not replaced', async (t) => {
+    const tokens = await t.tokens('web', { scope: 'openid orders:read' });
+    const one = await token(t, { subject_token: tokens.access_token });
+    const replaced = () => ask(t, { subject_token_type: TXN, subject_token: one });
+    good(await replaced());
+    good(await t.call('revocation', 'web', { token: tokens.refresh_token }));
+    refused(await replaced(), SUBJECT);
+  }],
   ['replacements have an end', async (t) => {
     let one = await token(t);
     for (let step = 0; step < 20; step += 1) {
