@@ -2,15 +2,16 @@
 import os
 import pathlib
 import re
+import secrets
 import signal
 import time
 
 import pytest
 
 from harness.gate import binary, is_sanitized
-from harness.issuer import Asker, Issuer
+from harness.issuer import ASKS, DEVICE, PAGES, Asker, Issuer
 from harness.jose import header_of, payload_of
-from harness.people import authorize
+from harness.people import FILES, Browser, authorize, totp
 from harness.ports import wait_until
 
 LIBRARIES = sorted(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
@@ -235,3 +236,156 @@ def test_what_was_revoked_or_used_stays_so_when_a_clock_that_was_days_ahead_is_r
         assert not asker.is_active(token), "a revoked token is good again"
     else:
         assert asker.assert_itself(assertion).status == 401, "an assertion was used twice"
+
+
+def asks_for_sign_in(answer):
+    return answer.status == 200 and b"Sign in" in answer.body
+
+
+def test_a_session_ends_when_it_is_not_used_and_at_last_however_much_it_is(issuer):
+    issuer, clock, asker = issuer(passes=True)
+    for visit in range(1, 7):
+        clock.set(visit * 119 * MINUTE)
+        assert asker.browser().get(authorize(asker)).status == 303, f"it was used two hours ago: {visit}"
+    clock.set(12 * HOUR + MINUTE)
+    assert asks_for_sign_in(asker.browser().get(authorize(asker))), "it has gone on for twelve hours"
+    issuer.sign_in()
+    clock.set(14 * HOUR)
+    assert asker.browser().get(authorize(asker)).status == 303
+    clock.set(16 * HOUR + MINUTE)
+    assert asks_for_sign_in(asker.browser().get(authorize(asker))), "nobody has used it for two hours"
+
+
+def test_a_family_ends_when_it_is_not_refreshed_and_at_last_however_often_it_is(issuer):
+    issuer, clock, asker = issuer(passes=True, more="refresh_token_lifetime 1h absolute=3h;")
+    left, family = asker.tokens(), asker.tokens()
+    ends = clock.now() + 3 * HOUR
+    for number in range(1, 4):
+        clock.set(number * 58 * MINUTE)
+        answer = asker.refresh(family["refresh_token"])
+        assert answer.status == 200, answer.words
+        family = answer.json
+    assert asker.refresh(left["refresh_token"]).error == "invalid_grant", "nobody has used it for an hour"
+    told = asker.post("/introspect", "web", token=family["refresh_token"]).json
+    assert told["active"] and told["exp"] <= ends + MINUTE, "a refresh token that outlives its family"
+    late = payload_of(family["access_token"])
+    assert late["exp"] <= ends + MINUTE, "an access token that outlives its grant"
+    clock.set(2 * HOUR + 59 * MINUTE)
+    family = asker.refresh(family["refresh_token"]).json
+    assert family["expires_in"] < 3 * MINUTE
+    clock.set(3 * HOUR + 2 * MINUTE)
+    assert asker.refresh(family["refresh_token"]).error == "invalid_grant", "three hours are over"
+    assert not asker.is_active(family["access_token"])
+    assert asker.post("/introspect", "web", token=family["refresh_token"]).json == {"active": False}
+
+
+def test_forms_and_second_factors_have_their_time(issuer):
+    bob = "user bob { password_hash_file user.hash; totp_secret_file totp; }"
+    issuer, clock, asker = issuer(passes=True, more=bob, files={"totp": FILES["totp"]})
+    browser = Browser(asker)
+    browser.get(authorize(asker))
+    page = browser.page()
+    clock.set(59 * MINUTE)
+    assert browser.copy().submit({"username": "alice", "password": "hunter2"}, page=page).status == 303
+    clock.set(61 * MINUTE)
+    late = browser.submit({"username": "alice", "password": "hunter2"}, page=page)
+    assert late.status in (400, 403) and "__Host-keepgate-session" not in browser.cookies, late.words
+    for wait, is_good in ((4 * MINUTE, True), (6 * MINUTE, False)):
+        other = Browser(asker)
+        other.get(authorize(asker))
+        other.sign_in("bob")
+        clock.set(clock.offset + wait)
+        answer = other.submit({"code": totp(clock.now())})
+        assert (answer.status == 303) == is_good, (wait, answer.words)
+        assert ("__Host-keepgate-session" in other.cookies) == is_good
+
+
+def proof(asker, key, clock, nonce=None):
+    head = {"typ": "dpop+jwt", "alg": "ES256", "jwk": {name: key.jwk[name] for name in ("kty", "crv", "x", "y")}}
+    body = {"jti": secrets.token_hex(16), "htm": "POST", "htu": f"http://127.0.0.1:{asker.issuer.port('as')}/token", "iat": int(clock.now())}
+    return key.sign({**body, **({"nonce": nonce} if nonce else {})}, head)
+
+
+def test_a_nonce_for_proofs_and_an_assertion_have_their_time(issuer):
+    issuer, clock, asker = issuer()
+
+    def ask(nonce=None):
+        fields = {"Content-Type": "application/x-www-form-urlencoded", "DPoP": proof(asker, issuer.key, clock, nonce)}
+        form = f"grant_type={DEVICE}&client_id=tv&device_code=x"
+        return asker.request("POST", "/token", fields, form.encode())
+
+    first = ask()
+    assert first.error == "use_dpop_nonce", first.words
+    nonce = first.get("DPoP-Nonce")
+    assertion = issuer.assertion(lifetime=200, now=clock.now())
+    again = issuer.assertion(lifetime=200, now=clock.now())
+    clock.set(195)
+    assert ask(nonce).error == "invalid_grant", "the proof holds, and the device code does not"
+    assert asker.assert_itself(assertion).status == 200
+    clock.set(230)
+    assert asker.assert_itself(again).status == 401 and asker.assert_itself(assertion).status == 401
+    clock.set(295)
+    assert ask(nonce).error == "invalid_grant"
+    clock.set(310)
+    late = ask(nonce)
+    assert late.error == "use_dpop_nonce" and late.get("DPoP-Nonce") != nonce, late.words
+    assert ask(late.get("DPoP-Nonce")).error == "invalid_grant"
+    clock.set(-10 * MINUTE)
+    assert ask(nonce).error == "use_dpop_nonce", "a nonce of the future"
+
+
+def test_a_consent_has_no_end_and_a_session_that_it_was_given_in_has(issuer):
+    issuer, clock, asker = issuer(passes=True, more=ASKS.format("").replace("@app@", str(PAGES)))
+
+    def ask(browser, **more):
+        return browser.get(authorize(asker, "asks", **more))
+
+    browser = asker.browser()
+    assert ask(browser).status == 200
+    browser.decide()
+    assert browser.location()[1]["code"]
+    clock.set(300 * DAY)
+    browser = Browser(asker)
+    assert asks_for_sign_in(ask(browser))
+    browser.sign_in()
+    assert browser.location()[1]["code"], "who has agreed once is not asked again"
+    ask(browser, scope="openid", prompt="consent")
+    assert browser.answer.status == 200
+
+
+def test_what_nobody_came_for_is_forgotten_and_gives_nothing(issuer):
+    issuer, clock, asker = issuer(passes=True)
+    code = asker.code()
+    assert issuer.rows("SELECT COUNT(*) FROM grants") == [(2,)], "and one of the sign-in"
+    clock.set(2 * DAY)
+    issuer.change("UPDATE facts SET value = CAST(value AS INTEGER) + ?1 WHERE name = 'swept_until'", 2 * DAY)
+    for table in ("codes", "grants", "sessions"):
+        wait_until(lambda: awake(asker) and issuer.rows(f"SELECT COUNT(*) FROM {table}") == [(0,)], 20, f"{table} are kept for ever")
+    answer = asker.redeem(code)
+    assert (answer.status, answer.error) == (400, "invalid_grant")
+    assert asker.feed() == [], "it gave nothing: there is nothing to take back"
+
+
+def test_an_entry_of_the_list_outlives_the_longest_token_that_it_takes_back(issuer):
+    """Gateways may take a token for some minutes longer (auth_jwt_leeway): an entry is on the list then, too."""
+    leeway = 10 * MINUTE
+    issuer, clock, asker = issuer(passes=True, more="access_token_lifetime 1d;")
+    kept, alone, family = asker.tokens(), asker.credentials().json, asker.tokens()
+    issuer.sign_in()
+    here = asker.tokens()
+    assert here["expires_in"] == DAY
+    for token in (alone["access_token"], family["refresh_token"]):
+        assert asker.revoke(token).status == 200
+    assert asker.browser().get("/end-session?id_token_hint=" + here["id_token"]).status == 200
+    entries = asker.feed()
+    assert [sorted(set(entry) - {"until"}) for entry in entries].count(["jti"]) == 1 and len(entries) == 3
+    for entry in entries:
+        name = {"jti": "jti", "grant": "grant_id"}[next(iter(set(entry) - {"until"}))]
+        token = next(payload for one in (alone, family, here) if (payload := payload_of(one["access_token"])).get(name) in entry.values())
+        assert entry["until"] >= token["exp"] + leeway, entry
+    clock.set(DAY - MINUTE)
+    assert asker.is_active(kept["access_token"])
+    assert not any(asker.is_active(one["access_token"]) for one in (alone, family, here))
+    assert asker.credentials().status == 200 and asker.revoke(kept["access_token"]).status == 200  # The list is read anew.
+    clock.set(DAY + 9 * MINUTE)
+    assert len(asker.feed()) == 4, "it ended before a gateway whose clock is behind"

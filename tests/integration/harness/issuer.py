@@ -86,8 +86,8 @@ class Key:
         self.jwk = {"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "k1",
                     "x": b64(point.x.to_bytes(32, "big")), "y": b64(point.y.to_bytes(32, "big"))}
 
-    def sign(self, payload):
-        text = f"{b64(json.dumps({'alg': 'ES256', 'kid': 'k1'}))}.{b64(json.dumps(payload))}"
+    def sign(self, payload, header=None):
+        text = f"{b64(json.dumps(header or {'alg': 'ES256', 'kid': 'k1'}))}.{b64(json.dumps(payload))}"
         r, s = decode_dss_signature(self.key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
         return f"{text}.{b64(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
 
