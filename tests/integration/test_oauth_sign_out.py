@@ -9,25 +9,48 @@ import pytest
 
 from harness.issuer import PAGES, WEB, Asker, Gone, Issuer
 from harness.people import VERIFIER, Browser, authorize
+from harness.ports import wait_until
+from harness.postgres import Postgres, why_missing
 
 ROUNDS, EACH = 15, 4
 AWAY = ("client away { secret_file web.secret; redirect_uri http://127.0.0.1:%d/cb; consent off; scopes openid orders:read offline_access; "
         "audience orders; grants authorization_code refresh_token; }" % PAGES)
 
 
-@pytest.fixture(params=[1, 4])
-def issuer(request):
-    one = Issuer(workers=request.param, more=AWAY)
+@pytest.fixture
+def issuer():
+    one = Issuer(more=AWAY)
     yield one
     one.close()
 
 
-def together(issuer, asks):
-    """What each of `asks` gives, all begun at one moment."""
+@pytest.fixture(scope="module")
+def database():
+    if why_missing():
+        pytest.skip(why_missing())
+    server = Postgres()
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["one worker", "four workers", "two processes", "two processes with PostgreSQL"])
+def issuers(request):
+    """All processes of one issuer."""
+    store = {"store": f'"{request.getfixturevalue("database").new_database()}"'} if "PostgreSQL" in request.param else {}
+    made = [Issuer(workers=4 if request.param == "four workers" else 1, more=AWAY, **store)]
+    if "two" in request.param:
+        made.append(Issuer(beside=made[0], more=AWAY))
+    yield made
+    for one in reversed(made):
+        one.close()
+
+
+def together(issuers, asks):
+    """What each of `asks` gives, all begun at one moment, at one process after the other."""
     barrier, answers, failures = threading.Barrier(len(asks)), [None] * len(asks), []
 
     def one(number):
-        asker = Asker(issuer)
+        asker = Asker(issuers[number % len(issuers)])
         barrier.wait(30)
         try:
             answers[number] = asks[number](asker)
@@ -61,7 +84,8 @@ def ask_for_code(asker):
 
 def check_nothing_is_good(asker, tokens, codes):
     for one in tokens:
-        assert not asker.is_active(one["access_token"]), "an access token of a session that ended is good"
+        # Where another process has ended it, this one hears of it in a moment.
+        wait_until(lambda: not asker.is_active(one["access_token"]), 10, "an access token of a session that ended is good")
         assert asker.refresh(one["refresh_token"]).error == "invalid_grant"
         answer = asker.request("GET", "/userinfo", {"Authorization": "Bearer " + one["access_token"]})
         assert answer.status == 401, answer.words
@@ -69,17 +93,18 @@ def check_nothing_is_good(asker, tokens, codes):
         assert asker.redeem(code).error == "invalid_grant", "a code of a session that ended is good"
 
 
-def test_what_is_issued_while_somebody_signs_out_is_worth_nothing_afterwards(issuer):
+def test_what_is_issued_while_somebody_signs_out_is_worth_nothing_afterwards(issuers):
     seen = set()
     for _ in range(ROUNDS):
-        asker = issuer.sign_in()
+        asker = issuers[0].sign_in()
+        issuers[-1].cookies = issuers[0].cookies
         first, families = asker.tokens(), [asker.tokens()["refresh_token"] for _ in range(EACH)]
         waiting = [asker.code() for _ in range(EACH)]
         asks = [lambda one, token=token: one.refresh(token) for token in families]
         asks += [lambda one, code=code: one.redeem(code) for code in waiting]
         asks += [ask_for_code] * EACH
         asks.insert(len(asks) // 2, lambda one: sign_out(one, first["id_token"]))
-        answers = together(issuer, asks)
+        answers = together(issuers, asks)
         answers.pop(len(asks) // 2)
         issued, codes = answers[:2 * EACH], [code for code in answers[2 * EACH:] if code]
         for answer in issued:
@@ -87,15 +112,16 @@ def test_what_is_issued_while_somebody_signs_out_is_worth_nothing_afterwards(iss
         seen |= {answer.status for answer in issued}
         check_nothing_is_good(asker, [first, *(answer.json for answer in issued if answer.status == 200)], [*codes, *waiting])
         assert ask_for_code(asker) == "", "the session goes on"
-    assert seen, "nobody asked"
+    assert 200 in seen, "nothing was issued meanwhile: mend this test"
 
 
-def test_two_sign_outs_at_once_are_one(issuer):
-    asker = issuer.sign_in()
+def test_two_sign_outs_at_once_are_one(issuers):
+    asker = issuers[0].sign_in()
+    issuers[-1].cookies = issuers[0].cookies
     tokens = [asker.tokens() for _ in range(EACH)]
-    together(issuer, [lambda one: sign_out(one, tokens[0]["id_token"])] * EACH)
+    together(issuers, [lambda one: sign_out(one, tokens[0]["id_token"])] * EACH)
     check_nothing_is_good(asker, tokens, [])
-    assert len(asker.feed()) == EACH, "one entry for each grant"
+    assert len(asker.feed()) == EACH, "one entry for each grant, and none for the code that nobody redeemed"
 
 
 def test_what_a_sign_out_leaves_is_left_by_a_rule(issuer):

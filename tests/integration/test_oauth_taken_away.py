@@ -1,9 +1,14 @@
 """What changes between a yes and its use: a client that may have less than when a grant was made, or more than when its page was shown."""
+import secrets
+import time
+
 import pytest
 
-from harness.issuer import PAGES, WEB, Issuer
+from harness.gate import run_cli
+from harness.issuer import PAGES, WEB, Asker, Issuer
 from harness.jose import payload_of
 from harness.people import VERIFIER, Browser, authorize
+from harness.ports import wait_until
 
 SHOP = ("client shop {{ secret_file web.secret; redirect_uri http://127.0.0.1:%d/cb; {consent} scopes {scopes}; audience {audience}; grants {grants}; }}\n" % PAGES)
 ALL = {"consent": "consent off;", "scopes": "openid orders:read orders:write", "audience": "orders",
@@ -259,3 +264,40 @@ def test_the_button_of_one_request_does_not_go_with_the_fields_of_another(shop):
         assert answer.status == 303, answer.words
         assert scopes_given(shop, narrow) == (["openid"], "orders")
         narrow.get(authorize(shop.asker, "shop", scope="openid", prompt="consent"))
+
+
+STAFF = ("trusted_issuer https://staff.example jwks=robot.jwks subject=user;\n"
+         "client bridge { secret_file web.secret; grants jwt_bearer; scopes orders:read; audience orders; exchange subjects=user:* audiences=orders; }\n")
+BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+
+
+def cli(issuer, *words, stdin=""):
+    result = run_cli(*words, "-c", issuer.path("keepgate.conf"), stdin=stdin)
+    assert result.returncode == 0, (words, result.stderr)
+
+
+def test_another_issuer_brings_nobody_who_was_disabled(shop):
+    issuer = shop(more=STAFF).issuer
+    asker = Asker(issuer)
+
+    def bring(name):
+        now = int(time.time())
+        claims = {"iss": "https://staff.example", "sub": name, "aud": f"http://127.0.0.1:{issuer.port('as')}", "iat": now, "exp": now + 60}
+        statement = issuer.key.sign({**claims, "jti": secrets.token_hex(16)})
+        return asker.post("/token", grant_type=BEARER, assertion=statement, client_id="bridge", client_secret=WEB)
+
+    assert bring("dora").error == "invalid_grant", "nobody has this name"
+    cli(issuer, "user", "create", "dora", "--password-stdin", stdin="another hunter\n")
+    token = bring("dora")
+    assert token.status == 200 and payload_of(token.json["access_token"])["sub"] == "user:dora", token.words
+    cli(issuer, "user", "disable", "dora")
+    assert bring("dora").error == "invalid_grant"
+    wait_until(lambda: not asker.is_active(token.json["access_token"]), 10, "what dora had is good")
+    assert bring("alice").status == 200
+    cli(issuer, "user", "enable", "dora")
+    time.sleep(1.1)  # Times of issue are whole seconds: what is issued in the second of the revocation is taken back, too.
+    again = bring("dora")
+    assert again.status == 200 and asker.is_active(again.json["access_token"])
+    assert not asker.is_active(token.json["access_token"]), "what was taken back stays so"
+    cli(issuer, "user", "delete", "dora")
+    assert bring("dora").error == "invalid_grant"
