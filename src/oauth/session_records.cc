@@ -9,6 +9,15 @@ namespace {
 constexpr std::int64_t noted_after_s =
     60;  // A use within a minute of the last is not written: most requests write nothing.
 
+// Who signs in again goes on: what the session gave before ends with it at a sign-out, too.
+Result<std::string> id_to_go_on_with(store::Database& database, const NewSession& session) {
+  if (session.old_cookie.empty()) return make_token("");
+  const auto rows = database.run("SELECT id FROM sessions WHERE hash = $1 AND user_name = $2",
+                                 {hash_of_token(session.old_cookie), session.user});
+  if (!rows) return std::unexpected(rows.error());
+  return rows->empty() ? make_token("") : store::text_of(rows->front()[0]);
+}
+
 }  // namespace
 
 std::string make_session_cookie() { return make_token(""); }
@@ -41,8 +50,10 @@ Result<std::optional<SessionRecord>> find_session(store::Database& database, std
 
 Result<SessionRecord> begin_session(store::Database& database, const NewSession& session, const Settings& settings,
                                     Now now) {
+  auto id = id_to_go_on_with(database, session);
+  if (!id) return std::unexpected(id.error());
   if (const auto ended = end_session(database, session.old_cookie); !ended) return std::unexpected(ended.error());
-  SessionRecord out{make_token(""), session.user, session.methods, now.wall_s()};
+  SessionRecord out{std::move(*id), session.user, session.methods, now.wall_s()};
   const auto added = database.run(
       "INSERT INTO sessions (hash, id, user_name, methods, authenticated_s, used_s, expires_s)"
       " VALUES ($1, $2, $3, $4, $5, $5, $6)",

@@ -1,9 +1,9 @@
 // Sessions in the store: who has signed in with which browser, until when.
 //
 // A browser holds 256 random bits in session_cookie, the store their SHA-256. Every sign-in begins a new one and ends
-// the one that the browser had: what was there before somebody signed in is worth nothing afterwards (session
-// fixation). Thread rule: functions over a Database, for jobs on the store's thread. Bounds:
-// Settings::session_lifetime_s from the sign-in, session_idle_s from the last use.
+// the one that the browser had: the cookie that was there before is worth nothing afterwards (session fixation). Where
+// it was the same user's its public id goes on. Thread rule: functions over a Database, for jobs on the store's thread.
+// Bounds: Settings::session_lifetime_s from the sign-in, session_idle_s from the last use.
 #pragma once
 
 #include <optional>

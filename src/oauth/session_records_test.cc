@@ -96,6 +96,16 @@ TEST_F(Sessions, a_sign_in_ends_the_session_that_was_there) {
   EXPECT_NE(before.id, after.id);
 }
 
+TEST_F(Sessions, go_on_under_their_id_when_their_user_signs_in_again) {
+  const SessionRecord before = begin("first"), after = begin("second", "first");
+  EXPECT_EQ(before.id, after.id) << "a sign-out ends what was given before, too";
+  EXPECT_FALSE(find("first", 1)) << "its cookie does not";
+  EXPECT_TRUE(find("second", 1));
+  EXPECT_NE(begin("third", "unknown").id, after.id);
+  EXPECT_NE(begin("fourth", "second", "bob").id, after.id) << "somebody else is in another session";
+  EXPECT_NE(begin("fifth", "fourth").id, after.id);
+}
+
 TEST_F(Sessions, cookies_are_random) {
   const std::string a = make_session_cookie(), b = make_session_cookie();
   EXPECT_NE(a, b);

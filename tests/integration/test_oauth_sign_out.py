@@ -8,11 +8,12 @@ import urllib.parse
 import pytest
 
 from harness.issuer import PAGES, WEB, Asker, Gone, Issuer
+from harness.jose import payload_of
 from harness.people import VERIFIER, Browser, authorize
 from harness.ports import wait_until
 from harness.postgres import Postgres, why_missing
 
-ROUNDS, EACH = 15, 4
+ROUNDS, EACH = 10, 4
 AWAY = ("client away { secret_file web.secret; redirect_uri http://127.0.0.1:%d/cb; consent off; scopes openid orders:read offline_access; "
         "audience orders; grants authorization_code refresh_token; }" % PAGES)
 
@@ -169,3 +170,19 @@ def test_a_page_that_was_open_when_somebody_signed_out_gives_nothing(issuer):
     tab.decide()
     assert tab.answer.status == 200 and "Sign in" in tab.page().title, tab.answer.words
     assert asker.poll(device["device_code"]).error == "authorization_pending"
+
+
+def test_a_sign_out_ends_what_was_given_before_the_last_sign_in_of_the_same_person(issuer):
+    asker = issuer.sign_in()
+    before = asker.tokens()
+    browser = asker.browser()
+    browser.get(authorize(asker, prompt="login"))
+    assert "Sign in" in browser.page().title
+    browser.sign_in()
+    after = asker.redeem(browser.location()[1]["code"]).json
+    assert payload_of(after["id_token"])["sid"] == payload_of(before["id_token"])["sid"], "it is one session"
+    old, issuer.cookies = asker.browser(), dict(browser.cookies)
+    old.get(authorize(asker, prompt="none"))
+    assert old.location()[1]["error"] == "login_required", "the cookie of before is worth nothing"
+    sign_out(asker, before["id_token"])
+    check_nothing_is_good(asker, [before, after], [])
