@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "conf/authorization_model.h"
 #include "conf/directives/row.h"
+#include "oauth/revocations.h"
 
 namespace keepgate::conf {
 
@@ -160,7 +161,7 @@ void set_exchange(Reader& reader, const Scope& scope, const Directive& directive
 
 void set_lifetime(Reader& reader, const Scope& scope, const Directive& directive) {
   if (!is_first(reader, scope, directive)) return;
-  constexpr std::int64_t least_s = 30, most_s = 86'400;
+  constexpr std::int64_t least_s = 30, most_s = oauth::token_lifetime_s_max;  // What revocations cover.
   const auto value = reader.time_s(directive, directive.arguments[0], directive.arguments[0].text);
   if (!value) return;
   if (*value < least_s || *value > most_s) {

@@ -6,6 +6,7 @@
 #include "conf/authorization_model.h"
 #include "conf/directives/row.h"
 #include "fetch/url.h"
+#include "oauth/revocations.h"
 #include "store/database.h"
 
 namespace keepgate::conf {
@@ -260,7 +261,7 @@ constexpr DirectiveRow authorization_server_table[] = {
      here,
      {1, 1},
      Support::built,
-     set_span<&A::access_token_lifetime_s, 30, day_s>,
+     set_span<&A::access_token_lifetime_s, 30, oauth::token_lifetime_s_max>,  // What revocations cover.
      "10m",
      "How long an access token lives."},
     {"id_token_lifetime",
