@@ -1,4 +1,5 @@
 """What changes under a running authorization server: its configuration, by reloads under load, and its clients and users, by the command line."""
+import hashlib
 import os
 import re
 import signal
@@ -8,6 +9,7 @@ import pytest
 
 from harness.gate import run_cli
 from harness.issuer import Asker, Gone, Issuer
+from harness.jose import b64, header_of, payload_of
 from harness.people import Browser, authorize
 from harness.ports import wait_until
 
@@ -231,3 +233,37 @@ def test_another_binary_takes_over_under_load_and_nobody_notices(issuer):
         if new:
             os.kill(new, signal.SIGTERM)
             wait_until(lambda: not is_running(new), 20, "the new one does not end")
+
+
+def half_hash(name, token):
+    """OpenID Connect Core 3.1.3.6."""
+    digest = hashlib.new(name, token.encode()).digest()
+    return b64(digest[:len(digest) // 2])
+
+
+def check_signed(tokens, algorithm, digest):
+    for name in ("access_token", "id_token"):
+        assert header_of(tokens[name])["alg"] == algorithm
+    assert payload_of(tokens["id_token"])["at_hash"] == half_hash(digest, tokens["access_token"])
+
+
+def test_another_algorithm_signs_what_is_new_and_leaves_what_is_there(issuer):
+    asker, es256 = Asker(issuer), issuer.text
+    before = asker.tokens()
+    check_signed(before, "ES256", "sha256")
+    last = before
+    for algorithm, digest in (("EdDSA", "sha512"), ("RS256", "sha256"), ("ES256", "sha256")):
+        issuer.text = es256
+        reload(issuer, es256 if algorithm == "ES256" else changed(issuer, f"signing_algorithm {algorithm};"))
+        wait_until(lambda: header_of(asker.tokens()["id_token"])["alg"] == algorithm, 20, "the old key signs on")
+        fresh = asker.refresh(last["refresh_token"])
+        assert fresh.status == 200, fresh.words
+        check_signed(fresh.json, algorithm, digest)
+        keys = {key["kid"]: key["alg"] for key in asker.request("GET", "/jwks").json["keys"]}
+        for tokens in (before, last, fresh.json):
+            assert asker.is_active(tokens["access_token"]), "what was signed before does not hold any more"
+            head = header_of(tokens["access_token"])
+            assert keys[head["kid"]] == head["alg"], "one algorithm for each key"
+        last = fresh.json
+    code = asker.browser().get(authorize(asker, id_token_hint=before["id_token"], prompt="none"))
+    assert code.status == 303 and "code=" in code.get("Location"), "the hint of before names who is there"

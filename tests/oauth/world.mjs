@@ -60,9 +60,10 @@ const clients = {
     exchange: { subjects: ['ally:carol', 'user:*'], audiences: [ORDERS] },
   },
   // Whose tokens they take depends on whom these were for: named, others named, nobody named.
-  relay: { ...forwarder('relay-1'), exchange: { subjects: ['user:*', 'partner:*'], audiences: [INVOICES], from: [ORDERS] } },
-  narrow: { ...forwarder('narrow-1'), audiences: [ORDERS, INVOICES], exchange: { subjects: ['user:*'], audiences: [INVOICES], from: [INVOICES] } },
-  strict: { ...forwarder('strict-1'), exchange: { subjects: ['user:*'], audiences: [INVOICES] } },
+  relay: { ...forwarder('relay-1'), exchange: { subjects: ['user:*', 'partner:*', 'client:caller'], audiences: [INVOICES], from: [ORDERS] } },
+  narrow: { ...forwarder('narrow-1'), audiences: [ORDERS, INVOICES], exchange: { subjects: ['user:*', 'client:caller'], audiences: [INVOICES], from: [INVOICES] } },
+  strict: { ...forwarder('strict-1'), exchange: { subjects: ['user:*', 'client:caller'], audiences: [INVOICES] } },
+  caller: { ...service, auth: 'client_secret_basic', secret: secret(), audiences: ['strict'] },
   exchanger: {
     auth: 'client_secret_basic', secret: secret(), grants: ['client_credentials', 'token_exchange'], scopes: ['orders:read'],
     audiences: [ORDERS, INVOICES], exchange: { subjects: ['user:*', 'client:service'], audiences: [INVOICES], actors: ['client:workload'] },

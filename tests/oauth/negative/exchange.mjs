@@ -100,6 +100,13 @@ export default [
   }],
   bad('a token for somebody whom the operator has not named', {}, OF, { as: 'narrow' }), // Its own audience is not enough then.
   bad('a token for somebody else where the operator has named nobody', {}, OF, { as: 'strict' }),
+  ['a token for the very client that exchanges it is, and for no other', async (t) => {
+    if (!t.meta.grant_types_supported?.includes(EXCHANGE)) skip('the server does not have the grant of RFC 8693');
+    const { access_token } = await t.clientToken('caller', { scope: 'orders:read' });
+    const ask = (as) => exchange(t, { subject_token: access_token }, { as });
+    assert.equal(parts(good(await ask('strict')).access_token)[1].sub, 'client:caller');
+    for (const as of ['relay', 'narrow']) refused(await ask(as), OF);
+  }],
   ['what was exchanged is for the next, who may take it, and not for the one before', async (t) => {
     const { access_token } = good(await exchange(t)); // For the invoices, by the exchanger's hand.
     for (const as of ['relay', 'narrow', 'strict']) refused(await exchange(t, { subject_token: access_token }, { as }), OF);
