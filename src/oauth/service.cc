@@ -19,7 +19,8 @@ constexpr std::int64_t keys_period_ms = 60'000;
 constexpr std::int64_t catch_up_s = 3'600;
 
 // What has expired proves nothing any more. A clock that was set forward for a moment must not make us forget what was
-// used or taken back; and a code that was used stays known for as long as its tokens may live.
+// used or taken back; and a code that was used stays known for as long as its tokens may live. A pushed request that
+// led to a page in time is used up by what the page sends, within the hour that it has (oauth/flow.h).
 struct Expired {
   std::string_view statement;  // $1: the time.
   std::int64_t kept_s;         // Behind the end.
@@ -27,7 +28,8 @@ struct Expired {
 constexpr std::int64_t hour_s = 3'600, day_s = 86'400;
 // So many rows a statement and a sweep: nobody waits long for the store because of them.
 constexpr Expired expired[] = {
-    {"DELETE FROM pushed_requests WHERE hash IN (SELECT hash FROM pushed_requests WHERE expires_s < $1 LIMIT 5000)", 0},
+    {"DELETE FROM pushed_requests WHERE hash IN (SELECT hash FROM pushed_requests WHERE expires_s < $1 LIMIT 5000)",
+     hour_s},
     {"DELETE FROM device_codes WHERE hash IN (SELECT hash FROM device_codes WHERE expires_s < $1 LIMIT 5000)", hour_s},
     {"DELETE FROM replays WHERE id IN (SELECT id FROM replays WHERE expires_s < $1 LIMIT 50000)", hour_s},
     {"DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires_s < $1 LIMIT 5000)", 0},

@@ -389,3 +389,26 @@ def test_an_entry_of_the_list_outlives_the_longest_token_that_it_takes_back(issu
     assert asker.credentials().status == 200 and asker.revoke(kept["access_token"]).status == 200  # The list is read anew.
     clock.set(DAY + 9 * MINUTE)
     assert len(asker.feed()) == 4, "it ended before a gateway whose clock is behind"
+
+
+def swept(issuer, asker, clock, seconds):
+    """Time passes, and what has expired by then was forgotten."""
+    statement = "SELECT value FROM facts WHERE name = 'swept_until'"
+    before = issuer.rows(statement)
+    clock.set(clock.offset + seconds)
+    wait_until(lambda: awake(asker) and issuer.rows(statement) != before, 20, "it is not swept: mend this test")
+
+
+def test_a_pushed_request_that_led_to_a_page_in_time_goes_on_for_who_types_slowly(issuer):
+    issuer, clock, asker = issuer(passes=True)
+    uri, late = asker.push().json["request_uri"], asker.push().json["request_uri"]
+    browser = Browser(asker)
+    browser.get(f"/authorize?client_id=web&request_uri={uri}")
+    page = browser.page()
+    other = browser.copy()
+    swept(issuer, asker, clock, 10 * MINUTE)
+    assert Browser(asker).get(f"/authorize?client_id=web&request_uri={late}").status == 400, "nobody came for it within its minute"
+    browser.submit({"username": "alice", "password": "hunter2"}, page=page)
+    assert browser.location()[1].get("code"), browser.answer.words
+    other.submit({"username": "alice", "password": "hunter2"}, page=page)
+    assert other.answer.status == 400, "a second code by one request_uri (RFC 9126 4)"
