@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "auth/claims.h"
+#include "auth/revocation_layer.h"
 #include "base/bytes.h"
 
 namespace keepgate::auth {
@@ -120,7 +122,50 @@ Result<void> read_words(std::string_view line, EntryReader& reader) {
   return {};
 }
 
+// A number without sign, fraction or leading zero, as JSON has it.
+std::optional<std::int64_t> take_plain_time(std::string_view& rest) {
+  const std::size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
+  const auto number = rest.starts_with('0') ? std::nullopt : parse_unsigned<std::uint32_t>(rest.substr(0, digits));
+  rest.remove_prefix(digits);
+  if (!number) return std::nullopt;
+  return *number;
+}
+
+bool take_text(std::string_view& rest, std::string_view text) {
+  if (!rest.starts_with(text)) return false;
+  rest.remove_prefix(text.size());
+  return true;
+}
+
+// What our own server writes, {"jti":"t-1","before":1767225600,"until":1798761600}, without a JSON parser: a list of
+// half a million is read in a fraction of a second. Whatever is written in another way is nothing, and no error.
+std::optional<Revocation> read_plain_object(std::string_view line) {
+  if (!take_text(line, "{\"")) return std::nullopt;
+  Revocation out;
+  const auto kind = kind_named(line.substr(0, line.find('"')));
+  if (!kind) return std::nullopt;
+  out.kind = *kind;
+  line.remove_prefix(name_of(*kind).size());
+  if (!take_text(line, "\":\"")) return std::nullopt;
+  const std::string_view value = line.substr(0, line.find('"'));
+  const auto is_plain = [](char c) { return c >= 0x20 && c < 0x7f && c != '\\'; };
+  if (value.empty() || value.size() > RevocationList::value_bytes_max || !std::ranges::all_of(value, is_plain)) {
+    return std::nullopt;
+  }
+  line.remove_prefix(value.size());
+  if (!take_text(line, "\"")) return std::nullopt;
+  out.value = value;
+  for (const auto& [name, time] : {std::pair(",\"before\":", &out.before_s), {",\"until\":", &out.until_s}}) {
+    if (!take_text(line, name)) continue;
+    *time = take_plain_time(line);
+    if (!*time) return std::nullopt;
+  }
+  if (line != "}") return std::nullopt;
+  return out;
+}
+
 Result<Revocation> read_entry(std::string_view line) {
+  if (auto plain = read_plain_object(line)) return std::move(*plain);
   EntryReader reader;
   if (line.starts_with('{')) {
     const Result<Json> object = crypto::parse_json(line, line_limits);
@@ -187,13 +232,16 @@ void RevocableNames::take_transaction(const Json& payload) {
 
 Result<std::shared_ptr<const RevocationList>> RevocationList::parse(std::string_view text) {
   std::shared_ptr<RevocationList> out(new RevocationList);
-  if (Result<void> done = out->read(text); !done) return std::unexpected(std::move(done.error()));
+  auto layer = out->read(text);
+  if (!layer) return std::unexpected(std::move(layer.error()));
+  if ((*layer)->size() > 0) out->layers_[0] = std::move(*layer);
   return out;
 }
 
-Result<void> RevocationList::read(std::string_view text) {
+Result<std::shared_ptr<RevocationLayer>> RevocationList::read(std::string_view text) {
   if (text.size() > file_bytes_max) return bad_entry(cat("larger than ", file_bytes_max, " bytes"));
-  for (std::size_t number = 1; !text.empty(); ++number) {
+  auto out = std::make_shared<RevocationLayer>();
+  for (std::size_t number = lines_ + 1; !text.empty(); ++number) {
     const std::size_t end = text.find('\n');
     std::string_view line = text.substr(0, end);
     if (line.size() > line_bytes_max) {
@@ -201,122 +249,126 @@ Result<void> RevocationList::read(std::string_view text) {
     }
     if (end == std::string_view::npos) break;  // It is being written, or was cut off.
     text.remove_prefix(end + 1);
+    lines_ = number;
     if (line.ends_with('\r')) line.remove_suffix(1);
     line = trim(line);
     if (line.empty() || line.starts_with('#')) continue;
     Result<Revocation> entry = read_entry(line);
     if (!entry) return bad_entry(cat("line ", number, ": ", entry.error().detail));
-    if (size_ == entries_max) return bad_entry(cat("more than ", entries_max, " entries"));
+    if (out->size() == entries_max) return bad_entry(cat("more than ", entries_max, " entries"));
     entry->line = number;
-    add(*entry);
+    out->add(*entry);
   }
-  add_index();
-  return {};
+  out->add_index(key_);
+  return out;
 }
 
-// INVARIANT: lists are bounded by file_bytes_max, twice that when joined: 32 bits name every place.
-void RevocationList::add(const Revocation& revocation) {
-  Entry entry;
-  entry.value_at = static_cast<std::uint32_t>(texts_.size());
-  entry.value_size = static_cast<std::uint16_t>(revocation.value.size());
-  texts_ += revocation.value;
-  entry.issuer_at = static_cast<std::uint32_t>(texts_.size());
-  entry.issuer_size = static_cast<std::uint16_t>(revocation.issuer.size());
-  texts_ += revocation.issuer;
-  entry.line = static_cast<std::uint32_t>(revocation.line);
-  entry.before_s = revocation.before_s.value_or(0);
-  entry.until_s = revocation.until_s.value_or(0);
-  kinds_[static_cast<std::size_t>(revocation.kind)].entries.push_back(entry);
-  ++size_;
-}
-
-void RevocationList::add_index() {
-  texts_.shrink_to_fit();
-  for (Kind& kind : kinds_) {
-    kind.entries.shrink_to_fit();
-    kind.places.reserve(kind.entries.size());
-    for (const Entry& entry : kind.entries) {
-      kind.places.push_back({crypto::siphash13(key_, text_at(entry.value_at, entry.value_size)),
-                             static_cast<std::uint32_t>(kind.places.size())});
-    }
-    std::ranges::sort(kind.places, {}, &Place::hash);
+// Layers are filled like the digits of a number: what is too much for the small one goes into the middle one, and what
+// is too much for that into the big one.
+Result<std::shared_ptr<const RevocationList>> RevocationList::extended(const RevocationList& before,
+                                                                       std::string_view text, std::int64_t ended_s) {
+  std::shared_ptr<RevocationList> out(new RevocationList);
+  out->key_ = before.key_;
+  out->lines_ = before.lines_;
+  out->layers_ = before.layers_;
+  auto added = out->read(text);
+  if (!added) return std::unexpected(std::move(added.error()));
+  if ((*added)->size() == 0) return out;
+  // INVARIANT: 32 bits name every place of a layer.
+  std::size_t text_bytes = (*added)->text_bytes();
+  for (const Layer& layer : out->layers_) text_bytes += layer ? layer->text_bytes() : 0;
+  if (out->size() + (*added)->size() > 2 * entries_max || text_bytes > 2 * file_bytes_max) {
+    return bad_entry(cat("more than ", 2 * entries_max, " entries while it changes"));
   }
-}
-
-std::size_t RevocationList::memory_bytes() const {
-  std::size_t out = texts_.capacity();
-  for (const Kind& kind : kinds_) {
-    out += kind.entries.capacity() * sizeof(Entry) + kind.places.capacity() * sizeof(Place);
+  Layer layer = std::move(*added);
+  constexpr std::array<std::size_t, 3> bounds = {SIZE_MAX, middle_layer_max, small_layer_max};
+  for (std::size_t i = bounds.size(); i-- > 0;) {
+    Layer& here = out->layers_[i];
+    if (here) layer = RevocationLayer::merged(*std::exchange(here, nullptr), *layer, ended_s);
+    if (layer->size() > bounds[i]) continue;
+    if (layer->size() > 0) here = std::move(layer);
+    break;
   }
   return out;
 }
 
-Revocation RevocationList::revocation_of(RevocationKind kind, const Entry& entry) const {
-  Revocation out;
-  out.kind = kind;
-  out.value = text_at(entry.value_at, entry.value_size);
-  out.issuer = text_at(entry.issuer_at, entry.issuer_size);
-  if (entry.before_s != 0) out.before_s = entry.before_s;
-  if (entry.until_s != 0) out.until_s = entry.until_s;
-  out.line = entry.line;
+std::size_t RevocationList::size() const {
+  std::size_t out = 0;
+  for (const Layer& layer : layers_) out += layer ? layer->size() : 0;
+  return out;
+}
+
+std::size_t RevocationList::memory_bytes() const {
+  std::size_t out = 0;
+  for (const Layer& layer : layers_) out += layer ? layer->memory_bytes() : 0;
   return out;
 }
 
 template <typename Take>
 void RevocationList::each(RevocationKind kind, std::string_view value, Take take) const {
-  const Kind& all = kinds_[static_cast<std::size_t>(kind)];
-  if (all.places.empty() || value.empty()) return;
+  if (value.empty()) return;
   const std::uint64_t hash = crypto::siphash13(key_, value);
-  for (auto one = std::ranges::lower_bound(all.places, hash, {}, &Place::hash);
-       one != all.places.end() && one->hash == hash; ++one) {
-    const Entry& entry = all.entries[one->entry];
-    if (text_at(entry.value_at, entry.value_size) == value) take(entry);
+  for (const Layer& layer : layers_) {
+    if (!layer) continue;
+    layer->each(kind, value, hash, [&](const RevocationLayer::Entry& entry) { take(*layer, entry); });
   }
 }
 
 bool RevocationList::has(const Revocation& wanted) const {
   bool found = false;
-  each(wanted.kind, wanted.value, [&](const Entry& entry) {
-    found = found || (text_at(entry.issuer_at, entry.issuer_size) == wanted.issuer &&
-                      entry.before_s == wanted.before_s.value_or(0) && entry.until_s == wanted.until_s.value_or(0));
+  each(wanted.kind, wanted.value, [&](const RevocationLayer& layer, const RevocationLayer::Entry& entry) {
+    found = found || (layer.issuer(entry) == wanted.issuer && entry.before_s == wanted.before_s.value_or(0) &&
+                      entry.until_s == wanted.until_s.value_or(0));
   });
   return found;
 }
 
+// INVARIANT: lists are bounded by file_bytes_max, twice that when joined: 32 bits name every place.
 Result<std::shared_ptr<const RevocationList>> RevocationList::joined(const RevocationList& newer,
                                                                      const RevocationList& older) {
   std::shared_ptr<RevocationList> out(new RevocationList);
+  auto all = std::make_shared<RevocationLayer>();
   for (const RevocationKind kind : all_kinds) {
-    for (const Entry& entry : newer.kinds_[static_cast<std::size_t>(kind)].entries) {
-      out->add(newer.revocation_of(kind, entry));
+    for (const Layer& layer : newer.layers_) {
+      if (!layer) continue;
+      for (const auto& entry : layer->entries(kind)) all->add(layer->revocation(kind, entry));
     }
-    for (const Entry& entry : older.kinds_[static_cast<std::size_t>(kind)].entries) {
-      const Revocation revocation = older.revocation_of(kind, entry);
-      if (!newer.has(revocation)) out->add(revocation);
-      if (out->size_ > 2 * entries_max || out->texts_.size() > 2 * file_bytes_max) {
-        return bad_entry(cat("more than ", 2 * entries_max, " entries while it changes"));
+    for (const Layer& layer : older.layers_) {
+      if (!layer) continue;
+      for (const auto& entry : layer->entries(kind)) {
+        const Revocation revocation = layer->revocation(kind, entry);
+        if (!newer.has(revocation)) all->add(revocation);
+        if (all->size() > 2 * entries_max || all->text_bytes() > 2 * file_bytes_max) {
+          return bad_entry(cat("more than ", 2 * entries_max, " entries while it changes"));
+        }
       }
     }
   }
-  out->add_index();
+  all->add_index(out->key_);
+  out->lines_ = newer.lines_;
+  if (all->size() > 0) out->layers_[0] = std::move(all);
   return out;
 }
 
 // Of several that match, the one that stands first in the file is told.
-const RevocationList::Entry* RevocationList::find(RevocationKind kind, std::string_view value, std::string_view issuer,
-                                                  std::optional<std::int64_t> issued_s, Now now) const {
-  const Entry* found = nullptr;
-  each(kind, value, [&](const Entry& entry) {
-    if (entry.issuer_size != 0 && text_at(entry.issuer_at, entry.issuer_size) != issuer) return;
+std::optional<Revocation> RevocationList::find(RevocationKind kind, std::string_view value, std::string_view issuer,
+                                               std::optional<std::int64_t> issued_s, Now now) const {
+  const RevocationLayer* where = nullptr;
+  const RevocationLayer::Entry* found = nullptr;
+  each(kind, value, [&](const RevocationLayer& layer, const RevocationLayer::Entry& entry) {
+    if (entry.issuer_size != 0 && layer.issuer(entry) != issuer) return;
     if (entry.until_s != 0 && now.wall_s() >= entry.until_s) return;
     if (entry.before_s != 0 && issued_s && *issued_s >= entry.before_s) return;
-    if (!found || entry.line < found->line) found = &entry;
+    if (found && found->line <= entry.line) return;
+    where = &layer;
+    found = &entry;
   });
-  return found;
+  if (!found) return std::nullopt;
+  return where->revocation(kind, *found);
 }
 
 std::optional<Revocation> RevocationList::find(const RevocableNames& names, Now now) const {
-  if (size_ == 0) return std::nullopt;
+  if (size() == 0) return std::nullopt;
   const Principal* const who = names.principal;
   const std::pair<RevocationKind, std::string_view> looked_for[] = {
       {RevocationKind::token, names.token},
@@ -329,12 +381,12 @@ std::optional<Revocation> RevocationList::find(const RevocableNames& names, Now 
       {RevocationKind::api_key, names.api_key},
   };
   for (const auto& [kind, value] : looked_for) {
-    const Entry* entry = find(kind, value, names.issuer, names.issued_s, now);
-    if (entry) return revocation_of(kind, *entry);
+    auto entry = find(kind, value, names.issuer, names.issued_s, now);
+    if (entry) return entry;
   }
   for (const Grant& grant : {names.grant, names.carried_grant}) {
-    const Entry* entry = find(RevocationKind::grant, grant.id, grant.issuer, names.issued_s, now);
-    if (entry) return revocation_of(RevocationKind::grant, *entry);
+    auto entry = find(RevocationKind::grant, grant.id, grant.issuer, names.issued_s, now);
+    if (entry) return entry;
   }
   return std::nullopt;
 }

@@ -11,15 +11,16 @@
 // '#' and empty ones say nothing; a last line without its newline is not there yet. Anything else is an error: half a
 // list would let in whom it was written against.
 // Thread rule: immutable after it was built; callable from any thread. Bounds: those named below.
-// Memory: about 70 bytes an entry and its texts. Cost of find(): one look-up a kind of name that the list has.
+// Memory: about 70 bytes an entry and its texts. Cost of find(): one look-up a kind of name and layer that the list
+// has.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "auth/principal.h"
 #include "base/clock.h"
@@ -66,12 +67,16 @@ struct RevocableNames {
   void take_transaction(const crypto::Json& payload);  // And of a transaction token's tctx.
 };
 
+class RevocationLayer;
+
 class RevocationList {
  public:
   static constexpr std::size_t file_bytes_max = std::size_t{64} << 20;
   static constexpr std::size_t line_bytes_max = 4096;
   static constexpr std::size_t value_bytes_max = 1024;
   static constexpr std::size_t entries_max = 1'000'000;
+  // A list that grows: so many entries in a layer before they go into the next.
+  static constexpr std::size_t small_layer_max = 1'024, middle_layer_max = 32'768;
 
   // The whole text of a file. Error{…, "bad_revocations"}: "line 7: …"; quotes nothing.
   static Result<std::shared_ptr<const RevocationList>> parse(std::string_view text);
@@ -79,45 +84,34 @@ class RevocationList {
   // All entries of `newer`, and those of `older` that it has not. Error: they are too many together.
   static Result<std::shared_ptr<const RevocationList>> joined(const RevocationList& newer, const RevocationList& older);
 
+  // All entries of `before`, and those of `text`, whose lines are counted on. Now and then those that ended before
+  // `ended_s` are left out; 0: none. Cost: that of the text and of small_layer_max entries; each middle_layer_max
+  // entries the whole list is copied. Error: as parse(), or they are too many together.
+  static Result<std::shared_ptr<const RevocationList>> extended(const RevocationList& before, std::string_view text,
+                                                                std::int64_t ended_s = 0);
+
   // The entry that takes the credential back, if any does. A client is looked for as client and as workload; a subject
   // as the token's `sub`, the same without "user:" or "client:", and the user that it was read as.
   std::optional<Revocation> find(const RevocableNames& names, Now now) const;
-  std::size_t size() const { return size_; }
+  std::size_t size() const;
   std::size_t memory_bytes() const;
 
  private:
-  // As Revocation; texts are places in `texts_`, times are 0 where there are none.
-  struct Entry {
-    std::uint32_t value_at = 0, issuer_at = 0, line = 0;
-    std::uint16_t value_size = 0, issuer_size = 0;
-    std::int64_t before_s = 0, until_s = 0;
-  };
-  struct Place {
-    std::uint64_t hash = 0;  // Keyed: what is looked for comes from outside.
-    std::uint32_t entry = 0;
-  };
-  struct Kind {
-    std::vector<Entry> entries;
-    std::vector<Place> places;  // By hash.
-  };
+  using Layer = std::shared_ptr<const RevocationLayer>;
 
   RevocationList() = default;
-  Result<void> read(std::string_view text);
-  void add(const Revocation& entry);
-  void add_index();
-  std::string_view text_at(std::uint32_t at, std::uint16_t size) const { return {texts_.data() + at, size}; }
-  Revocation revocation_of(RevocationKind kind, const Entry& entry) const;
-  // Calls `take` with each entry of this value.
+  // Line numbers go on from lines_.
+  Result<std::shared_ptr<RevocationLayer>> read(std::string_view text);
+  // Calls `take` with each entry of this value, and its layer.
   template <typename Take>
   void each(RevocationKind kind, std::string_view value, Take take) const;
   bool has(const Revocation& entry) const;
-  const Entry* find(RevocationKind kind, std::string_view value, std::string_view issuer,
-                    std::optional<std::int64_t> issued_s, Now now) const;
+  std::optional<Revocation> find(RevocationKind kind, std::string_view value, std::string_view issuer,
+                                 std::optional<std::int64_t> issued_s, Now now) const;
 
   crypto::SipKey key_ = crypto::SipKey::random();
-  std::string texts_;
-  Kind kinds_[revocation_kinds];
-  std::size_t size_ = 0;
+  std::array<Layer, 3> layers_;  // The big one, a middle one and a small one, where there are any; none is empty.
+  std::size_t lines_ = 0;
 };
 
 }  // namespace keepgate::auth

@@ -260,6 +260,114 @@ TEST(Revocations, joined_have_all_of_both_and_each_once) {
   EXPECT_EQ((*RevocationList::joined(*list(""), *newer))->size(), 2U);
 }
 
+bool takes_back(const RevocationList& revocations, std::string_view subject, Now at = now) {
+  RevocableNames names;
+  names.subject = subject;
+  return revocations.find(names, at).has_value();
+}
+
+TEST(Revocations, that_grow_have_all_they_had_and_what_is_added) {
+  auto all = list("# head\nsub a\n");
+  const auto first = all;
+  all = *RevocationList::extended(*all, "sub b until=1999999999\n\nclient c\n");
+  EXPECT_EQ(all->size(), 3U);
+  EXPECT_TRUE(takes_back(*all, "a") && takes_back(*all, "b"));
+  EXPECT_FALSE(takes_back(*all, "c") || takes_back(*first, "b")) << "another kind; and the list before is as it was";
+  RevocableNames names;
+  names.subject = "b";
+  EXPECT_EQ(all->find(names, now)->line, 3U) << "lines are counted on";
+  EXPECT_EQ((*RevocationList::extended(*all, ""))->size(), 3U);
+  EXPECT_EQ((*RevocationList::extended(*all, "sub half"))->size(), 3U) << "a line without its end is not there yet";
+  const auto bad = RevocationList::extended(*all, "sub d\nnonsense\n");
+  ASSERT_FALSE(bad.has_value());
+  EXPECT_TRUE(bad.error().detail.starts_with("line 7: ")) << bad.error().detail;
+}
+
+// An entry that is there grows wider when it is added again, never narrower.
+TEST(Revocations, that_are_added_again_count_in_their_widest_form) {
+  Token token;
+  auto all = list(cat("sub alice before=", now_s - 200, "\n"));
+  EXPECT_FALSE(all->find(token.names, now).has_value());
+  all = *RevocationList::extended(*all, cat("sub alice before=", now_s, "\n"));
+  EXPECT_TRUE(all->find(token.names, now).has_value());
+  all = *RevocationList::extended(*all, cat("sub alice before=", now_s - 300, "\n"));
+  EXPECT_TRUE(all->find(token.names, now).has_value());
+}
+
+TEST(Revocations, that_grow_beyond_every_layer_lose_nothing_and_stay_few_layers) {
+  auto all = list("sub s-0\n");
+  std::size_t count = 1;
+  while (count < 2 * RevocationList::middle_layer_max) {
+    std::string text;
+    for (int i = 0; i < 97; ++i) append(text, i % 3 == 0 ? "jti s-" : "sub s-", count++, '\n');
+    all = *RevocationList::extended(*all, text);
+  }
+  EXPECT_EQ(all->size(), count);
+  for (std::size_t i = 1; i < count; ++i) {
+    const std::string name = cat("s-", i);
+    RevocableNames names;
+    names.subject = names.token = name;
+    const auto found = all->find(names, now);
+    ASSERT_TRUE(found.has_value()) << i;
+    ASSERT_EQ(found->value, names.subject);
+  }
+  EXPECT_FALSE(takes_back(*all, cat("s-", count)));
+}
+
+TEST(Revocations, that_grow_leave_out_what_ended_before_the_time_they_are_told) {
+  auto all = list(cat("sub old until=", now_s - 10, "\nsub new until=", now_s, "\nsub forever\n"));
+  std::string text;
+  for (std::size_t i = 0; i <= RevocationList::middle_layer_max; ++i) append(text, "jti t-", i, '\n');
+  const auto kept = *RevocationList::extended(*all, text), less = *RevocationList::extended(*all, text, now_s);
+  const Now before{0, (now_s - 100) * 1000};
+  EXPECT_TRUE(takes_back(*kept, "old", before));
+  EXPECT_FALSE(takes_back(*less, "old", before));
+  EXPECT_TRUE(takes_back(*less, "new", before) && takes_back(*less, "forever", before));
+  EXPECT_EQ(less->size() + 1, kept->size());
+}
+
+TEST(Revocations, that_grow_have_a_bound) {
+  std::string text;
+  for (std::size_t i = 0; i < RevocationList::entries_max; ++i) append(text, "{\"jti\":\"", i, "\"}\n");
+  const auto half = list(text);
+  const auto most = RevocationList::extended(*half, text);
+  ASSERT_TRUE(most.has_value());
+  EXPECT_FALSE(RevocationList::extended(**most, "jti x\n").has_value());
+}
+
+// What our server writes is read by a shorter way.
+TEST(Revocations, of_our_server_are_read_as_any_other_JSON) {
+  for (const std::string_view rest :
+       {"", R"(,"before":1900000000)", R"(,"until":1999999999)", R"(,"before":1900000000,"until":1999999999)"}) {
+    const Token token;
+    const std::string plain = cat(R"({"sub":"alice")", rest, "}\n"), spaced = cat(R"({ "sub":"alice")", rest, "}\n");
+    EXPECT_NE(told(plain, token.names), "");
+    EXPECT_EQ(told(plain, token.names), told(spaced, token.names));
+  }
+  for (const std::string_view line :
+       {R"({"sub":"a","until":01})", R"({"sub":"a","until":0})", R"({"sub":"a","until":})", R"({"sub":"a","until":-1})",
+        R"({"sub":"a","until":1.0})", R"({"sub":"a","before":1,"before":2})", R"({"sub":"a"}})", R"({"sub":"a")",
+        R"({"sub":"a)", R"({"sub":")", R"({"sub":""})", R"({"sub)", R"({")", R"({"":"a"})", R"({"sub":"a",})",
+        R"({"sub":"a","until":1767225600000})", R"({"sub":"a","until":9999999999999999999999})"}) {
+    EXPECT_NE(failure(cat(line, "\n")), "none") << line;
+  }
+  RevocableNames names;
+  names.subject = "a\"b";
+  EXPECT_NE(told(R"({"sub":"a\"b","until":1999999999})"
+                 "\n",
+                 names),
+            "");
+  names.subject = "a\\";
+  EXPECT_EQ(told(R"({"sub":"a\"b","until":1999999999})"
+                 "\n",
+                 names),
+            "");
+  EXPECT_NE(told(R"({"sub":"a\\"})"
+                 "\n",
+                 names),
+            "");
+}
+
 TEST(RevocableNames, are_read_of_claims) {
   const auto claims = crypto::parse_json(R"({"iss":"i","sub":"s","jti":"j","iat":1900000000.9})");
   RevocableNames names;

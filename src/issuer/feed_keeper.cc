@@ -15,11 +15,19 @@ namespace keepgate::issuer {
 namespace {
 
 constexpr unsigned list_status = 200, unchanged_status = 304;
-constexpr std::string_view version_field = "revocation-version", epoch_field = "revocation-epoch";
+constexpr std::string_view version_field = "revocation-version", epoch_field = "revocation-epoch",
+                           after_field = "revocation-after";
 
 bool is_epoch(std::string_view text) {
   return text.size() <= RevocationFeed::epoch_bytes_max &&
          std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+// As it stands in a query. One that would have to be encoded is not said: then lists are whole.
+bool is_plain_epoch(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return is_alpha(c) || is_digit(c) || c == '-' || c == '_' || c == '.';
+  });
 }
 
 std::string fault_of_feed_status(unsigned status) {
@@ -61,6 +69,7 @@ void FeedKeeper::use(const std::vector<std::shared_ptr<RevocationFeed>>& feeds, 
     auto watch = std::make_shared<Watch>();
     watch->feed = feed;
     watch->due_ms = now.monotonic_ms;
+    if (const auto list = feed->list().current()) watch->whole_count = list->size();
     if (!feed->restore_fault().empty()) {
       log(LogLevel::error, name_of_feed(*feed), ": the copy on disk is not used: ", feed->restore_fault());
     }
@@ -86,10 +95,12 @@ void FeedKeeper::stop() {
 fetch::Request FeedKeeper::request_for(const Watch& watch, const RevocationFeed::Known& known) const {
   const FeedOptions& options = watch.feed->options();
   // Who knows nothing, or only what was on the disk, does not wait for something to happen.
-  const std::int64_t wait_s = known.version && watch.feed->was_asked() ? options.wait_s : 0;
+  const bool goes_on = known.version && !watch.wants_whole;
+  const std::int64_t wait_s = goes_on && watch.feed->was_asked() ? options.wait_s : 0;
   fetch::Request request;
   request.url = cat(options.url, options.url.find('?') == std::string::npos ? '?' : '&',
-                    "after=", known.version.value_or(0), "&wait=", wait_s);
+                    "after=", goes_on ? *known.version : 0, "&wait=", wait_s);
+  if (goes_on && is_plain_epoch(known.epoch)) append(request.url, "&epoch=", known.epoch);
   request.is_secret = true;
   request.headers.push_back({"Accept", "text/plain"});
   if (!options.client_id.empty()) {
@@ -134,7 +145,10 @@ void FeedKeeper::take(const WatchPointer& watch, Result<fetch::Response> respons
       fault = "its Revocation-Epoch is none";
     } else if (response->status == list_status) {
       fault = fault_of_form(*response);
-      if (fault.empty()) fault = take_list(*watch, response->body, *version, epoch, now);
+      if (fault.empty()) {
+        fault = response->find(after_field).empty() ? take_list(*watch, response->body, *version, epoch, now)
+                                                    : take_additions(*watch, *response, *version, epoch, now);
+      }
     } else {
       const RevocationFeed::Known known = watch->feed->known();
       const bool began_anew = known.version && !epoch.empty() && epoch != known.epoch;
@@ -152,7 +166,7 @@ std::string FeedKeeper::take_list(Watch& watch, std::string& body, std::uint64_t
   if (known.version && !began_anew) {
     // INVARIANT: nothing that was taken back comes back because an answer was late, or a copy of the server lags.
     if (version < *known.version) return cat("it offers version ", version, ", and ", *known.version, " is in force");
-    if (version == *known.version) {
+    if (version == *known.version && !watch.wants_whole) {
       be_unchanged(watch, now);
       return {};
     }
@@ -162,13 +176,36 @@ std::string FeedKeeper::take_list(Watch& watch, std::string& body, std::uint64_t
   const std::size_t count = (*list)->size();
   const std::string_view kept_epoch = epoch.empty() ? std::string_view(known.epoch) : epoch;
   watch.feed->take(std::move(*list), version, kept_epoch);
+  watch.whole_count = count;
+  watch.wants_whole = false;
   log(known.version && !began_anew ? LogLevel::info : LogLevel::notice, name_of_feed(*watch.feed), ": version ",
       version, began_anew ? " of a server that began anew" : "", " revokes ", count, count == 1 ? " name" : " names");
-  if (!watch.feed->options().cache.empty()) {
-    watch.unsaved = std::move(body);
-    watch.has_unsaved = true;
-    watch.save_ms = now.monotonic_ms;
+  note_unsaved(watch, std::move(body), std::nullopt, now);
+  watch.due_ms = now.monotonic_ms + bounds_.pause_ms;
+  return {};
+}
+
+// Additions to another list than ours, or such as cannot be read, leave ours in force and make us ask for all of it.
+// INVARIANT: our version stays known meanwhile, so that an older list is still refused.
+std::string FeedKeeper::take_additions(Watch& watch, const fetch::Response& response, std::uint64_t version,
+                                       std::string_view epoch, Now now) {
+  const RevocationFeed::Known known = watch.feed->known();
+  const auto before = watch.feed->list().current();
+  const auto after = parse_unsigned<std::uint64_t>(response.find(after_field));
+  const bool asked_for_all = std::exchange(watch.wants_whole, true);
+  if (!after || !known.version || !before || asked_for_all || *after != *known.version || epoch.empty() ||
+      epoch != known.epoch || version < *after) {
+    return "it tells what was added to another list than the one in force";
   }
+  auto list = auth::RevocationList::extended(*before, response.body);
+  if (!list) return cat("what it adds cannot be read: ", list.error().detail);
+  const std::size_t count = (*list)->size();
+  // What has ended is gone from the server's list, and is not from ours.
+  watch.wants_whole = count > 2 * watch.whole_count + bounds_.added_max;
+  watch.feed->take(std::move(*list), version, epoch);
+  log(LogLevel::info, name_of_feed(*watch.feed), ": version ", version, " adds ", count - before->size(), " to ",
+      before->size());
+  note_unsaved(watch, response.body, *after, now);
   watch.due_ms = now.monotonic_ms + bounds_.pause_ms;
   return {};
 }
@@ -197,6 +234,7 @@ std::string FeedKeeper::take_unchanged(Watch& watch, std::uint64_t version, bool
 }
 
 void FeedKeeper::be_unchanged(Watch& watch, Now now) const {
+  watch.wants_whole = false;
   watch.due_ms = std::max(now.monotonic_ms, watch.asked_ms + bounds_.again_ms);
 }
 
@@ -228,6 +266,19 @@ void FeedKeeper::fail(Watch& watch, const std::string& why, Now now) {
       now.monotonic_ms + at_least_ms + static_cast<std::int64_t>(static_cast<double>(at_random_ms) * chance_());
 }
 
+// Behind what is still to be written stands what comes later: of a list or of additions, in the same form.
+void FeedKeeper::note_unsaved(Watch& watch, std::string text, std::optional<std::uint64_t> after, Now now) const {
+  if (watch.feed->options().cache.empty()) return;
+  if (after && watch.has_unsaved) {
+    watch.unsaved += text;
+    return;
+  }
+  watch.unsaved = std::move(text);
+  watch.unsaved_after = after;
+  watch.has_unsaved = true;
+  watch.save_ms = now.monotonic_ms;
+}
+
 void FeedKeeper::save(Watch& watch, Now now) const {
   const RevocationFeed::Known known = watch.feed->known();
   const FeedOptions& options = watch.feed->options();
@@ -238,11 +289,21 @@ void FeedKeeper::save(Watch& watch, Now now) const {
     return;
   }
   store::RevocationCopy copy{*known.version, known.epoch, options.url, std::move(watch.unsaved)};
-  const Result<void> written = store::write_revocation_copy(options.cache, copy);
+  watch.unsaved.clear();
+  const bool is_whole = !watch.unsaved_after;
+  const Result<void> written =
+      is_whole ? store::write_revocation_copy(options.cache, copy)
+               : store::append_revocation_copy(options.cache, copy, *watch.unsaved_after, watch.copy_state);
+  if (is_whole || !written) watch.copy_state = {};
   if (written) {
     if (watch.save_failed) log(LogLevel::notice, name_of_feed(*watch.feed), ": the copy on disk is written again");
     watch.save_failed = watch.has_unsaved = false;
-    watch.unsaved = std::string();
+    return;
+  }
+  if (!is_whole) {
+    // All of the list is written instead, as soon as we have it.
+    watch.has_unsaved = false;
+    watch.wants_whole = true;
     return;
   }
   if (!watch.save_failed) {

@@ -1,23 +1,25 @@
 // FeedKeeper: follows the lists of revocations of servers, each by one long question after the other.
 //
-//   GET URL?after=VERSION&wait=SECONDS   Authorization: Basic …   Accept: text/plain
-// 200 with `Revocation-Version: N` is the whole list, as text/plain; 304 with the same field says that it is as it was
-// after `wait`. Whatever else comes leaves the last list in force, and so does a version older than the one in force,
-// unless `Revocation-Epoch` says that the server began anew. Time comes in as a value and questions go out through a
-// Fetcher, so that outages can be tried in a test. Thread rule: one thread calls everything, and reads, parses and
-// writes whole lists there: it is no worker's; `post` brings answers to it. Bounds: FeedBounds; of a list:
-// auth/revocations.h.
+//   GET URL?after=VERSION&wait=SECONDS[&epoch=EPOCH]   Authorization: Basic …   Accept: text/plain
+// 200 with `Revocation-Version: N` is the whole list, as text/plain, or, with `Revocation-After: VERSION`, what was
+// added to it; 304 with the same field says that it is as it was after `wait`. Whatever else comes leaves the last list
+// in force, and so does a version older than the one in force, unless `Revocation-Epoch` says that the server began
+// anew. Time comes in as a value and questions go out through a Fetcher, so that outages can be tried in a test. Thread
+// rule: one thread calls everything, and reads, parses and writes whole lists there: it is no worker's; `post` brings
+// answers to it. Bounds: FeedBounds; of a list: auth/revocations.h.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "fetch/fetcher.h"
 #include "issuer/revocation_feed.h"
+#include "store/files.h"
 
 namespace keepgate::issuer {
 
@@ -30,6 +32,7 @@ struct FeedBounds {
   std::int64_t again_ms = 1'000;        // Between two questions whose answers were not held back and told nothing new.
   std::int64_t log_pause_ms = 60'000;   // Between two complaints about the same.
   std::int64_t save_again_ms = 10'000;  // Where the copy on disk could not be written.
+  std::size_t added_max = 10'000;       // So much more than double of the whole list: then it is asked for anew.
 };
 
 class FeedKeeper {
@@ -56,9 +59,13 @@ class FeedKeeper {
     unsigned failures = 0;  // In a row.
     std::string complaint;  // The last one that was logged.
     std::int64_t quiet_until_ms = INT64_MIN;
-    std::string unsaved;  // A list whose copy is still to be written.
+    bool wants_whole = false;                    // What was added last cannot be used, or would be too much.
+    std::size_t whole_count = 0;                 // Entries of the last whole list.
+    std::string unsaved;                         // A list whose copy is still to be written, or what was added to it.
+    std::optional<std::uint64_t> unsaved_after;  // Behind which version that was; nothing: it is whole.
     bool has_unsaved = false, save_failed = false;
     std::int64_t save_ms = 0;
+    store::FileState copy_state;  // As we left it.
   };
   using WatchPointer = std::shared_ptr<Watch>;
 
@@ -67,10 +74,13 @@ class FeedKeeper {
   void take(const WatchPointer& watch, Result<fetch::Response> response, Now now);
   // "": it was taken.
   std::string take_list(Watch& watch, std::string& body, std::uint64_t version, std::string_view epoch, Now now);
+  std::string take_additions(Watch& watch, const fetch::Response& response, std::uint64_t version,
+                             std::string_view epoch, Now now);
   std::string take_unchanged(Watch& watch, std::uint64_t version, bool began_anew, Now now);
   void be_unchanged(Watch& watch, Now now) const;
   void succeed(Watch& watch);
   void fail(Watch& watch, const std::string& why, Now now);
+  void note_unsaved(Watch& watch, std::string text, std::optional<std::uint64_t> after, Now now) const;
   void save(Watch& watch, Now now) const;
 
   fetch::Fetcher& fetcher_;

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/temp_folder_for_tests.h"
+#include "store/files.h"
 #include "store/revocation_copy.h"
 
 namespace keepgate::issuer {
@@ -22,6 +23,7 @@ struct Said {
   std::string epoch = {};
   std::string type = "text/plain; charset=utf-8";
   bool says_length = true;
+  std::string after = {};
 };
 
 class FeedServer final : public fetch::Fetcher {
@@ -37,6 +39,7 @@ class FeedServer final : public fetch::Fetcher {
     response.body = said.body;
     if (!said.version.empty()) response.headers.push_back({"revocation-version", said.version});
     if (!said.epoch.empty()) response.headers.push_back({"revocation-epoch", said.epoch});
+    if (!said.after.empty()) response.headers.push_back({"revocation-after", said.after});
     if (!said.type.empty()) response.headers.push_back({"content-type", said.type});
     if (said.says_length) response.headers.push_back({"content-length", cat(said.body.size())});
     end(std::move(response));
@@ -222,7 +225,7 @@ TEST_F(Feeds, nothing_that_cannot_be_used_changes_what_is_in_force) {
     EXPECT_EQ(server.under_way(), 0U);
     pass(15'000);
     ASSERT_EQ(server.under_way(), 1U);
-    EXPECT_EQ(server.last.url, feed_url + "?after=5&wait=30");
+    EXPECT_EQ(server.last.url, feed_url + "?after=5&wait=30&epoch=e");
   }
   answer({.version = "6", .body = "sub b\n", .epoch = "e"});
   EXPECT_TRUE(revokes("b"));
@@ -237,7 +240,7 @@ TEST_F(Feeds, of_a_server_that_began_anew_replace_what_is_in_force) {
   EXPECT_TRUE(revokes("b"));
   EXPECT_FALSE(revokes("a"));
   pass(100);
-  EXPECT_EQ(server.last.url, feed_url + "?after=3&wait=30");
+  EXPECT_EQ(server.last.url, feed_url + "?after=3&wait=30&epoch=second");
   answer({.version = "4", .body = "sub c\n"});
   pass(100);
   EXPECT_EQ(feed->known().epoch, "second") << "what is not said stays so";
@@ -327,7 +330,7 @@ TEST_F(Feeds, keep_their_last_list_on_disk) {
   FeedKeeper second(other, [this](const std::function<void(Now)>& action) { action(now); }, [] { return 0.5; });
   second.use({feed}, now);
   second.advance(now);
-  EXPECT_EQ(other.last.url, feed_url + "?after=6&wait=0") << "what is on the disk may be old";
+  EXPECT_EQ(other.last.url, feed_url + "?after=6&wait=0&epoch=e") << "what is on the disk may be old";
   other.break_off();
   EXPECT_TRUE(revokes("a") && revokes("b"));
   now.monotonic_ms += 15'000;
@@ -342,16 +345,133 @@ TEST_F(Feeds, keep_their_last_list_on_disk) {
   EXPECT_TRUE(revokes("c"));
 }
 
+TEST_F(Feeds, that_tell_additions_only_keep_all_they_had) {
+  start_with("5", "sub a\n", "e");
+  EXPECT_EQ(server.last.url, feed_url + "?after=5&wait=30&epoch=e");
+  answer({.version = "7", .body = "sub b\n", .epoch = "e", .after = "5"});
+  EXPECT_TRUE(revokes("a") && revokes("b"));
+  EXPECT_EQ(feed->known().version, 7U);
+  pass(100);
+  EXPECT_EQ(server.last.url, feed_url + "?after=7&wait=30&epoch=e");
+  answer({.version = "8", .body = "", .epoch = "e", .after = "7"});
+  EXPECT_TRUE(revokes("a") && revokes("b"));
+  EXPECT_EQ(feed->known().version, 8U);
+  pass(100);
+  answer({.version = "9", .body = "sub c\n", .epoch = "e"});
+  EXPECT_FALSE(revokes("a")) << "a whole list is all there is";
+  EXPECT_TRUE(revokes("c"));
+}
+
+TEST_F(Feeds, additions_to_another_list_are_not_taken_and_all_of_it_is_asked_for) {
+  const Said odd[] = {
+      {.version = "6", .body = "sub b\n", .epoch = "e", .after = "4"},
+      {.version = "7", .body = "sub b\n", .epoch = "e", .after = "6"},
+      {.version = "6", .body = "sub b\n", .epoch = "other", .after = "5"},
+      {.version = "6", .body = "sub b\n", .after = "5"},
+      {.version = "4", .body = "sub b\n", .epoch = "e", .after = "5"},
+      {.version = "6", .body = "sub b\n", .epoch = "e", .after = "x"},
+      {.version = "6", .body = "sub b\nnonsense\n", .epoch = "e", .after = "5"},
+  };
+  start_with("5", "sub a\n", "e");
+  for (const Said& one : odd) {
+    answer(one);
+    EXPECT_TRUE(revokes("a")) << one.after << one.epoch;
+    EXPECT_FALSE(revokes("b")) << one.after << one.epoch;
+    pass(15'000);
+    ASSERT_EQ(server.under_way(), 1U);
+    EXPECT_EQ(server.last.url, feed_url + "?after=0&wait=0");
+    answer(one);
+    EXPECT_TRUE(revokes("a") && !revokes("b")) << "nobody asked for additions";
+    pass(15'000);
+    answer({.version = "4", .body = "", .epoch = "e"});
+    EXPECT_TRUE(revokes("a")) << "an older list is still refused";
+    pass(15'000);
+    EXPECT_EQ(server.last.url, feed_url + "?after=0&wait=0");
+    answer({.version = "5", .body = "sub a\n", .epoch = "e"});
+    pass(100);
+    ASSERT_EQ(server.last.url, feed_url + "?after=5&wait=30&epoch=e");
+  }
+}
+
+TEST_F(Feeds, whose_epoch_cannot_stand_in_a_query_are_told_whole_lists) {
+  start_with("5", "sub a\n", "e&f");
+  EXPECT_EQ(server.last.url, feed_url + "?after=5&wait=30");
+}
+
+// What has ended is not on the server's list any more; ours would grow for ever.
+TEST_F(Feeds, that_have_grown_much_are_asked_for_whole) {
+  start_with("5", "sub a\n", "e");
+  std::string text;
+  for (std::size_t i = 0; i <= FeedBounds().added_max + 2; ++i) append(text, "jti t-", i, '\n');
+  answer({.version = "6", .body = text, .epoch = "e", .after = "5"});
+  EXPECT_TRUE(revokes("a"));
+  pass(100);
+  EXPECT_EQ(server.last.url, feed_url + "?after=0&wait=0");
+  answer({.version = "6", .body = "sub a\n", .epoch = "e"});
+  EXPECT_EQ(feed->list().current()->size(), 1U);
+  EXPECT_TRUE(revokes("a"));
+  pass(100);
+  EXPECT_EQ(server.last.url, feed_url + "?after=6&wait=30&epoch=e");
+}
+
+TEST_F(Feeds, append_additions_to_their_copy) {
+  const TempFolder folder;
+  options.cache = (folder.path() / "copy").string();
+  start_with("5", "sub a\n", "e");
+  const auto inode = store::state_of_file(options.cache).inode;
+  for (const std::string_view version : {"6", "7", "8"}) {
+    answer({.version = std::string(version),
+            .body = cat("sub s", version, "\n"),
+            .epoch = "e",
+            .after = cat(version[0] - '0' - 1)});
+    pass(100);
+  }
+  EXPECT_EQ(store::state_of_file(options.cache).inode, inode) << "it was not written anew";
+  const auto copy = store::read_revocation_copy(options.cache, feed_url);
+  EXPECT_EQ((*copy)->version, 8U);
+  EXPECT_EQ((*copy)->text, "sub a\nsub s6\nsub s7\nsub s8\n");
+
+  // A new start goes on where it was, and appends.
+  feed = std::make_shared<RevocationFeed>(options);
+  feed->restore();
+  FeedServer other;
+  FeedKeeper second(other, [this](const std::function<void(Now)>& action) { action(now); }, [] { return 0.5; });
+  second.use({feed}, now);
+  second.advance(now);
+  EXPECT_EQ(other.last.url, feed_url + "?after=8&wait=0&epoch=e");
+  other.answer({.version = "9", .body = "sub s9\n", .epoch = "e", .after = "8"});
+  second.advance(now);
+  EXPECT_TRUE(revokes("a") && revokes("s7") && revokes("s9"));
+  EXPECT_EQ((*store::read_revocation_copy(options.cache, feed_url))->version, 9U);
+  EXPECT_EQ(store::state_of_file(options.cache).inode, inode);
+}
+
+TEST_F(Feeds, whose_copy_was_taken_away_ask_for_all_of_it_and_write_it) {
+  const TempFolder folder;
+  options.cache = (folder.path() / "copy").string();
+  start_with("5", "sub a\n", "e");
+  std::filesystem::remove(options.cache);
+  answer({.version = "6", .body = "sub b\n", .epoch = "e", .after = "5"});
+  EXPECT_TRUE(revokes("a") && revokes("b"));
+  pass(100);
+  EXPECT_EQ(server.last.url, feed_url + "?after=0&wait=0");
+  answer({.version = "6", .body = "sub a\nsub b\n", .epoch = "e"});
+  pass(100);
+  EXPECT_EQ((*store::read_revocation_copy(options.cache, feed_url))->text, "sub a\nsub b\n");
+}
+
 TEST_F(Feeds, whose_copy_cannot_be_written_count_all_the_same_and_try_again) {
   const TempFolder folder;
   options.cache = (folder.path() / "gone" / "copy").string();
-  start_with("5", "sub a\n");
+  start_with("5", "sub a\n", "e");
   EXPECT_TRUE(revokes("a"));
+  answer({.version = "6", .body = "sub b\n", .epoch = "e", .after = "5"});
   std::filesystem::create_directory(folder.path() / "gone");
   pass(9'000);
   EXPECT_FALSE(std::filesystem::exists(options.cache));
   pass(1'000);
-  EXPECT_EQ((*store::read_revocation_copy(options.cache, feed_url))->text, "sub a\n");
+  EXPECT_EQ((*store::read_revocation_copy(options.cache, feed_url))->text, "sub a\nsub b\n");
+  EXPECT_EQ((*store::read_revocation_copy(options.cache, feed_url))->version, 6U);
 }
 
 TEST_F(Feeds, whose_copy_is_broken_know_nothing) {
