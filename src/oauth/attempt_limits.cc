@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "base/error.h"
 #include "limit/bucket_table.h"
 #include "limit/shards.h"
 #include "oauth/known_places.h"
@@ -49,6 +50,19 @@ std::int64_t wait_ms(std::uint64_t excess_with_try, Budget budget) {
   return static_cast<std::int64_t>((over * 1000 + budget.rate_milli - 1) / budget.rate_milli);
 }
 
+// 0: there is room for a try. Else the milliseconds to wait.
+std::int64_t look_one(const Charge& charge, std::int64_t now_ms) {
+  const limit::KeyHash hash = charge.table->hash(charge.key);
+  auto& shard = charge.table->of(hash);
+  const std::lock_guard lock(shard.mutex);
+  const auto index = shard.table.find(hash);
+  if (index == limit::BucketTable::none) return 0;
+  const std::uint64_t excess = shard.table.bucket(index).excess_with_request(now_ms, charge.budget.rate_milli);
+  return excess > charge.budget.burst * try_milli ? wait_ms(excess, charge.budget) : 0;
+}
+
+AttemptVerdict refusal_for(std::int64_t wait) { return {false, std::max<std::int64_t>((wait + 999) / 1000, 1)}; }
+
 // 0: it was charged. Else the milliseconds to wait.
 std::int64_t charge_one(const Charge& charge, std::int64_t now_ms) {
   const limit::KeyHash hash = charge.table->hash(charge.key);
@@ -83,8 +97,16 @@ void give_back_one(const Charge& charge, std::int64_t now_ms, std::uint64_t mill
 // A table for each rate: what is drained is told by it.
 struct AttemptLimits::Impl {
   explicit Impl(std::size_t bytes)
-      : soon(bytes), day(bytes), factor_soon(bytes), factor_day(bytes), network(bytes), code(bytes), entries(bytes) {}
-  BucketShards soon, day, factor_soon, factor_day, network, code, entries;
+      : soon(bytes),
+        day(bytes),
+        factor_soon(bytes),
+        factor_day(bytes),
+        network(bytes),
+        code(bytes),
+        entries(bytes),
+        clients(bytes),
+        client_networks(bytes) {}
+  BucketShards soon, day, factor_soon, factor_day, network, code, entries, clients, client_networks;
   KnownPlaces places;
 
   // The place that this account is known at: the browser, which nobody shares, before the network. Empty: a stranger.
@@ -122,6 +144,10 @@ struct AttemptLimits::Impl {
       case Guessed::entry:
         out.add(entries, entries_network, net);
         break;
+      case Guessed::client:
+        out.add(clients, client_soon, cat(attempt.account.size(), ":", attempt.account, net));
+        if (place.empty()) out.add(client_networks, client_network, net);
+        break;
     }
     return out;
   }
@@ -136,7 +162,22 @@ AttemptVerdict AttemptLimits::charge(const Attempt& attempt, std::int64_t now_ms
     const std::int64_t wait = charge_one(charges.all[i], now_ms);
     if (wait == 0) continue;
     while (i > 0) give_back_one(charges.all[--i], now_ms, try_milli);
-    return {false, std::max<std::int64_t>((wait + 999) / 1000, 1)};
+    return refusal_for(wait);
+  }
+  return {true, 0};
+}
+
+AttemptVerdict AttemptLimits::look(const Attempt& attempt, std::int64_t now_ms) const {
+  KG_ASSERT(attempt.what == Guessed::client);
+  // A known place draws from fewer buckets. Whether it is one is asked last: nearly always there is room anyway.
+  const Charges charges = impl_->charges_of(attempt, {});
+  for (std::size_t i = 0; i < charges.count; ++i) {
+    if (look_one(charges.all[i], now_ms) == 0) continue;
+    const Charges own = impl_->charges_of(attempt, impl_->known_place(attempt, now_ms));
+    for (std::size_t j = 0; j < own.count; ++j) {
+      if (const std::int64_t wait = look_one(own.all[j], now_ms); wait != 0) return refusal_for(wait);
+    }
+    break;
   }
   return {true, 0};
 }
@@ -159,6 +200,11 @@ void AttemptLimits::signed_in(const Attempt& attempt, std::int64_t now_ms) {
       for (std::size_t i = 0; i < charges.count; ++i) give_back_one(charges.all[i], now_ms, UINT64_MAX);
     }
   }
+}
+
+void AttemptLimits::proven(const Attempt& attempt, std::int64_t now_ms) {
+  if (attempt.network.empty()) return;
+  impl_->places.remember(attempt.account, network_place(attempt), now_ms);
 }
 
 }  // namespace keepgate::oauth

@@ -1,4 +1,5 @@
-// AttemptLimits: how often a password, a second factor or a device's code may be guessed, by whom, and of whom.
+// AttemptLimits: how often a password, a second factor, a device's code or a client's secret may be guessed, by whom,
+// and of whom.
 //
 // A try is charged before it is judged, so that a thousand at a time are no more than one after another, and given back
 // where it was right or was not judged. Each budget is a bucket that leaks: so many at once, then so many a time; after
@@ -19,8 +20,10 @@
 
 namespace keepgate::oauth {
 
-// entry: nothing is guessed; a row of the store is asked for by somebody who has proven nothing.
-enum class Guessed : std::uint8_t { password = 0, second_factor, user_code, entry };
+// entry: nothing is guessed; a row of the store is asked for by somebody who has proven nothing. client: a client's
+// proof, whichever it is; `account` is its id. Those are limited by their network alone: a secret of 256 bits is not
+// found by many networks either, and nobody elsewhere can keep a right one out.
+enum class Guessed : std::uint8_t { password = 0, second_factor, user_code, entry, client };
 
 struct Attempt {
   Guessed what = Guessed::password;
@@ -45,6 +48,7 @@ class AttemptLimits {
   static constexpr Budget network_soon{30, 33};
   static constexpr Budget user_code_soon{10, 16}, user_code_network{20, 33};
   static constexpr Budget entries_network{300, 5'000};
+  static constexpr Budget client_soon{50, 100}, client_network{300, 1'000};
   static constexpr std::size_t table_bytes = std::size_t{2} << 20;
 
   explicit AttemptLimits(std::size_t bytes = table_bytes);
@@ -54,11 +58,16 @@ class AttemptLimits {
 
   // Charges a try, or none of the budgets where one of them has nothing left.
   [[nodiscard]] AttemptVerdict charge(const Attempt& attempt, std::int64_t now_ms);
+  // Of Guessed::client alone: whether charge() would. For proofs that are judged at once: who looks first and charges
+  // what was wrong lets no more through than there are threads that look at the same time.
+  [[nodiscard]] AttemptVerdict look(const Attempt& attempt, std::int64_t now_ms) const;
   // One that was right, or that nobody looked at (the line was full, the store away): the try is there again.
   void give_back(const Attempt& attempt, std::int64_t now_ms);
   // The whole sign-in succeeded, second factor included: the place is known from now on, with its budget whole. What
   // was charged for it is to be given back before.
   void signed_in(const Attempt& attempt, std::int64_t now_ms);
+  // A client has proven itself: from this network it is known from now on, and what strangers use up there is not its.
+  void proven(const Attempt& attempt, std::int64_t now_ms);
 
  private:
   struct Impl;

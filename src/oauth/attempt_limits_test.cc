@@ -228,6 +228,64 @@ TEST(AttemptLimits, a_flood_of_names_keeps_within_its_memory_and_forgets_no_gues
   EXPECT_FALSE(limits.charge(password_of("alice", home), 0).is_allowed);
 }
 
+Attempt proof_of_client(std::string_view id, std::string_view network = cafe) {
+  return {Guessed::client, id, network, {}};
+}
+
+// Wrong proofs until one is not looked at any more.
+std::uint64_t failures(AttemptLimits& limits, const Attempt& attempt, std::int64_t now_ms) {
+  std::uint64_t count = 0;
+  while (count < 1000 && limits.look(attempt, now_ms).is_allowed) {
+    ++count;
+    (void)limits.charge(attempt, now_ms);
+  }
+  return count;
+}
+
+TEST(AttemptLimits, proofs_of_a_client_may_fail_so_often_in_one_network_and_nobody_elsewhere_is_kept_out) {
+  AttemptLimits limits;
+  EXPECT_EQ(failures(limits, proof_of_client("web"), 0), AttemptLimits::client_soon.burst);
+  const AttemptVerdict refused = limits.look(proof_of_client("web"), 0);
+  EXPECT_FALSE(refused.is_allowed);
+  EXPECT_EQ(refused.retry_after_s, 10);
+  EXPECT_TRUE(limits.look(proof_of_client("web", home), 0).is_allowed);
+  EXPECT_TRUE(limits.look(proof_of_client("shipping"), 0).is_allowed) << "another client of the same network";
+  EXPECT_FALSE(limits.look(proof_of_client("web"), 9'999).is_allowed);
+  EXPECT_EQ(failures(limits, proof_of_client("web"), 10'000), 1U);
+}
+
+TEST(AttemptLimits, looking_costs_nothing) {
+  AttemptLimits limits;
+  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(limits.look(proof_of_client("web"), 0).is_allowed);
+  EXPECT_EQ(failures(limits, proof_of_client("web"), 0), AttemptLimits::client_soon.burst);
+}
+
+TEST(AttemptLimits, one_network_fails_for_so_many_clients_but_who_is_known_there_goes_on) {
+  AttemptLimits limits;
+  limits.proven(proof_of_client("known"), 0);
+  for (std::uint64_t i = 0; i < AttemptLimits::client_network.burst; ++i) {
+    ASSERT_TRUE(limits.look(proof_of_client(cat("client", i)), 0).is_allowed) << i;
+    (void)limits.charge(proof_of_client(cat("client", i)), 0);
+  }
+  EXPECT_FALSE(limits.look(proof_of_client("unknown"), 0).is_allowed);
+  EXPECT_TRUE(limits.look(proof_of_client("known"), 0).is_allowed);
+  EXPECT_EQ(failures(limits, proof_of_client("known"), 0), AttemptLimits::client_soon.burst) << "not for ever either";
+  limits.proven(proof_of_client("elsewhere", home), 0);
+  EXPECT_FALSE(limits.look(proof_of_client("elsewhere"), 0).is_allowed) << "it is known in another network";
+  EXPECT_TRUE(limits.look(proof_of_client("unknown"), 1'000).is_allowed) << "one comes back each second";
+}
+
+TEST(AttemptLimits, proofs_of_clients_count_by_the_first_64_bits_of_ipv6) {
+  AttemptLimits limits;
+  std::string address("\x20\x01\x0d\xb8\0\0\0\1\0\0\0\0\0\0\0\0", 16);
+  failures(limits, proof_of_client("web", address), 0);
+  address[15] = 1;
+  address[8] = 1;
+  EXPECT_FALSE(limits.look(proof_of_client("web", address), 0).is_allowed);
+  address[7] = 2;
+  EXPECT_TRUE(limits.look(proof_of_client("web", address), 0).is_allowed);
+}
+
 TEST(KnownPlaces, an_account_has_room_for_a_few_and_forgets_the_oldest) {
   KnownPlaces places;
   for (std::size_t i = 0; i <= KnownPlaces::places_max; ++i) {

@@ -10,6 +10,7 @@
 #include "crypto/certificate.h"
 #include "crypto/digest.h"
 #include "crypto/jws.h"
+#include "oauth/client_tries.h"
 #include "oauth/grant_records.h"
 
 namespace keepgate::oauth {
@@ -24,6 +25,12 @@ std::unexpected<Failure> invalid_client(const Context& context, std::string_view
   Failure out{401, "invalid_client", "client authentication failed", {}};
   out.fields = "WWW-Authenticate: Basic realm=\"token endpoint\"\r\n";
   return std::unexpected(std::move(out));
+}
+
+// One that counts: whoever guesses on comes to an end.
+std::unexpected<Failure> failed_client(const Context& context, std::string_view id, std::string_view why) {
+  note_failed_client(context, id);
+  return invalid_client(context, why);
 }
 
 bool matches_secret(const Client* client, std::string_view secret) {
@@ -41,9 +48,10 @@ bool matches_secret(const Client* client, std::string_view secret) {
 }
 
 Checked<AuthenticatedClient> by_secret(const Context& context, std::string_view id, std::string_view secret) {
+  if (const auto good = check_client_tries(context, id); !good) return std::unexpected(good.error());
   auto client = context.find_client(id);
   const bool matches = matches_secret(client.get(), secret);
-  if (!client || !matches) return invalid_client(context, client ? "wrong secret" : "unknown client");
+  if (!client || !matches) return failed_client(context, id, client ? "wrong secret" : "unknown client");
   return AuthenticatedClient{std::move(client), ClientProofKind::secret, {}};
 }
 
@@ -108,10 +116,12 @@ net::Task<Checked<AuthenticatedClient>> by_assertion(Context& context) {
   if (form.has("client_id") && form.get("client_id") != assertion->client) {
     co_return refuse("invalid_request", "client_id is another than that of the assertion");
   }
-  auto client = context.find_client(assertion->client);
-  if (!client || !client->keys) co_return invalid_client(context, "no client with keys has this id");
+  const std::string& id = assertion->client;
+  if (const auto good = check_client_tries(context, id); !good) co_return std::unexpected(good.error());
+  auto client = context.find_client(id);
+  if (!client || !client->keys) co_return failed_client(context, id, "no client with keys has this id");
   const auto key = crypto::verify_jws(*jws, *client->keys);
-  if (!key) co_return invalid_client(context, key.error().detail);
+  if (!key) co_return failed_client(context, id, key.error().detail);
   // Once, whichever process it is shown to (RFC 7523 §3 item 7).
   const std::string use = cat("assertion ", hash_of_token(cat(client->id, ' ', assertion->id)));
   const std::int64_t expires_s = assertion->expires_s + assertion_leeway_s;
@@ -134,17 +144,19 @@ bool names_client(const Client& client, const crypto::Certificate& leaf) {
 
 // Only the client's id was sent: by its certificate, or it is public.
 Checked<AuthenticatedClient> by_id(const Context& context, PublicClients public_clients) {
-  auto client = context.find_client(context.request.form.get("client_id"));
-  if (!client) return invalid_client(context, "unknown client");
+  const std::string_view id = context.request.form.get("client_id");
+  if (const auto good = check_client_tries(context, id); !good) return std::unexpected(good.error());
+  auto client = context.find_client(id);
+  if (!client) return failed_client(context, id, "unknown client");
   if (client->is_public) {
     if (public_clients == PublicClients::accepted) return AuthenticatedClient{std::move(client), {}, {}};
-    return invalid_client(context, "a public client proves nothing");
+    return failed_client(context, id, "a public client proves nothing");
   }
   const crypto::PresentedCertificate* shown = context.request.certificate;
   if (!client->uses_certificate() || !shown || !shown->verified) {
-    return invalid_client(context, "the client has shown no credential");
+    return failed_client(context, id, "the client has shown no credential");
   }
-  if (!names_client(*client, shown->leaf)) return invalid_client(context, "the certificate names another client");
+  if (!names_client(*client, shown->leaf)) return failed_client(context, id, "the certificate names another client");
   return AuthenticatedClient{std::move(client), ClientProofKind::certificate, {}};
 }
 
@@ -187,6 +199,7 @@ net::Task<Checked<AuthenticatedClient>> authenticate_client(Context& context, Pu
     out = invalid_client(context, "no client was named");
   }
   if (out) out->certificate_thumbprint = thumbprint_of(request.certificate);
+  if (out && out->proof != ClientProofKind::none) note_proven_client(context, out->client->id);
   co_return out;
 }
 

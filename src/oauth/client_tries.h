@@ -1,0 +1,19 @@
+// How often clients may fail to prove themselves, wherever they are authenticated (RFC 6749 §2.3.1 wants a bound).
+//
+// Failures alone are counted, by network and by client within it: nothing that happens elsewhere keeps a right secret
+// out, and where a client has proven itself lately, neither do failures of others behind the same address. Ids that
+// nobody has are counted like those that somebody has. Thread rule: its worker's.
+#pragma once
+
+#include <string_view>
+
+#include "oauth/context.h"
+
+namespace keepgate::oauth {
+
+// To be asked before a proof is looked at. 429 with Retry-After (RFC 6585 §4): nothing was judged.
+Checked<void> check_client_tries(const Context& context, std::string_view id);
+void note_failed_client(const Context& context, std::string_view id);
+void note_proven_client(const Context& context, std::string_view id);
+
+}  // namespace keepgate::oauth
