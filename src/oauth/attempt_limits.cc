@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <string>
 
 #include "base/bytes.h"
@@ -9,6 +10,7 @@
 #include "limit/bucket_table.h"
 #include "limit/shards.h"
 #include "oauth/known_places.h"
+#include "oauth/proven_clients.h"
 
 namespace keepgate::oauth {
 
@@ -17,8 +19,16 @@ namespace {
 constexpr std::uint64_t try_milli = 1000;
 constexpr std::size_t prefix_bytes_v6 = 8;  // A subscriber's network: whoever has one address of it has all.
 constexpr std::size_t charges_max = 3;
+constexpr std::int64_t never_ms = INT64_MIN / 2;
 
 using Budget = AttemptLimits::Budget;
+// By then a bucket of failed clients is empty, however full it was.
+constexpr std::int64_t drain_ms(Budget budget) {
+  return static_cast<std::int64_t>((budget.burst + 1) * try_milli * 1000 / budget.rate_milli);
+}
+constexpr std::int64_t client_drain_ms_max =
+    std::max(drain_ms(AttemptLimits::client_soon), drain_ms(AttemptLimits::client_network));
+
 using BucketShards = limit::Shards<limit::BucketTable>;
 
 // One bucket that a try draws from.
@@ -108,10 +118,16 @@ struct AttemptLimits::Impl {
         client_networks(bytes) {}
   BucketShards soon, day, factor_soon, factor_day, network, code, entries, clients, client_networks;
   KnownPlaces places;
+  ProvenClients proven_clients;
+  std::atomic<std::int64_t> client_failed_ms = never_ms;  // The last one.
 
   // The place that this account is known at: the browser, which nobody shares, before the network. Empty: a stranger.
   std::string known_place(const Attempt& attempt, std::int64_t now_ms) const {
     if (attempt.account.empty()) return {};
+    if (attempt.what == Guessed::client) {
+      const bool is_known = proven_clients.knows(attempt.account, network_of(attempt.network), now_ms);
+      return is_known ? network_place(attempt) : std::string();
+    }
     if (std::string place = browser_place(attempt);
         !attempt.browser.empty() && places.knows(attempt.account, place, now_ms)) {
       return place;
@@ -157,6 +173,7 @@ AttemptLimits::AttemptLimits(std::size_t bytes) : impl_(std::make_unique<Impl>(b
 AttemptLimits::~AttemptLimits() = default;
 
 AttemptVerdict AttemptLimits::charge(const Attempt& attempt, std::int64_t now_ms) {
+  if (attempt.what == Guessed::client) impl_->client_failed_ms.store(now_ms, std::memory_order_relaxed);
   const Charges charges = impl_->charges_of(attempt, impl_->known_place(attempt, now_ms));
   for (std::size_t i = 0; i < charges.count; ++i) {
     const std::int64_t wait = charge_one(charges.all[i], now_ms);
@@ -165,6 +182,10 @@ AttemptVerdict AttemptLimits::charge(const Attempt& attempt, std::int64_t now_ms
     return refusal_for(wait);
   }
   return {true, 0};
+}
+
+bool AttemptLimits::limits_clients(std::int64_t now_ms) const {
+  return now_ms - impl_->client_failed_ms.load(std::memory_order_relaxed) <= client_drain_ms_max;
 }
 
 AttemptVerdict AttemptLimits::look(const Attempt& attempt, std::int64_t now_ms) const {
@@ -204,7 +225,7 @@ void AttemptLimits::signed_in(const Attempt& attempt, std::int64_t now_ms) {
 
 void AttemptLimits::proven(const Attempt& attempt, std::int64_t now_ms) {
   if (attempt.network.empty()) return;
-  impl_->places.remember(attempt.account, network_place(attempt), now_ms);
+  impl_->proven_clients.remember(attempt.account, network_of(attempt.network), now_ms);
 }
 
 }  // namespace keepgate::oauth

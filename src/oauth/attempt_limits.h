@@ -58,6 +58,8 @@ class AttemptLimits {
 
   // Charges a try, or none of the budgets where one of them has nothing left.
   [[nodiscard]] AttemptVerdict charge(const Attempt& attempt, std::int64_t now_ms);
+  // Has any client failed so lately that look() could refuse one? Nearly always nobody has, and this costs nothing.
+  bool limits_clients(std::int64_t now_ms) const;
   // Of Guessed::client alone: whether charge() would. For proofs that are judged at once: who looks first and charges
   // what was wrong lets no more through than there are threads that look at the same time.
   [[nodiscard]] AttemptVerdict look(const Attempt& attempt, std::int64_t now_ms) const;

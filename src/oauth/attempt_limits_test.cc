@@ -260,6 +260,18 @@ TEST(AttemptLimits, looking_costs_nothing) {
   EXPECT_EQ(failures(limits, proof_of_client("web"), 0), AttemptLimits::client_soon.burst);
 }
 
+TEST(AttemptLimits, says_that_no_client_failed_only_when_none_could_be_refused) {
+  AttemptLimits limits;
+  EXPECT_FALSE(limits.limits_clients(0));
+  const std::uint64_t burst = AttemptLimits::client_soon.burst;
+  for (std::uint64_t i = 0; i < burst; ++i) (void)limits.charge(proof_of_client("web"), 1);
+  EXPECT_TRUE(limits.limits_clients(1));
+  const auto empty_ms = static_cast<std::int64_t>(burst * 1'000'000 / AttemptLimits::client_soon.rate_milli);
+  EXPECT_TRUE(limits.limits_clients(empty_ms)) << "until a bucket that is full has run empty";
+  EXPECT_FALSE(limits.limits_clients(2 * empty_ms));
+  EXPECT_TRUE(limits.look(proof_of_client("web"), 2 * empty_ms).is_allowed);
+}
+
 TEST(AttemptLimits, one_network_fails_for_so_many_clients_but_who_is_known_there_goes_on) {
   AttemptLimits limits;
   limits.proven(proof_of_client("known"), 0);

@@ -24,6 +24,7 @@ struct ClientTry {
 }  // namespace
 
 Checked<void> check_client_tries(const Context& context, std::string_view id) {
+  if (!context.service.attempts().limits_clients(context.now().monotonic_ms)) return {};
   const ClientTry asked(context, id);
   const AttemptVerdict verdict = context.service.attempts().look(asked.attempt(), context.now().monotonic_ms);
   if (verdict.is_allowed) return {};
