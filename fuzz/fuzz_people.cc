@@ -63,7 +63,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view fields[] = {text};
   KG_ASSERT(find_cookie(fields, name) == expected_cookie(text));
   KG_ASSERT(!check_form_token(key, {FormPurpose::consent, "browser", "request", {}}, text, 1'700'000'000));
-  KG_ASSERT(!open_flow(key, "browser", text, 1'700'000'000));
+  KG_ASSERT(!open_flow(key, "browser", text));
   if (const auto decoded = crypto::base32_decode_secret(text)) {
     const auto again = crypto::base32_decode_secret(crypto::base32_encode(decoded->view()).view());
     KG_ASSERT(again && again->view() == decoded->view());

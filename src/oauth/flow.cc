@@ -33,8 +33,7 @@ std::string seal_flow(std::string_view key, std::string_view browser, const Flow
   return crypto::seal(key, out.write(), cat(seal_purpose, browser));
 }
 
-std::optional<Flow> open_flow(std::string_view key, std::string_view browser, std::string_view sealed,
-                              std::int64_t wall_s) {
+std::optional<Flow> open_flow(std::string_view key, std::string_view browser, std::string_view sealed) {
   if (browser.empty() || sealed.empty()) return std::nullopt;
   const auto opened = crypto::open_sealed(key, sealed, cat(seal_purpose, browser));
   if (!opened) return std::nullopt;
@@ -53,8 +52,11 @@ std::optional<Flow> open_flow(std::string_view key, std::string_view browser, st
   out.session = read->get("session");
   out.shown = read->get("shown");
   out.made_s = static_cast<std::int64_t>(*made);
-  if (wall_s < out.made_s || wall_s - out.made_s >= flow_lifetime_s) return std::nullopt;
   return out;
+}
+
+bool is_current(const Flow& flow, std::int64_t wall_s) {
+  return wall_s >= flow.made_s && wall_s - flow.made_s < flow_lifetime_s;
 }
 
 CarriedFlow::CarriedFlow(const Visit& visit, Flow flow)
@@ -73,12 +75,16 @@ SentForm read_form(const Visit& visit, std::string_view target) {
   if (visit.is_from_elsewhere() || !request.form.first_repeated().empty()) return out;
   const std::string_view sealed = request.form.get(field::flow);
   const std::int64_t wall_s = request.now.wall_s();
-  auto flow = open_flow(flow_key(visit), visit.browser, sealed, wall_s);
+  auto flow = open_flow(flow_key(visit), visit.browser, sealed);
   if (!flow || flow->target != target) return out;
   const auto checked =
       check_form_token(form_key(visit), form_context(visit, *flow, sealed), request.form.get(field::token), wall_s);
   if (!checked) {
     if (checked.error().code == "stale_form") out.fault = FormFault::stale;
+    return out;
+  }
+  if (!is_current(*flow, wall_s)) {
+    out.fault = FormFault::stale;
     return out;
   }
   out.flow = std::move(*flow);

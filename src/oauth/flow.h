@@ -33,9 +33,9 @@ struct Flow {
 };
 
 std::string seal_flow(std::string_view key, std::string_view browser, const Flow& flow);
-// Nothing: it is none, of another browser or key, or too old.
-std::optional<Flow> open_flow(std::string_view key, std::string_view browser, std::string_view sealed,
-                              std::int64_t wall_s);
+// Nothing: it is none, or of another browser or key. Whether its time is over is another question.
+std::optional<Flow> open_flow(std::string_view key, std::string_view browser, std::string_view sealed);
+bool is_current(const Flow& flow, std::int64_t wall_s);
 
 // The hidden fields of a form; they borrow it.
 class CarriedFlow {

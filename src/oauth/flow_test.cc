@@ -23,7 +23,7 @@ Flow some_flow() {
 }
 
 TEST(Flow, comes_back_as_it_was) {
-  const auto opened = open_flow(key, "browser", seal_flow(key, "browser", some_flow()), then_s + 5);
+  const auto opened = open_flow(key, "browser", seal_flow(key, "browser", some_flow()));
   ASSERT_TRUE(opened);
   EXPECT_EQ(opened->stage, FormPurpose::consent);
   EXPECT_EQ(opened->target, "/authorize");
@@ -44,23 +44,25 @@ TEST(Flow, tells_nothing_to_whoever_reads_the_page) {
 
 TEST(Flow, is_nothing_to_another_browser_or_key_or_when_it_was_changed) {
   const std::string sealed = seal_flow(key, "browser", some_flow());
-  EXPECT_FALSE(open_flow(key, "another", sealed, then_s));
-  EXPECT_FALSE(open_flow(key, "", sealed, then_s));
-  EXPECT_FALSE(open_flow("0123456789abcdef0123456789abcdeF", "browser", sealed, then_s));
-  EXPECT_FALSE(open_flow(key, "browser", "", then_s));
-  EXPECT_FALSE(open_flow(key, "browser", sealed.substr(1), then_s));
+  EXPECT_FALSE(open_flow(key, "another", sealed));
+  EXPECT_FALSE(open_flow(key, "", sealed));
+  EXPECT_FALSE(open_flow("0123456789abcdef0123456789abcdeF", "browser", sealed));
+  EXPECT_FALSE(open_flow(key, "browser", ""));
+  EXPECT_FALSE(open_flow(key, "browser", sealed.substr(1)));
   for (std::size_t i = 0; i < sealed.size(); i += 7) {
     std::string other = sealed;
     other[i] = other[i] == 'A' ? 'B' : 'A';
-    EXPECT_FALSE(open_flow(key, "browser", other, then_s)) << i;
+    EXPECT_FALSE(open_flow(key, "browser", other)) << i;
   }
 }
 
 TEST(Flow, ends_after_its_time) {
-  const std::string sealed = seal_flow(key, "browser", some_flow());
-  EXPECT_TRUE(open_flow(key, "browser", sealed, then_s + flow_lifetime_s - 1));
-  EXPECT_FALSE(open_flow(key, "browser", sealed, then_s + flow_lifetime_s));
-  EXPECT_FALSE(open_flow(key, "browser", sealed, then_s - 1)) << "the clock was set back";
+  const Flow flow = some_flow();
+  EXPECT_TRUE(is_current(flow, then_s));
+  EXPECT_TRUE(is_current(flow, then_s + flow_lifetime_s - 1));
+  EXPECT_FALSE(is_current(flow, then_s + flow_lifetime_s));
+  EXPECT_FALSE(is_current(flow, then_s - 1)) << "the clock was set back";
+  EXPECT_FALSE(is_current({}, then_s));
 }
 
 }  // namespace

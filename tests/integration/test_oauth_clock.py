@@ -289,7 +289,11 @@ def test_forms_and_second_factors_have_their_time(issuer):
     assert browser.copy().submit({"username": "alice", "password": "hunter2"}, page=page).status == 303
     clock.set(61 * MINUTE)
     late = browser.submit({"username": "alice", "password": "hunter2"}, page=page)
-    assert late.status in (400, 403) and "__Host-keepgate-session" not in browser.cookies, late.words
+    assert late.status == 400 and b"This took too long" in late.body and "__Host-keepgate-session" not in browser.cookies, late.words
+    stranger = Browser(asker)
+    stranger.get(authorize(asker))
+    late = stranger.submit({"username": "alice", "password": "hunter2"}, page=page)
+    assert late.status == 403 and b"does not belong to this browser" in late.body, "of another browser it is no form at all"
     for wait, is_good in ((4 * MINUTE, True), (6 * MINUTE, False)):
         other = Browser(asker)
         other.get(authorize(asker))
