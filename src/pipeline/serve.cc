@@ -115,6 +115,12 @@ net::Task<HeadRead> wait_for_head(Exchange& x, const ServerConfig& server, net::
 // A refusal: through error_page if there is one for its status. Tells the phase to go on from, or nothing when done.
 net::Task<std::optional<std::size_t>> answer_refusal(Exchange& x) {
   if (x.response_started) co_return std::nullopt;
+  // We stop while the client still sends: nothing is wrong with its request. Closed, it may ask the next process.
+  if (x.body.broken() && x.client().cancelled()) {
+    x.aborted = true;
+    x.status = 499;
+    co_return std::nullopt;
+  }
   const ErrorPageResult page = apply_error_page(x, x.refusal.status);
   if (page.redirected && page.location.empty() && ++x.redirect_count <= redirects_max) co_return page.phase;
   if (!page.location.empty()) {
