@@ -63,7 +63,9 @@ int run_revoke(int argc, char** argv) {
                        {"keepgate revoke --client old-app", "all tokens that it has"},
                        {"keepgate revoke --grant 4tXqk2mJw0ZaQ1", "claim grant_id: a refresh token's whole family"},
                        {"keepgate revoke --token-id 8fJ2…", "claim jti: this access token"}});
-  arguments.option("--token-id", "JTI", token, "one access token, by its claim jti: the id, never the token");
+  arguments.option(
+      "--token-id", "JTI", token,
+      "one access token, and what was exchanged from it without a grant, by its claim jti: the id, never the token");
   arguments.option("--client", "ID", client, "all that was issued to this client up to now");
   arguments.option("--user", "NAME", user, "all that was issued for this user up to now, and its sessions");
   arguments.option("--grant", "ID", grant, "all tokens of one consent, by their claim grant_id");
@@ -85,7 +87,7 @@ int run_revoke(int argc, char** argv) {
   const int code = store.run([&](store::Database& database) -> Result<void> {
     const Now now = Now::read();
     const std::int64_t until_s = oauth::revoked_until_s(now.wall_s());
-    if (!token.empty()) return oauth::add_revocation(database, "jti", token, 0, until_s);
+    if (!token.empty()) return oauth::revoke_lone_token(database, token, until_s);
     if (!client.empty()) {
       const auto found = oauth::find_stored_client(database, client);
       if (!found) return std::unexpected(found.error());

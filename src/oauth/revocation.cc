@@ -1,6 +1,6 @@
-// The revocation endpoint (RFC 7009). A refresh token takes its whole family along, an access token goes alone; both
-// are on the list of gateways and guards before the answer is sent. What cannot be recorded is 503, never 200. A token
-// that nobody knows is 200 (§2.2); another client's is refused (§2.1).
+// The revocation endpoint (RFC 7009). A refresh token takes its whole family along, an access token what was exchanged
+// from it where it has no grant; all are on the list of gateways and guards before the answer is sent. What cannot be
+// recorded is 503, never 200. A token that nobody knows is 200 (§2.2); another client's is refused (§2.1).
 #include "base/bytes.h"
 #include "oauth/access_token.h"
 #include "oauth/client_authentication.h"
@@ -44,9 +44,11 @@ net::Task<Checked<Answer>> answer_revocation(Context& context) {
     const auto token = read_access_token(*text, context.settings, *context.state.keys, context.now());
     if (!token) co_return json_answer("");
     if (token->text("client_id") != client.id) co_return refuse("invalid_request", "the token is another client's");
-    job = [id = token->text("jti"),
+    // What was exchanged from it lives no longer than it does.
+    job = [id = token->text("jti"), is_lone = token->text("grant_id").empty(),
            until_s = revoked_until_after_s(token->number("exp"))](store::Database& database) -> Result<Taken> {
-      const auto done = add_revocation(database, "jti", id, 0, until_s);
+      const auto done =
+          is_lone ? revoke_lone_token(database, id, until_s) : add_revocation(database, "jti", id, 0, until_s);
       if (!done) return std::unexpected(done.error());
       return Taken::back;
     };

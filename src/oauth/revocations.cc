@@ -41,6 +41,11 @@ Result<void> add_revocation(store::Database& database, std::string_view kind, st
   return {};
 }
 
+Result<void> revoke_lone_token(store::Database& database, std::string_view id, std::int64_t until_s) {
+  const Result<void> alone = add_revocation(database, "jti", id, 0, until_s);
+  return alone ? add_revocation(database, "grant", id, 0, until_s) : alone;
+}
+
 Result<void> revoke_grant(store::Database& database, std::string_view grant, std::int64_t until_s, Now now) {
   const auto marked = database.run("UPDATE grants SET revoked_s = $2 WHERE id = $1 AND revoked_s IS NULL RETURNING id",
                                    {std::string(grant), now.wall_s()});

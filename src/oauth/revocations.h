@@ -31,6 +31,9 @@ std::int64_t revoked_until_after_s(std::int64_t expires_s);
 inline constexpr std::int64_t revocations_max = 500'000;
 Result<void> add_revocation(store::Database& database, std::string_view kind, std::string_view value,
                             std::int64_t before_s, std::int64_t until_s);
+// An access token that is of no grant, or of which only the id is known: what was exchanged from one has its id as
+// grant_id, through all hands, and so have the transaction tokens.
+Result<void> revoke_lone_token(store::Database& database, std::string_view id, std::int64_t until_s);
 // A grant: its refresh tokens and codes end, and its access tokens are taken back.
 Result<void> revoke_grant(store::Database& database, std::string_view grant, std::int64_t until_s, Now now);
 // Every grant of a session, or of a subject ("user:alice").

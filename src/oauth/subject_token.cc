@@ -128,6 +128,8 @@ Checked<SubjectToken> read_subject_token(const Context& context, std::string_vie
       if (is_revoked(*own, context.state, context.now())) return bad_subject(context, "the subject token was revoked");
       SubjectToken out = facts_of(own->payload);
       out.expires_s = own->number("exp");
+      // A token of no grant stands for one: what takes it back takes back what was made of it (revoke_lone_token()).
+      if (out.grant.empty()) out.grant = own->text("jti");
       return out;
     }
   }

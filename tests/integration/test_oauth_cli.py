@@ -231,16 +231,17 @@ def test_revocations_by_hand(server):
     server.run("revoke", "--token-id", "t-1")
     server.run("revoke", "--client", "orders")
     server.run("revoke", "--user", "alice")
-    wait_until(lambda: len(server.feed()) == 3, 15, "the list has them")
-    entries = {kind: entry for entry in server.feed() for kind in ("jti", "client", "sub") if kind in entry}
+    wait_until(lambda: len(server.feed()) == 4, 15, "the list has them")
+    entries = {kind: entry for entry in server.feed() for kind in ("jti", "grant", "client", "sub") if kind in entry}
     assert entries["jti"]["jti"] == "t-1" and "before" not in entries["jti"]
+    assert entries["grant"]["grant"] == "t-1", "so is what was exchanged from it"
     assert entries["client"]["client"] == "orders" and entries["client"]["before"] > 0
     assert entries["sub"]["sub"] == "user:alice"
     assert "no such user" in server.run("revoke", "--user", "alice").stderr
     server.run("revoke", "--grant", "gone", code=3)
     for words in ((), ("--user", "a", "--client", "b"), ("--token-id", ""), ("--user", "a\nb"), ("--client", "x" * 1025), ("--token-id", "eyJhbGciOiJFUzI1NiJ9.e30.x")):
         server.run("revoke", *words, code=2)
-    assert len(server.feed()) == 3
+    assert len(server.feed()) == 4
     assert server.token("orders", secret).status == 200, "what is issued afterwards is good"
 
 
