@@ -7,6 +7,7 @@
 #include "crypto/jws.h"
 #include "crypto/seal.h"
 #include "crypto/signature.h"
+#include "oauth/revocations.h"
 #include "oauth/settings.h"
 #include "store/key_file.h"
 
@@ -113,6 +114,36 @@ Result<void> maintain_keys(store::Database& database, const Settings& settings, 
   }
   if (std::ranges::any_of(*rows, [&](const store::Row& row) { return !has_begun(row); })) return {};
   return add_key(database, settings, wrapping_key, until_s, now);
+}
+
+Result<bool> retire_key(store::Database& database, const Settings& settings, const crypto::SecretText& wrapping_key,
+                        std::string_view key_id, Now now) {
+  const Result<void> listed = add_revocation(database, "kid", key_id, 0, now.wall_s() + stolen_key_s);
+  if (!listed) return std::unexpected(listed.error());
+  const auto gone = database.run("DELETE FROM signing_keys WHERE kid = $1 RETURNING algorithm", {std::string(key_id)});
+  if (!gone) return std::unexpected(gone.error());
+  if (gone->empty()) return false;
+  const std::string algorithm = store::text_of(gone->front()[0]);
+  const auto signing =
+      database.run("SELECT kid FROM signing_keys WHERE algorithm = $1 AND signs_from_s <= $2 AND signs_until_s > $2",
+                   {algorithm, now.wall_s()});
+  if (!signing) return std::unexpected(signing.error());
+  if (signing->empty()) {
+    const auto begun = database.run(
+        "UPDATE signing_keys SET signs_from_s = $2, signs_until_s = $3 WHERE kid ="
+        " (SELECT kid FROM signing_keys WHERE algorithm = $1 AND signs_from_s > $2 ORDER BY signs_from_s LIMIT 1)",
+        {algorithm, now.wall_s(), now.wall_s() + settings.key_rotation_s});
+    if (!begun) return std::unexpected(begun.error());
+  }
+  if (const Result<void> kept = maintain_keys(database, settings, wrapping_key, now, 0); !kept) {
+    return std::unexpected(kept.error());
+  }
+  // Running servers look after this version. A store that was made before has no row of it.
+  const auto told = database.run(
+      "INSERT INTO versions (name, value) VALUES ('keys', 1)"
+      " ON CONFLICT (name) DO UPDATE SET value = versions.value + 1");
+  if (!told) return std::unexpected(told.error());
+  return true;
 }
 
 Result<std::shared_ptr<const KeyRing>> load_keys(store::Database& database, const Settings& settings,

@@ -58,6 +58,12 @@ Result<crypto::SecretText> wrapping_key_of(store::Transactor& store, const std::
 // `forget_s` (0: none). In one transaction of the caller.
 Result<void> maintain_keys(store::Database& database, const Settings& settings, const crypto::SecretText& wrapping_key,
                            Now now, std::int64_t forget_s);
+// Takes a key back at once, as where somebody else may have it. The next one, which verifiers know already, takes its
+// place; it is on the list of revocations for stolen_key_s, since its thief writes what times he likes. false: it is
+// not in the store, and is on the list all the same: transaction tokens may be signed by a key of a file.
+inline constexpr std::int64_t stolen_key_s = std::int64_t{10} * 365 * 86'400;
+Result<bool> retire_key(store::Database& database, const Settings& settings, const crypto::SecretText& wrapping_key,
+                        std::string_view key_id, Now now);
 // Error{configuration, "bad_keys"}: a key cannot be unwrapped. That is the wrong key file, and never a reason to make
 // new ones.
 Result<std::shared_ptr<const KeyRing>> load_keys(store::Database& database, const Settings& settings,

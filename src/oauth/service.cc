@@ -133,14 +133,15 @@ Result<void> Service::start(std::shared_ptr<const Settings> settings) {
 Result<void> Service::refresh(store::Database& database) {
   const auto versions = database.run("SELECT name, value FROM versions");
   if (!versions) return std::unexpected(versions.error());
-  std::int64_t clients = 0, revocations = 0;
+  std::int64_t clients = 0, revocations = 0, keys = 0;
   for (const store::Row& row : *versions) {
-    (store::text_of(row[0]) == "clients" ? clients : revocations) = store::number_of(row[1]);
+    const std::string name = store::text_of(row[0]);
+    (name == "clients" ? clients : name == "keys" ? keys : revocations) = store::number_of(row[1]);
   }
   const Now now = Now::read();
   const auto before = state_.current();
   auto state = before ? std::make_shared<State>(*before) : std::make_shared<State>();
-  const bool keys_are_due = keys_are_due_ || now.monotonic_ms - keys_read_ms_ > keys_period_ms;
+  const bool keys_are_due = keys_are_due_ || keys != seen_keys_ || now.monotonic_ms - keys_read_ms_ > keys_period_ms;
   if (before && clients == seen_clients_ && revocations == seen_revocations_ && !keys_are_due) return {};
   // One part that cannot be read keeps none of the others from being seen.
   Result<void> out;
@@ -169,6 +170,7 @@ Result<void> Service::refresh(store::Database& database) {
     if (!loaded) return std::unexpected(loaded.error());
     state->keys = std::move(*loaded);
     keys_are_due_ = false;
+    seen_keys_ = keys;
     keys_read_ms_ = now.monotonic_ms;
   }
   state_.publish(std::move(state));

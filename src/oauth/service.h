@@ -85,7 +85,7 @@ class Service {
   std::shared_ptr<const Settings> settings_;  // Under mutex_.
   Published<State> state_;
   // Of the store's thread, or before it runs.
-  std::int64_t seen_clients_ = -1, seen_revocations_ = -1;
+  std::int64_t seen_clients_ = -1, seen_revocations_ = -1, seen_keys_ = 0;
   bool keys_are_due_ = true;
   std::int64_t keys_read_ms_ = 0;
   identity::ReplayStore proofs_;

@@ -77,6 +77,19 @@ bool is_plain_type(const crypto::Json& header) {
   return equals_ignoring_case(text, "JWT") || equals_ignoring_case(text, "at+jwt");
 }
 
+// What an operator took back of somebody else's tokens: under the name that the subject has here (`keepgate revoke
+// --subject`), or by the token's id or its key.
+bool is_taken_back(const crypto::Json& payload, const std::string& subject, const std::string& key_id,
+                   const Context& context) {
+  if (!context.state.revocations || !context.state.revocations->list) return true;  // Nobody knows.
+  auth::RevocableNames names;
+  names.take_claims(payload);
+  names.subject = subject;
+  names.token_key = key_id;
+  names.grant = {};
+  return context.state.revocations->list->find(names, context.now()).has_value();
+}
+
 struct ForeignToken {
   crypto::Json payload;
   std::string subject;
@@ -106,6 +119,7 @@ Result<ForeignToken> read_foreign(const Context& context, std::string_view token
   if (!subject || !is_user_name(*subject)) return auth::bad_token("sub names nobody");
   ForeignToken out;
   out.subject = cat(issuer->subject_kind, ':', *subject);
+  if (is_taken_back(*payload, out.subject, (*key)->id(), context)) return auth::bad_token("it was taken back");
   out.payload = std::move(*payload);
   out.expires_s = **expires;
   return out;

@@ -1,6 +1,8 @@
 """What is taken back at once, and all that hangs on it: what was exchanged, keys, people of others, changed passwords, old copies of the store."""
 import base64
 import json
+import secrets
+import time
 
 import pytest
 
@@ -91,3 +93,58 @@ def test_what_was_exchanged_goes_alone(server):
     second, sibling = server.exchange("second", first), server.exchange("second", first)
     assert server.post("/revoke", "second", token=second).status == 200
     assert server.are_active(first, second, sibling) == [True, False, True]
+
+
+def test_a_signing_key_is_retired_at_once_and_nothing_that_it_signed_is_good(server):
+    old = server.token()
+    exchanged = server.exchange("second", old)
+    kid, others = part(old, 0)["kid"], [key for key in server.keys() if key != part(old, 0)["kid"]]
+    said = server.run("revoke", "--signing-key", kid).stderr
+    assert "note" not in said and kid in said
+    wait_until(lambda: server.are_active(old, exchanged) == [False, False], 15, "they are good")
+    wait_until(lambda: kid not in server.keys(), 15, "it is published")
+    assert set(others) < set(server.keys()), "the next one, and one behind it"
+    new = server.token()
+    assert part(new, 0)["kid"] in others, "a key that verifiers have seen"
+    assert server.are_active(new) == [True]
+    assert server.ask_exchange("second", old).status == 400
+    assert server.ask_exchange("second", new).status == 200
+    assert server.asker.request("GET", "/userinfo", {"Authorization": f"Bearer {old}"}).status == 401
+    assert {"kid": kid} in [{"kid": line["kid"]} for line in server.asker.feed() if "kid" in line]
+    server.issuer.stop()
+    server.issuer.start_again()
+    assert kid not in server.keys() and server.are_active(old, new) == [False, True]
+
+
+def test_a_key_that_the_server_has_not_is_said_so_and_is_on_the_list(server):
+    kid = part(server.token(), 0)["kid"]
+    assert "no such key" in server.run("revoke", "--signing-key", "of-a-file").stderr
+    wait_until(lambda: any(line.get("kid") == "of-a-file" for line in server.asker.feed()), 15, "it is not on the list")
+    assert part(server.token(), 0)["kid"] == kid
+    for words in (("--signing-key", "a\nb"), ("--signing-key", kid, "--user", "alice")):
+        server.run("revoke", *words, code=2)
+
+
+def statement(server, name, issued):
+    claims = {"iss": PARTNER, "sub": name, "aud": f"http://127.0.0.1:{server.issuer.port('as')}", "iat": issued, "exp": issued + 3600,
+              "jti": secrets.token_hex(8), "scope": "orders:read"}
+    return server.partner.sign(claims)
+
+
+def test_somebody_of_a_trusted_issuer_is_taken_back_here_and_there(server):
+    now = int(time.time())
+    bob, carol = statement(server, "bob", now), statement(server, "carol", now)
+    ours, of_carol = server.exchange("second", bob, JWT), server.exchange("second", carol, JWT)
+    assert server.are_active(ours, of_carol) == [True, True] and part(ours, 1)["sub"] == "partner:bob"
+    server.run("revoke", "--subject", "partner:bob")
+    wait_until(lambda: server.are_active(ours, of_carol) == [False, True], 15, "it is good")
+    assert server.ask_exchange("second", bob, JWT).status == 400, "nor is there another one for what the issuer said before"
+    assert server.ask_exchange("second", carol, JWT).status == 200
+    assert server.ask_exchange("second", statement(server, "bob", now + 3), JWT).status == 200, "what the issuer says later is good"
+
+
+def test_a_subject_that_is_none_of_a_trusted_issuer_is_said_so(server):
+    assert "no trusted issuer" in server.run("revoke", "--subject", "stranger:bob").stderr
+    for subject in ("user:alice", "client:first", "bob", ":bob", "partner:", "partner:\n"):
+        server.run("revoke", "--subject", subject, code=2)
+    assert [line["sub"] for line in server.asker.feed()] == ["stranger:bob"]
