@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"
+#include "oauth/configured_passwords.h"
 #include "oauth/revocations.h"
 #include "oauth/schema.h"
 
@@ -113,6 +114,9 @@ Result<void> Service::start(std::shared_ptr<const Settings> settings) {
     if (!swept) return std::unexpected(swept.error());
     const auto kept = maintain_keys(database, *this->settings(), wrapping_key_, Now::read(), 0);
     if (!kept) return kept;
+    const auto signed_out =
+        sign_out_changed_users(database, *this->settings(), derived_key("passwords of the configuration"), Now::read());
+    if (!signed_out) return signed_out;
     keys_are_due_ = true;
     return refresh(database);
   });

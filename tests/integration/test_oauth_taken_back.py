@@ -2,12 +2,15 @@
 import base64
 import json
 import secrets
+import signal
 import time
 
 import pytest
 
 from harness.gate import run_cli
 from harness.issuer import Asker, Issuer, Key
+from harness.oauth import hash_of
+from harness.people import PASSWORD, Browser, authorize
 from harness.ports import wait_until
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -148,3 +151,47 @@ def test_a_subject_that_is_none_of_a_trusted_issuer_is_said_so(server):
     for subject in ("user:alice", "client:first", "bob", ":bob", "partner:", "partner:\n"):
         server.run("revoke", "--subject", subject, code=2)
     assert [line["sub"] for line in server.asker.feed()] == ["stranger:bob"]
+
+
+def reload(issuer):
+    said = "reconfigured"
+    before = issuer.read("error.log").count(said)
+    issuer.kill(signal.SIGHUP)
+    wait_until(lambda: issuer.read("error.log").count(said) > before, 20, issuer.words)
+
+
+def is_signed_in(asker, cookies):
+    browser = Browser(asker)
+    browser.cookies = dict(cookies)
+    return browser.get(authorize(asker)).status == 303
+
+
+@pytest.mark.parametrize("how", ["reload", "restart"])
+def test_who_has_another_password_in_the_configuration_is_signed_out(server, how):
+    issuer, asker = server.issuer, server.asker
+
+    def again():
+        if how == "reload":
+            reload(issuer)
+        else:
+            issuer.stop()
+            issuer.start_again()
+
+    issuer.sign_in()
+    tokens = asker.tokens()
+    again()
+    assert is_signed_in(asker, issuer.cookies), "nothing has changed"
+    tokens = asker.refresh(tokens["refresh_token"]).json
+    issuer.write("user.hash", hash_of("another hunter") + "\n")
+    again()
+    assert not is_signed_in(asker, issuer.cookies)
+    assert asker.refresh(tokens["refresh_token"]).status == 400
+    assert asker.is_active(tokens["access_token"]) is False
+    browser = Browser(asker)
+    browser.get(authorize(asker))
+    browser.sign_in(password=PASSWORD)
+    assert browser.answer.status == 403
+    browser.sign_in(password="another hunter")
+    assert browser.answer.status == 303
+    again()
+    assert is_signed_in(asker, browser.cookies), "it changed once"
