@@ -7,12 +7,12 @@
 #include "base/bytes.h"
 #include "base/percent.h"
 #include "crypto/json.h"
+#include "crypto/secret.h"
 
 namespace keepgate::oauth {
 
 namespace {
 
-constexpr std::size_t count_expected = 8;
 constexpr std::string_view repeatable[] = {"resource", "audience"};
 
 std::unexpected<Error> bad_parameters(std::string_view why) {
@@ -31,7 +31,9 @@ bool has_broken_escape(std::string_view text) {
 Result<Params> Params::parse(std::string_view text) {
   if (text.size() > bytes_max) return bad_parameters("the parameters are longer than 64 KiB");
   Params out;
-  if (!text.empty()) out.pairs_.reserve(count_expected);
+  if (text.empty()) return out;
+  // Room for all at once: a list that grows would leave copies of short values behind, which nobody wipes.
+  out.pairs_.reserve(std::min<std::size_t>(count_max, 1 + static_cast<std::size_t>(std::ranges::count(text, '&'))));
   while (!text.empty()) {
     const std::size_t end = text.find('&');
     const std::string_view pair = text.substr(0, end);
@@ -86,6 +88,13 @@ std::string Params::write() const {
     append(out, out.empty() ? "" : "&", form_encoded(key), '=', form_encoded(value));
   }
   return out;
+}
+
+void Params::wipe() {
+  for (auto& [name, value] : pairs_) {
+    crypto::wipe(name.data(), name.size());
+    crypto::wipe(value.data(), value.size());
+  }
 }
 
 std::string form_encoded(std::string_view text) {

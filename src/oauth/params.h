@@ -37,6 +37,8 @@ class Params {
   void add(std::string name, std::string value) { pairs_.emplace_back(std::move(name), std::move(value)); }
   const std::vector<std::pair<std::string, std::string>>& pairs() const { return pairs_; }
   std::string write() const;  // Encoded again.
+  // Wipes all names and values: a form may have brought a password or a secret. What find() gave is zeros then.
+  void wipe();
 
  private:
   std::vector<std::pair<std::string, std::string>> pairs_;

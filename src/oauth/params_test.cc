@@ -40,5 +40,16 @@ TEST(Params, tells_of_what_was_sent_twice_but_for_what_may_be) {
   EXPECT_EQ(Params::parse("resource=a&resource=b&audience=c&audience=d&scope=a")->first_repeated(), "");
 }
 
+TEST(Params, wipes_what_it_was_sent) {
+  auto params = Params::parse("password=short&client_secret=one+that+is+longer+than+any+text+without+memory");
+  ASSERT_TRUE(params);
+  const std::string_view first = params->get("password"), second = params->get("client_secret");
+  EXPECT_EQ(first, "short");
+  params->wipe();
+  EXPECT_EQ(first, std::string(5, '\0'));
+  EXPECT_EQ(second.find_first_not_of('\0'), std::string_view::npos);
+  EXPECT_FALSE(params->has("password"));
+}
+
 }  // namespace
 }  // namespace keepgate::oauth

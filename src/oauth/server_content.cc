@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "crypto/secret.h"
 #include "oauth/endpoints.h"
 #include "pipeline/respond.h"
 
@@ -88,8 +89,28 @@ void read_fields(const Exchange& x, Request& request, std::string& cookies) {
   }
 }
 
+// Passwords, secrets and codes come in bodies: no copy of them outlives the request. What the kernel and TLS hold is
+// not ours to wipe.
+struct SecretBody {
+  SecretBody() = default;
+  ~SecretBody() {
+    crypto::wipe(body.data(), body.size());
+    request.form.wipe();
+  }
+  SecretBody(const SecretBody&) = delete;
+  SecretBody& operator=(const SecretBody&) = delete;
+
+  std::string body;
+  Request request;
+};
+
 net::Task<std::optional<Refusal>> read_body(Exchange& x, std::string& out) {
   x.body.set_bytes_max(Params::bytes_max);
+  // A text that grows would leave its beginnings behind.
+  const http::RequestHead& head = x.head();
+  const bool tells_length = head.framing == http::BodyFraming::content_length;
+  const std::uint64_t length = tells_length ? head.content_length : Params::bytes_max;
+  if (!x.body.finished()) out.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(length, Params::bytes_max)));
   while (!x.body.finished()) {
     const auto piece = co_await x.body.next(x.location().client_body_timeout_ms);
     if (!piece) {
@@ -103,6 +124,8 @@ net::Task<std::optional<Refusal>> read_body(Exchange& x, std::string& out) {
       co_return refusal;
     }
     out.append(*piece);
+    // It lies in a buffer of the connection, which goes to another one next. Nobody reads this part of it again.
+    crypto::wipe(const_cast<char*>(piece->data()), piece->size());
   }
   co_return std::nullopt;
 }
@@ -121,7 +144,8 @@ class ServerContent final : public pipeline::Content {
     const std::shared_ptr<const State> state = service_->state().current();
     if (!state) co_return refusal_with(503, "not_started", "the authorization server has not started");
 
-    Request request;
+    SecretBody secret;
+    Request& request = secret.request;
     std::string cookies;
     read_fields(x, request, cookies);
     request.cookie = cookies;
@@ -148,10 +172,9 @@ class ServerContent final : public pipeline::Content {
       co_await send(x, std::move(answer));
       co_return std::nullopt;
     }
-    std::string body;
-    auto refusal = co_await read_body(x, body);
+    auto refusal = co_await read_body(x, secret.body);
     if (refusal) co_return refusal;
-    if (const auto fault = read_parameters(x, body, request)) {
+    if (const auto fault = read_parameters(x, secret.body, request)) {
       Answer answer = answer_of(*fault);
       answer.fields += cors;
       co_await send(x, std::move(answer));

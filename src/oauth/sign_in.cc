@@ -95,7 +95,9 @@ std::vector<std::string> hashes_to_try(const Context& context, std::string_view 
 }
 
 // "good" false: it was not worked out.
-net::Task<auth::Answer> check_password(Context& context, std::string user, std::string password, std::string stored) {
+// `password` stays where the form has it, which is wiped (oauth/server_content.cc).
+net::Task<auth::Answer> check_password(Context& context, std::string user, std::string_view password,
+                                       std::string stored) {
   auth::Answer out;
   pipeline::Supplier* const supplier =
       context.exchange.worker().suppliers[static_cast<std::size_t>(auth::NeedKind::password)];
@@ -174,7 +176,7 @@ void note(const Visit& visit, std::string_view user, std::string_view why) {
 net::Task<SignInStep> take_password(Visit& visit, Flow flow, SignInFor wanted) {
   Context& context = visit.context;
   const std::string name(context.request.form.get(field::user_name).substr(0, user_name_bytes_max + 1));
-  const std::string password(context.request.form.get(field::password));
+  const std::string_view password = context.request.form.get(field::password);
   const auto again = [&](Problem problem, std::int64_t retry_after_s = 0) {
     return SignInStep{std::nullopt, sign_in_again(visit, flow, wanted, name, problem, retry_after_s)};
   };
