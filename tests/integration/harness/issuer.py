@@ -97,7 +97,7 @@ class Asker:
 
     def __init__(self, issuer, seconds=30):
         self.issuer, self.seconds, self.values, self.connection = issuer, seconds, issuer.values, None
-        self.may_refuse = False
+        self.may_refuse, self.source = False, None
 
     def close(self):
         if self.connection is not None:
@@ -106,7 +106,7 @@ class Asker:
 
     def request(self, method, target, fields=(), body=b"", **_):
         """Asks once: what was sent must not be sent again by itself. So each has a connection of its own, that nobody closes meanwhile."""
-        self.connection = http.client.HTTPConnection("127.0.0.1", self.issuer.port("as"), timeout=self.seconds)
+        self.connection = http.client.HTTPConnection("127.0.0.1", self.issuer.port("as"), timeout=self.seconds, source_address=self.source)
         try:
             self.connection.request(method, target, body or None, dict(fields))
             answer = self.connection.getresponse()
