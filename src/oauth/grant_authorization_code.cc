@@ -5,6 +5,7 @@
 #include "crypto/base64url.h"
 #include "crypto/digest.h"
 #include "oauth/grant.h"
+#include "oauth/refresh_token.h"
 #include "oauth/revocations.h"
 #include "oauth/user_records.h"
 
@@ -25,6 +26,7 @@ bool is_verifier(std::string_view text) {
 struct CodeOutcome {
   RedeemedCode code;
   std::optional<User> user;
+  std::string refresh_token;  // "": none.
 };
 
 }  // namespace
@@ -47,12 +49,12 @@ net::Task<Checked<Answer>> grant_authorization_code(Context& context, const Toke
   use.grant_expires_s = context.now().wall_s() + context.settings.grant_lifetime_s;
   use.binds_grant = request.client().is_public;
   const bool refreshes = request.client().may(Grant::refresh_token);
-  const std::string refresh_token = refreshes ? make_token(refresh_prefix) : std::string();
+  const std::string secret = refreshes ? make_token("") : std::string();  // Of the refresh token.
 
   const Now now = context.now();
   const std::int64_t until_s = revoked_until_s(now.wall_s());
   const std::function<Result<CodeOutcome>(store::Database&)> job =
-      [use, now, until_s, refresh_token, settings = context.shared_settings,
+      [use, now, until_s, secret, settings = context.shared_settings,
        service = &context.service](store::Database& database) -> Result<CodeOutcome> {
     CodeOutcome out;
     auto code = redeem_code(database, use, until_s, now);
@@ -62,9 +64,10 @@ net::Task<Checked<Answer>> grant_authorization_code(Context& context, const Toke
     auto user = find_user(database, *settings, service->wrapping_key(), user_of(out.code.grant.subject));
     if (!user) return std::unexpected(user.error());
     out.user = std::move(*user);
-    if (!out.user || out.user->disabled || refresh_token.empty()) return out;
+    if (!out.user || out.user->disabled || secret.empty()) return out;
+    out.refresh_token = make_refresh_token(*service, out.code.grant.id, secret);
     const auto added =
-        add_refresh_token(database, refresh_token, out.code.grant, settings->refresh_token_lifetime_s, now);
+        add_refresh_token(database, out.refresh_token, out.code.grant, settings->refresh_token_lifetime_s, now);
     if (!added) return std::unexpected(added.error());
     return out;
   };
@@ -84,7 +87,7 @@ net::Task<Checked<Answer>> grant_authorization_code(Context& context, const Toke
   tokens.nonce = outcome->code.nonce;
   tokens.grant = std::move(outcome->code.grant);
   tokens.user = std::move(*outcome->user);
-  tokens.refresh_token = refresh_token;
+  tokens.refresh_token = std::move(outcome->refresh_token);
   co_return answer_for_user(context, request, tokens);
 }
 

@@ -1,6 +1,7 @@
 // RFC 8628 §3.4, §3.5: a device polls until its user has decided; what it gets then it gets once.
 #include "oauth/device_records.h"
 #include "oauth/grant.h"
+#include "oauth/refresh_token.h"
 #include "oauth/user_records.h"
 
 namespace keepgate::oauth {
@@ -10,6 +11,7 @@ namespace {
 struct DeviceOutcome {
   PolledDevice polled;
   std::optional<User> user;
+  std::string refresh_token;  // "": none.
 };
 
 std::unexpected<Failure> device_refusal(Polled what) {
@@ -34,9 +36,9 @@ net::Task<Checked<Answer>> grant_device_code(Context& context, const TokenReques
   if (!form.has("device_code")) co_return refuse("invalid_request", "device_code is missing");
   const Now now = context.now();
   const bool refreshes = request.client().may(Grant::refresh_token);
-  const std::string refresh_token = refreshes ? make_token(refresh_prefix) : std::string();
+  const std::string secret = refreshes ? make_token("") : std::string();  // Of the refresh token.
   const std::function<Result<DeviceOutcome>(store::Database&)> job =
-      [code = std::string(form.get("device_code")), id = request.client().id, now, refresh_token,
+      [code = std::string(form.get("device_code")), id = request.client().id, now, secret,
        key = request.client().is_public ? request.bound_key : std::string(), settings = context.shared_settings,
        service = &context.service](store::Database& database) -> Result<DeviceOutcome> {
     DeviceOutcome out;
@@ -47,11 +49,12 @@ net::Task<Checked<Answer>> grant_device_code(Context& context, const TokenReques
     auto user = find_user(database, *settings, service->wrapping_key(), user_of(out.polled.grant.subject));
     if (!user) return std::unexpected(user.error());
     out.user = std::move(*user);
-    if (!out.user || out.user->disabled || refresh_token.empty()) return out;
+    if (!out.user || out.user->disabled || secret.empty()) return out;
     const auto bound = bind_grant(database, out.polled.grant, key);
     if (!bound) return std::unexpected(bound.error());
+    out.refresh_token = make_refresh_token(*service, out.polled.grant.id, secret);
     const auto added =
-        add_refresh_token(database, refresh_token, out.polled.grant, settings->refresh_token_lifetime_s, now);
+        add_refresh_token(database, out.refresh_token, out.polled.grant, settings->refresh_token_lifetime_s, now);
     if (!added) return std::unexpected(added.error());
     return out;
   };
@@ -63,7 +66,7 @@ net::Task<Checked<Answer>> grant_device_code(Context& context, const TokenReques
   tokens.scopes = outcome->polled.grant.scopes;
   tokens.grant = std::move(outcome->polled.grant);
   tokens.user = std::move(*outcome->user);
-  tokens.refresh_token = refresh_token;
+  tokens.refresh_token = std::move(outcome->refresh_token);
   co_return answer_for_user(context, request, tokens);
 }
 

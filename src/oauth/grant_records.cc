@@ -193,9 +193,9 @@ Result<Refreshed> rotate_refresh_token(store::Database& database, const RefreshU
   const std::string hash = hash_of_token(use.token);
   const auto rows = database.run("SELECT grant_id, expires_s, used_s FROM refresh_tokens WHERE hash = $1", {hash});
   if (!rows) return std::unexpected(rows.error());
-  if (rows->empty()) return out;
-  const store::Row& token = rows->front();
-  auto grant = find_grant(database, text_of(token[0]));
+  const bool is_kept = !rows->empty();
+  if (!is_kept && use.family.empty()) return out;
+  auto grant = find_grant(database, is_kept ? text_of(rows->front()[0]) : use.family);
   if (!grant) return std::unexpected(grant.error());
   if (!*grant) return out;
   out.grant = std::move(**grant);
@@ -205,7 +205,8 @@ Result<Refreshed> rotate_refresh_token(store::Database& database, const RefreshU
   };
   if (out.grant.client != use.client) return ends(Redeemed::not_yours);
   if (out.grant.is_revoked) return ends(Redeemed::revoked);
-  if (number_of(token[1]) <= now.wall_s() || out.grant.expires_s <= now.wall_s()) return ends(Redeemed::unknown);
+  if (out.grant.expires_s <= now.wall_s()) return ends(Redeemed::unknown);
+  if (is_kept && number_of(rows->front()[1]) <= now.wall_s()) return ends(Redeemed::unknown);
   // Before it is used up: who has not the key must not be able to end the family of who has.
   if (!out.grant.bound_key.empty() && out.grant.bound_key != use.bound_key) return ends(Redeemed::misfits);
   const auto won =
@@ -213,7 +214,7 @@ Result<Refreshed> rotate_refresh_token(store::Database& database, const RefreshU
                    {hash, now.wall_s()});
   if (!won) return std::unexpected(won.error());
   if (won->empty()) {
-    const auto in_grace = is_within_grace(database, use, number_of(token[2]), now);
+    const auto in_grace = is_kept ? is_within_grace(database, use, number_of(rows->front()[2]), now) : false;
     if (!in_grace) return std::unexpected(in_grace.error());
     if (*in_grace) return ends(Redeemed::good);
     const auto revoked = revoke_grant(database, out.grant.id, use.tokens_until_s, now);
@@ -222,7 +223,20 @@ Result<Refreshed> rotate_refresh_token(store::Database& database, const RefreshU
   }
   const auto added = add_refresh_token(database, use.successor, out.grant, use.lifetime_s, now);
   if (!added) return std::unexpected(added.error());
+  if (use.family.empty()) return ends(Redeemed::good);
+  const auto forgotten = database.run("DELETE FROM refresh_tokens WHERE grant_id = $1 AND used_s < $2",
+                                      {out.grant.id, now.wall_s() - std::max<std::int64_t>(use.grace_s, 0)});
+  if (!forgotten) return std::unexpected(forgotten.error());
   return ends(Redeemed::good);
+}
+
+Result<std::optional<GrantRecord>> find_family(store::Database& database, std::string_view token,
+                                               std::string_view family) {
+  const auto rows = database.run("SELECT grant_id FROM refresh_tokens WHERE hash = $1", {hash_of_token(token)});
+  if (!rows) return std::unexpected(rows.error());
+  if (!rows->empty()) return find_grant(database, text_of(rows->front()[0]));
+  if (family.empty()) return std::nullopt;
+  return find_grant(database, family);
 }
 
 Result<std::optional<RefreshFacts>> find_refresh_token(store::Database& database, std::string_view token, Now now) {

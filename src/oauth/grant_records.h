@@ -72,6 +72,7 @@ Result<void> add_refresh_token(store::Database& database, std::string_view token
                                std::int64_t lifetime_s, Now now);
 struct RefreshUse {
   std::string token, client, successor;  // The token that takes its place.
+  std::string family;                    // As the token itself proves it (oauth/refresh_token.h); "": it does not.
   std::string bound_key;                 // Of the proof that was shown; "": none.
   std::int64_t lifetime_s = 0, grace_s = 0, tokens_until_s = 0;
 };
@@ -80,9 +81,13 @@ struct Refreshed {
   GrantRecord grant;
 };
 // RFC 9700 §4.14.2: each token once; a second use ends the family, but within `grace_s` it gives the same successor
-// again, as long as nobody has used that.
+// again, as long as nobody has used that. Used tokens that prove their family are not kept beyond the grace: one that
+// is not there was used. Bounds: rows of such a family are those of the grace, and one.
 Result<Refreshed> rotate_refresh_token(store::Database& database, const RefreshUse& use, Now now);
-// Whose it is, for introspection and revocation; nothing: unknown, used, expired or revoked.
+// The grant of a token, used or not; `family`: as it proves itself, or "". Nothing: it is unknown.
+Result<std::optional<GrantRecord>> find_family(store::Database& database, std::string_view token,
+                                               std::string_view family);
+// Whose it is, for introspection; nothing: unknown, used, expired or revoked.
 struct RefreshFacts {
   GrantRecord grant;
   std::int64_t created_s = 0, expires_s = 0;

@@ -3,9 +3,8 @@
 #include <algorithm>
 
 #include "base/bytes.h"
-#include "crypto/base64url.h"
-#include "crypto/digest.h"
 #include "oauth/grant.h"
+#include "oauth/refresh_token.h"
 #include "oauth/revocations.h"
 #include "oauth/user_records.h"
 
@@ -18,13 +17,6 @@ struct RefreshOutcome {
   std::optional<User> user;
 };
 
-// The one that takes a token's place follows from it, so that within the grace it is the same one again and nothing
-// that can be used has to be stored.
-std::string successor_of(const Service& service, std::string_view token) {
-  const auto mac = crypto::hmac_sha256(service.derived_key("refresh tokens"), token);
-  return cat(refresh_prefix, crypto::base64url_encode({reinterpret_cast<const char*>(mac.data()), mac.size()}));
-}
-
 }  // namespace
 
 net::Task<Checked<Answer>> grant_refresh_token(Context& context, const TokenRequest& request) {
@@ -34,7 +26,8 @@ net::Task<Checked<Answer>> grant_refresh_token(Context& context, const TokenRequ
   RefreshUse use;
   use.token = form.get("refresh_token");
   use.client = request.client().id;
-  use.successor = successor_of(context.service, use.token);
+  use.successor = successor_of_token(context.service, use.token);
+  use.family = family_of_token(context.service, use.token);
   use.bound_key = request.bound_key;
   use.lifetime_s = context.settings.refresh_token_lifetime_s;
   use.grace_s = context.settings.refresh_token_grace_s;

@@ -6,6 +6,7 @@
 #include "oauth/client_authentication.h"
 #include "oauth/endpoints.h"
 #include "oauth/grant.h"
+#include "oauth/refresh_token.h"
 #include "oauth/revocations.h"
 
 namespace keepgate::oauth {
@@ -14,21 +15,19 @@ namespace {
 
 enum class Taken : std::uint8_t { refused = 0, back, unknown };
 
-std::function<Result<Taken>(store::Database&)> family_job(std::string token, std::string client, std::int64_t until_s,
+// `family`: as the token proves it, or "".
+std::function<Result<Taken>(store::Database&)> family_job(std::string token, std::string family, std::string client,
                                                           Now now) {
-  return
-      [token = std::move(token), client = std::move(client), until_s, now](store::Database& database) -> Result<Taken> {
-        const auto rows = database.run(
-            "SELECT grants.id, grants.client FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id"
-            " WHERE refresh_tokens.hash = $1",
-            {hash_of_token(token)});
-        if (!rows) return std::unexpected(rows.error());
-        if (rows->empty()) return Taken::unknown;
-        if (store::text_of(rows->front()[1]) != client) return Taken::refused;
-        const auto done = revoke_grant(database, store::text_of(rows->front()[0]), until_s, now);
-        if (!done) return std::unexpected(done.error());
-        return Taken::back;
-      };
+  return [token = std::move(token), family = std::move(family), client = std::move(client),
+          now](store::Database& database) -> Result<Taken> {
+    const auto grant = find_family(database, token, family);
+    if (!grant) return std::unexpected(grant.error());
+    if (!*grant) return Taken::unknown;
+    if ((*grant)->client != client) return Taken::refused;
+    const auto done = revoke_grant(database, (*grant)->id, revoked_until_s(now.wall_s()), now);
+    if (!done) return std::unexpected(done.error());
+    return Taken::back;
+  };
 }
 
 net::Task<Checked<Answer>> answer_revocation(Context& context) {
@@ -39,7 +38,8 @@ net::Task<Checked<Answer>> answer_revocation(Context& context) {
   if (!text) co_return refuse("invalid_request", "token is missing");
   std::function<Result<Taken>(store::Database&)> job;
   if (text->starts_with(refresh_prefix)) {
-    job = family_job(std::string(*text), client.id, revoked_until_s(context.now().wall_s()), context.now());
+    job =
+        family_job(std::string(*text), std::string(family_of_token(context.service, *text)), client.id, context.now());
   } else {
     const auto token = read_access_token(*text, context.settings, *context.state.keys, context.now());
     if (!token) co_return json_answer("");
