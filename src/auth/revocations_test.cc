@@ -336,7 +336,7 @@ TEST(Revocations, that_grow_have_a_bound) {
 }
 
 // What our server writes is read by a shorter way.
-TEST(Revocations, of_our_server_are_read_as_any_other_JSON) {
+TEST(Revocations, of_our_server_are_read_as_any_others) {
   for (const std::string_view rest :
        {"", R"(,"before":1900000000)", R"(,"until":1999999999)", R"(,"before":1900000000,"until":1999999999)"}) {
     const Token token;

@@ -7,9 +7,7 @@ namespace keepgate::oauth {
 std::shared_ptr<const Client> Context::find_client(std::string_view id) const {
   const std::string key(id.substr(0, Client::id_bytes_max + 1));
   if (const auto found = settings.clients.find(key); found != settings.clients.end()) return found->second;
-  if (!state.clients) return nullptr;
-  const auto found = state.clients->find(key);
-  return found == state.clients->end() ? nullptr : found->second;
+  return state.clients ? state.clients->find(key) : nullptr;
 }
 
 std::unexpected<Failure> store_failure(const Context& context, const Error& error) {

@@ -1,7 +1,9 @@
-// The list of what was taken back, for gateways and guards: whole, with a version, and by long-poll.
+// The list of what was taken back, for gateways and guards: with a version, and by long-poll.
 //
-// GET /revocations?after=VERSION&wait=SECONDS, with client authentication by Basic. 200 with the list, or 304 when
-// nothing changed within `wait`; both say Revocation-Version and Revocation-Epoch.
+// GET /revocations?after=VERSION&wait=SECONDS[&epoch=EPOCH], with client authentication by Basic. 200 with the list, or
+// 304 when nothing changed within `wait`; both say Revocation-Version and Revocation-Epoch. Who says the epoch whose
+// VERSION it has is given only what was added behind that, and `Revocation-After: VERSION` says so; without that field
+// the list is whole.
 #include "base/bytes.h"
 #include "oauth/client_authentication.h"
 #include "oauth/endpoints.h"
@@ -14,15 +16,17 @@ constexpr std::int64_t wait_s_max = 60;
 constexpr std::int64_t look_period_ms = 50;  // How soon a waiting gateway hears of a change.
 constexpr std::uint16_t not_modified = 304;
 
-Answer feed_answer(const RevocationFeed& feed, bool is_new) {
+// `from`: the version behind which the asker wants the additions; nothing: it wants all of it.
+Answer feed_answer(const RevocationFeed& feed, bool is_new, std::optional<std::int64_t> from) {
   Answer out;
   out.status = is_new ? 200 : not_modified;
   if (is_new) {
     out.content_type = "text/plain; charset=utf-8";
-    out.body = feed.text;
+    out.body = feed.log.behind(from.value_or(0));
   }
   out.fields = cat("Cache-Control: no-store\r\nRevocation-Version: ", feed.version,
                    "\r\nRevocation-Epoch: ", feed.epoch, "\r\n");
+  if (is_new && from) append(out.fields, "Revocation-After: ", *from, "\r\n");
   return out;
 }
 
@@ -44,7 +48,11 @@ net::Task<Checked<Answer>> answer_feed(Context& context) {
     const RevocationFeed& feed = *state->revocations;
     if (!feed.list) co_return unavailable();
     const bool is_new = !after || feed.version != std::int64_t{*after};
-    if (is_new || context.now().monotonic_ms >= until_ms || x.worker().draining) co_return feed_answer(feed, is_new);
+    // A version that is not of our past says nothing of what the asker has.
+    const bool goes_on = after && *after <= feed.version && query.find("epoch") == std::string_view(feed.epoch);
+    if (is_new || context.now().monotonic_ms >= until_ms || x.worker().draining) {
+      co_return feed_answer(feed, is_new, goes_on ? std::optional<std::int64_t>(*after) : std::nullopt);
+    }
     const net::Wake wake =
         co_await x.client().wait_hangup(std::min(context.now().monotonic_ms + look_period_ms, until_ms));
     if (wake != net::Wake::timeout) {

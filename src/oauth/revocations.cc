@@ -6,26 +6,69 @@
 namespace keepgate::oauth {
 
 namespace {
+
 constexpr std::int64_t clock_room_s = 600;
+constexpr std::int64_t kept_s = 86'400;  // Behind the end of an entry: the clock may be wrong for a while.
+constexpr std::int64_t page_rows = 10'000;
+// Entries that were widened stand in the log as often as that; then all is read anew.
+constexpr std::size_t log_lines_max = static_cast<std::size_t>(revocations_max + revocations_max / 4);
+
+Result<std::int64_t> number_in(store::Database& database, std::string_view statement) {
+  const auto rows = database.run(statement);
+  if (!rows) return std::unexpected(rows.error());
+  return rows->empty() ? 0 : store::number_of((*rows)[0][0]);
 }
+
+// Each entry has a version of its own: as long as all of them are within so many versions, nobody has to count.
+Result<bool> is_full(store::Database& database, std::int64_t newest) {
+  const auto oldest = number_in(database, "SELECT MIN(version) FROM revocations");
+  if (!oldest) return std::unexpected(oldest.error());
+  if (newest - *oldest < revocations_max) return false;
+  const auto count = number_in(database, "SELECT COUNT(*) FROM revocations");
+  if (!count) return std::unexpected(count.error());
+  return *count >= revocations_max;
+}
+
+RevocationLog::Line line_of(const store::Row& row) {
+  std::string text = cat("{\"", store::text_of(row[0]), "\":\"");
+  append_json_escaped(text, store::text_of(row[1]));
+  append(text, "\"");
+  if (store::number_of(row[2]) > 0) append(text, ",\"before\":", store::number_of(row[2]));
+  append(text, ",\"until\":", store::number_of(row[3]), "}\n");
+  return {store::number_of(row[4]), std::move(text), store::number_of(row[3])};
+}
+
+// What came behind `from`, up to `to`.
+Result<void> read_lines(store::Database& database, std::int64_t from, std::int64_t to, Now now, RevocationLog& log) {
+  while (from < to) {
+    const auto rows = database.run(
+        "SELECT kind, value, before_s, until_s, version FROM revocations WHERE version > $1 AND version <= $2"
+        " AND until_s > $3 ORDER BY version LIMIT $4",
+        {from, to, now.wall_s(), page_rows});
+    if (!rows) return std::unexpected(rows.error());
+    std::vector<RevocationLog::Line> lines;
+    lines.reserve(rows->size());
+    for (const store::Row& row : *rows) lines.push_back(line_of(row));
+    log.add(lines);
+    if (static_cast<std::int64_t>(rows->size()) < page_rows) break;
+    from = lines.back().version;
+  }
+  return {};
+}
+
+}  // namespace
 
 std::int64_t revoked_until_s(std::int64_t now_s) { return revoked_until_after_s(now_s + token_lifetime_s_max); }
 
 std::int64_t revoked_until_after_s(std::int64_t expires_s) { return expires_s + clock_room_s; }
 
-Result<void> count_up(store::Database& database, std::string_view version) {
-  const auto done = database.run("UPDATE versions SET value = value + 1 WHERE name = $1", {std::string(version)});
-  if (!done) return std::unexpected(done.error());
-  return {};
-}
-
 Result<void> add_revocation(store::Database& database, std::string_view kind, std::string_view value,
                             std::int64_t before_s, std::int64_t until_s) {
   const auto version = database.run("UPDATE versions SET value = value + 1 WHERE name = 'revocations' RETURNING value");
   if (!version) return std::unexpected(version.error());
-  const auto count = database.run("SELECT COUNT(*) FROM revocations");
-  if (!count) return std::unexpected(count.error());
-  if (store::number_of((*count)[0][0]) >= revocations_max) {
+  const auto full = is_full(database, store::number_of((*version)[0][0]));
+  if (!full) return std::unexpected(full.error());
+  if (*full) {
     return store::store_unavailable("the list of revocations is full", ErrorKind::limit);
   }
   // before_s 0 is the widest there is.
@@ -78,28 +121,28 @@ Result<void> revoke_subject(store::Database& database, std::string_view subject,
   return add_revocation(database, "sub", subject, now.wall_s() + 1, until_s);
 }
 
-Result<std::shared_ptr<const RevocationFeed>> load_feed(store::Database& database, Now now) {
-  const auto version = database.run("SELECT value FROM versions WHERE name = 'revocations'");
+Result<std::shared_ptr<const RevocationFeed>> load_feed(store::Database& database, const RevocationFeed* before,
+                                                        Now now) {
+  const auto version = number_in(database, "SELECT value FROM versions WHERE name = 'revocations'");
   if (!version) return std::unexpected(version.error());
   const auto epoch = database.run("SELECT value FROM facts WHERE name = 'epoch'");
   if (!epoch) return std::unexpected(epoch.error());
-  const auto rows =
-      database.run("SELECT kind, value, before_s, until_s FROM revocations WHERE until_s > $1", {now.wall_s()});
-  if (!rows) return std::unexpected(rows.error());
   auto out = std::make_shared<RevocationFeed>();
-  out->version = version->empty() ? 0 : store::number_of((*version)[0][0]);
+  out->version = *version;
   out->epoch = epoch->empty() ? std::string() : store::text_of((*epoch)[0][0]);
-  for (const store::Row& row : *rows) {
-    std::string line = cat("{\"", store::text_of(row[0]), "\":\"");
-    append_json_escaped(line, store::text_of(row[1]));
-    append(line, "\"");
-    if (store::number_of(row[2]) > 0) append(line, ",\"before\":", store::number_of(row[2]));
-    append(line, ",\"until\":", store::number_of(row[3]), "}\n");
-    out->text += line;
-  }
-  auto list = auth::RevocationList::parse(out->text);
+  const bool goes_on = before && before->list && before->epoch == out->epoch && before->version <= out->version &&
+                       before->log.size() <= log_lines_max &&
+                       before->log.bytes() <= auth::RevocationList::file_bytes_max;
+  const std::int64_t from = goes_on ? before->version : 0, ended_s = now.wall_s() - kept_s;
+  if (goes_on) out->log = before->log;
+  const auto read = read_lines(database, from, out->version, now, out->log);
+  if (!read) return std::unexpected(read.error());
+  const std::string text = out->log.behind(from);
+  auto list =
+      goes_on ? auth::RevocationList::extended(*before->list, text, ended_s) : auth::RevocationList::parse(text);
   if (!list) return std::unexpected(std::move(list.error()));
   out->list = std::move(*list);
+  out->log.forget(ended_s);
   return out;
 }
 

@@ -40,8 +40,9 @@ Result<void> revoke_grant(store::Database& database, std::string_view grant, std
 Result<void> revoke_session_grants(store::Database& database, std::string_view session, std::int64_t until_s, Now now);
 Result<void> revoke_subject(store::Database& database, std::string_view subject, std::int64_t until_s, Now now);
 
-Result<void> count_up(store::Database& database, std::string_view version);  // "clients", "revocations"
-
-Result<std::shared_ptr<const RevocationFeed>> load_feed(store::Database& database, Now now);
+// What is in the store: `before` and what came behind it, or all of it (nullptr; another epoch; too much that has
+// ended).
+Result<std::shared_ptr<const RevocationFeed>> load_feed(store::Database& database, const RevocationFeed* before,
+                                                        Now now);
 
 }  // namespace keepgate::oauth

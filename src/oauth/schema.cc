@@ -68,8 +68,26 @@ constexpr std::string_view first_tables[] = {
     "CREATE INDEX revocations_until ON revocations (until_s)",
 };
 
+// What was added behind a version is found by it.
+constexpr std::string_view revocations_by_version[] = {
+    "CREATE INDEX revocations_version ON revocations (version)",
+};
+
+// A running server reads the clients that have changed, and no others. removed_clients: what is gone since then.
+// The rest is for what goes by client: it is taken away with its grants and consents.
+constexpr std::string_view clients_by_version[] = {
+    "ALTER TABLE clients ADD COLUMN version BIGINT NOT NULL DEFAULT 0",
+    "CREATE INDEX clients_version ON clients (version)",
+    "CREATE TABLE removed_clients (id TEXT PRIMARY KEY, version BIGINT NOT NULL)",
+    "CREATE INDEX removed_clients_version ON removed_clients (version)",
+    "CREATE INDEX grants_client ON grants (client)",
+    "CREATE INDEX consents_client ON consents (client)",
+};
+
 constexpr store::Migration migrations[] = {
     {1, "first tables", first_tables},
+    {2, "revocations by version", revocations_by_version},
+    {3, "clients by version", clients_by_version},
 };
 
 }  // namespace

@@ -43,7 +43,7 @@ bool is_form(std::string_view content_type) {
 
 bool is_registered_origin(const Settings& settings, const State& state, std::string_view origin) {
   const std::string key = to_lower(origin);
-  return settings.origins.contains(key) || (state.origins && state.origins->contains(key));
+  return settings.origins.contains(key) || (state.clients && state.clients->has_origin(key));
 }
 
 // Fields for pages of other origins. Credentials of the browser (cookies) are never allowed with them.

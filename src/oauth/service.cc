@@ -16,6 +16,8 @@ namespace keepgate::oauth {
 namespace {
 
 constexpr std::int64_t sweep_period_ms = 60'000;
+// A sweep takes so many rows at once, and so much of the store's time; what is left waits for the next look.
+constexpr std::int64_t sweep_rows = 500, sweep_ms_max = 50, sweep_look_ms = 1'000;
 constexpr std::int64_t keys_period_ms = 60'000;
 constexpr std::int64_t catch_up_s = 3'600;
 
@@ -23,46 +25,28 @@ constexpr std::int64_t catch_up_s = 3'600;
 // used or taken back; and a code that was used stays known for as long as its tokens may live. A pushed request that
 // led to a page in time is used up by what the page sends, within the hour that it has (oauth/flow.h).
 struct Expired {
-  std::string_view statement;  // $1: the time.
+  std::string_view statement;  // $1: the time; $2: how many. Returns a row for each.
   std::int64_t kept_s;         // Behind the end.
 };
 constexpr std::int64_t hour_s = 3'600, day_s = 86'400;
-// So many rows a statement and a sweep: nobody waits long for the store because of them.
 constexpr Expired expired[] = {
-    {"DELETE FROM pushed_requests WHERE hash IN (SELECT hash FROM pushed_requests WHERE expires_s < $1 LIMIT 5000)",
+    {"DELETE FROM pushed_requests WHERE hash IN (SELECT hash FROM pushed_requests WHERE expires_s < $1 LIMIT $2) "
+     "RETURNING hash",
+     0},
+    {"DELETE FROM device_codes WHERE hash IN (SELECT hash FROM device_codes WHERE expires_s < $1 LIMIT $2) RETURNING "
+     "hash",
      hour_s},
-    {"DELETE FROM device_codes WHERE hash IN (SELECT hash FROM device_codes WHERE expires_s < $1 LIMIT 5000)", hour_s},
-    {"DELETE FROM replays WHERE id IN (SELECT id FROM replays WHERE expires_s < $1 LIMIT 50000)", hour_s},
-    {"DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires_s < $1 LIMIT 5000)", 0},
-    {"DELETE FROM codes WHERE hash IN (SELECT hash FROM codes WHERE expires_s < $1 LIMIT 50000)", day_s},
-    {"DELETE FROM refresh_tokens WHERE hash IN (SELECT hash FROM refresh_tokens WHERE expires_s < $1 LIMIT 50000)",
+    {"DELETE FROM replays WHERE id IN (SELECT id FROM replays WHERE expires_s < $1 LIMIT $2) RETURNING id", hour_s},
+    {"DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires_s < $1 LIMIT $2) RETURNING hash", 0},
+    {"DELETE FROM codes WHERE hash IN (SELECT hash FROM codes WHERE expires_s < $1 LIMIT $2) RETURNING hash", day_s},
+    {"DELETE FROM refresh_tokens WHERE hash IN (SELECT hash FROM refresh_tokens WHERE expires_s < $1 LIMIT $2) "
+     "RETURNING hash",
      day_s},
-    {"DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_s < $1 LIMIT 50000)", day_s},
-    {"DELETE FROM revocations WHERE until_s < $1", day_s},
+    {"DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_s < $1 LIMIT $2) RETURNING id", day_s},
+    {"DELETE FROM revocations WHERE version IN (SELECT version FROM revocations WHERE until_s < $1 LIMIT $2) RETURNING "
+     "version",
+     day_s},
 };
-
-Result<std::shared_ptr<const ClientTable>> load_clients(store::Database& database) {
-  const auto rows = database.run("SELECT id, document FROM clients");
-  if (!rows) return std::unexpected(rows.error());
-  auto out = std::make_shared<ClientTable>();
-  for (const store::Row& row : *rows) {
-    const std::string id = store::text_of(row[0]);
-    auto client = read_client(store::text_of(row[1]));
-    if (!client || client->id != id) {
-      log(LogLevel::error, "client '", printable(id), "' of the store cannot be used: ",
-          client ? std::string_view("it names another client") : std::string_view(client.error().detail));
-      continue;
-    }
-    out->emplace(id, std::make_shared<const Client>(std::move(*client)));
-  }
-  return out;
-}
-
-std::shared_ptr<const OriginSet> origins_of(const ClientTable& clients) {
-  auto out = std::make_shared<OriginSet>();
-  for (const auto& [id, client] : clients) add_origins(*client, *out);
-  return out;
-}
 
 std::string random_text() {
   std::array<unsigned char, 32> bytes{};
@@ -128,7 +112,8 @@ Result<void> Service::start(std::shared_ptr<const Settings> settings) {
   }
   if (is_first) {
     store_->set_observer([this](store::Database& database) { observe(database); });
-    store_->set_sweeper(sweep_period_ms, [this](store::Database& database) { return sweep(database); });
+    sweep_at_ms_ = sweep_clock_ms_ = Now::read().monotonic_ms + sweep_period_ms;
+    store_->set_sweeper(sweep_look_ms, [this](store::Database& database) { return sweep(database); });
   }
   return {};
 }
@@ -150,17 +135,16 @@ Result<void> Service::refresh(store::Database& database) {
   // One part that cannot be read keeps none of the others from being seen.
   Result<void> out;
   if (clients != seen_clients_) {
-    auto loaded = load_clients(database);
+    auto loaded = load_clients(database, state->clients.get());
     if (loaded) {
       state->clients = std::move(*loaded);
-      state->origins = origins_of(*state->clients);
       seen_clients_ = clients;
     } else {
       out = std::unexpected(std::move(loaded.error()));
     }
   }
   if (revocations != seen_revocations_) {
-    auto loaded = load_feed(database, now);
+    auto loaded = load_feed(database, state->revocations.get(), now);
     if (loaded) {
       state->revocations = std::move(*loaded);
       seen_revocations_ = revocations;
@@ -206,14 +190,35 @@ Result<Now> Service::sweeping_time(store::Database& database, Now now) {
 
 Result<void> Service::sweep(store::Database& database) {
   const Now now = Now::read();
-  const auto until = sweeping_time(database, now);
-  if (!until) return std::unexpected(until.error());
-  for (const Expired& one : expired) {
-    const auto done = database.run(one.statement, {until->wall_s() - one.kept_s});
-    if (!done) return std::unexpected(done.error());
+  if (now.monotonic_ms < sweep_at_ms_) return {};
+  if (now.monotonic_ms >= sweep_clock_ms_) {
+    const auto until = sweeping_time(database, now);
+    if (!until) return std::unexpected(until.error());
+    sweep_until_s_ = until->wall_s();
+    sweep_clock_ms_ = now.monotonic_ms + sweep_period_ms;
+    keys_are_due_ = true;
+    const auto kept = maintain_keys(database, *settings(), wrapping_key_, now, sweep_until_s_);
+    if (!kept) return kept;
   }
-  keys_are_due_ = true;
-  return maintain_keys(database, *settings(), wrapping_key_, now, until->wall_s());
+  const auto is_over = sweep_a_while(database);
+  if (!is_over) return std::unexpected(is_over.error());
+  sweep_at_ms_ = *is_over ? sweep_clock_ms_ : now.monotonic_ms + sweep_look_ms;
+  return {};
+}
+
+// true: nothing is left that has expired. Each kind has its turn, however much there is of another.
+Result<bool> Service::sweep_a_while(store::Database& database) {
+  const std::int64_t end_ms = Now::read().monotonic_ms + sweep_ms_max;
+  std::size_t done_kinds = 0;
+  while (done_kinds < std::size(expired)) {
+    if (Now::read().monotonic_ms >= end_ms) return false;
+    const Expired& one = expired[sweep_next_];
+    sweep_next_ = (sweep_next_ + 1) % std::size(expired);
+    const auto gone = database.run(one.statement, {sweep_until_s_ - one.kept_s, sweep_rows});
+    if (!gone) return std::unexpected(gone.error());
+    done_kinds = static_cast<std::int64_t>(gone->size()) < sweep_rows ? done_kinds + 1 : 0;
+  }
+  return true;
 }
 
 }  // namespace keepgate::oauth

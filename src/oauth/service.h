@@ -17,8 +17,9 @@
 #include "crypto/secret.h"
 #include "identity/replay.h"
 #include "oauth/attempt_limits.h"
-#include "oauth/client.h"
+#include "oauth/client_directory.h"
 #include "oauth/key_ring.h"
+#include "oauth/revocation_log.h"
 #include "oauth/settings.h"
 #include "oauth/verified_tokens.h"
 #include "store/transactor.h"
@@ -29,14 +30,13 @@ namespace keepgate::oauth {
 struct RevocationFeed {
   std::int64_t version = 0;
   std::string epoch;  // Of the store: another one when it began anew.
-  std::string text;   // In the form of a file of revocations.
+  RevocationLog log;  // In the form of a file of revocations.
   std::shared_ptr<const auth::RevocationList> list;
 };
 
 // What is read without asking the store. Replaced whole when the store changes, whoever changed it.
 struct State {
-  std::shared_ptr<const ClientTable> clients;
-  std::shared_ptr<const OriginSet> origins;  // Of these clients.
+  std::shared_ptr<const ClientDirectory> clients;
   std::shared_ptr<const KeyRing> keys;
   std::shared_ptr<const RevocationFeed> revocations;
 };
@@ -77,6 +77,7 @@ class Service {
   void observe(store::Database& database);
   Result<Now> sweeping_time(store::Database& database, Now now);
   Result<void> sweep(store::Database& database);
+  Result<bool> sweep_a_while(store::Database& database);
 
   const ServiceOptions options_;
   crypto::SecretText wrapping_key_;
@@ -88,6 +89,9 @@ class Service {
   std::int64_t seen_clients_ = -1, seen_revocations_ = -1, seen_keys_ = 0;
   bool keys_are_due_ = true;
   std::int64_t keys_read_ms_ = 0;
+  // Of sweeping: when to go on, when to look at the clock again, what time it is for it, and where it stopped.
+  std::int64_t sweep_at_ms_ = 0, sweep_clock_ms_ = 0, sweep_until_s_ = 0;
+  std::size_t sweep_next_ = 0;
   identity::ReplayStore proofs_;
   AttemptLimits attempts_;
   VerifiedTokens verified_tokens_;

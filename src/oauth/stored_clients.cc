@@ -24,12 +24,36 @@ StoredClient stored_client_of(const store::Row& row) {
   return out;
 }
 
-// Rows that a statement with RETURNING changed: was there any? Then the version of the clients counts up.
-Result<bool> counted(store::Database& database, const Result<store::Rows>& changed) {
+// Rows that a statement with RETURNING changed: was there any? Then the version of the clients counts up; this one.
+Result<std::optional<std::int64_t>> counted(store::Database& database, const Result<store::Rows>& changed) {
   if (!changed) return std::unexpected(changed.error());
-  if (changed->empty()) return false;
-  if (const Result<void> done = count_up(database, "clients"); !done) return std::unexpected(done.error());
+  if (changed->empty()) return std::nullopt;
+  const auto version = database.run("UPDATE versions SET value = value + 1 WHERE name = 'clients' RETURNING value");
+  if (!version) return std::unexpected(version.error());
+  return store::number_of((*version)[0][0]);
+}
+
+// The client gets the version, so that the running server reads it and no other.
+Result<bool> marked(store::Database& database, const std::string& id, const Result<store::Rows>& changed) {
+  const auto version = counted(database, changed);
+  if (!version) return std::unexpected(version.error());
+  if (!*version) return false;
+  const auto done = database.run("UPDATE clients SET version = $2 WHERE id = $1", {id, **version});
+  if (!done) return std::unexpected(done.error());
   return true;
+}
+
+// That it is gone is kept as long as a server may not have seen it, and in bounds.
+Result<void> note_removed(store::Database& database, const std::string& id, std::int64_t version) {
+  const auto noted = database.run(
+      "INSERT INTO removed_clients (id, version) VALUES ($1, $2)"
+      " ON CONFLICT (id) DO UPDATE SET version = excluded.version",
+      {id, version});
+  if (!noted) return std::unexpected(noted.error());
+  const auto forgotten =
+      database.run("DELETE FROM removed_clients WHERE version <= $1", {version - removed_clients_max});
+  if (!forgotten) return std::unexpected(forgotten.error());
+  return {};
 }
 
 }  // namespace
@@ -55,21 +79,26 @@ Result<bool> add_client(store::Database& database, const Client& client, Now now
   const auto count = database.run("SELECT COUNT(*) FROM clients");
   if (!count) return std::unexpected(count.error());
   if (store::number_of((*count)[0][0]) >= stored_clients_max) return false;
-  return counted(database, database.run("INSERT INTO clients (id, document, created_s, changed_s) VALUES"
-                                        " ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING RETURNING id",
-                                        {client.id, write_client(client), now.wall_s(), now.wall_s()}));
+  return marked(database, client.id,
+                database.run("INSERT INTO clients (id, document, created_s, changed_s) VALUES"
+                             " ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING RETURNING id",
+                             {client.id, write_client(client), now.wall_s(), now.wall_s()}));
 }
 
 Result<bool> change_client(store::Database& database, const Client& client, Now now) {
   KG_ASSERT(fault_of(client).empty());
-  return counted(database, database.run("UPDATE clients SET document = $2, changed_s = $3 WHERE id = $1 RETURNING id",
-                                        {client.id, write_client(client), now.wall_s()}));
+  return marked(database, client.id,
+                database.run("UPDATE clients SET document = $2, changed_s = $3 WHERE id = $1 RETURNING id",
+                             {client.id, write_client(client), now.wall_s()}));
 }
 
 Result<bool> remove_client(store::Database& database, std::string_view id, std::int64_t until_s, Now now) {
   const std::string key(id);
-  Result<bool> removed = counted(database, database.run("DELETE FROM clients WHERE id = $1 RETURNING id", {key}));
-  if (!removed || !*removed) return removed;
+  const auto removed = counted(database, database.run("DELETE FROM clients WHERE id = $1 RETURNING id", {key}));
+  if (!removed) return std::unexpected(removed.error());
+  if (!*removed) return false;
+  const auto noted = note_removed(database, key, **removed);
+  if (!noted) return std::unexpected(noted.error());
   const auto consents = database.run("DELETE FROM consents WHERE client = $1", {key});
   if (!consents) return std::unexpected(consents.error());
   if (const Result<void> done = revoke_client(database, id, until_s, now); !done) return std::unexpected(done.error());

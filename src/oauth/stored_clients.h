@@ -1,6 +1,7 @@
 // Clients of the store: made, changed and taken away by an operator; the running server sees it a moment later.
 //
-// Thread rule: for jobs on the store's thread. Every change counts the version of the clients up in its transaction.
+// Thread rule: for jobs on the store's thread. Every change counts the version of the clients up in its transaction,
+// and leaves it where the change was (oauth/client_directory.h).
 // Bounds: stored_clients_max.
 #pragma once
 
@@ -18,6 +19,7 @@
 namespace keepgate::oauth {
 
 inline constexpr std::int64_t stored_clients_max = 100'000;  // All of them are in the server's memory.
+inline constexpr std::int64_t removed_clients_max = 10'000;  // So many changes ago: then a server reads all anew.
 
 struct StoredClient {
   std::string id;

@@ -137,8 +137,9 @@ TEST_F(ServerStores, revoke_what_a_client_has_and_leave_it_there) {
 
 TEST_F(ServerStores, tell_of_documents_that_cannot_be_used) {
   in_store([](Database& d) { return add_client(d, machine("web"), noon); });
-  sql("INSERT INTO clients VALUES ('broken', '{}', 1, 1)");
-  sql("INSERT INTO clients SELECT 'other', document, 1, 1 FROM clients WHERE id = 'web'");
+  sql("INSERT INTO clients (id, document, created_s, changed_s) VALUES ('broken', '{}', 1, 1)");
+  sql("INSERT INTO clients (id, document, created_s, changed_s) SELECT 'other', document, 1, 1 FROM clients WHERE id = "
+      "'web'");
   sql("INSERT INTO users (name, document, created_s, changed_s) VALUES ('broken', '{', 1, 1)");
   const auto clients = in_store(all_stored_clients);
   ASSERT_EQ(clients->size(), 3U);
