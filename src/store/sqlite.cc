@@ -198,7 +198,11 @@ bool SqliteConnection::claim_file(std::string& why) {
     why = "its file system does not allow a write-ahead log: put it on a local disk";
     return false;
   }
-  return *id != 0 || control(cat("PRAGMA application_id=", sqlite_application_id), why);
+  if (*id == 0) return control(cat("PRAGMA application_id=", sqlite_application_id), why);
+  // One that came without a log (VACUUM INTO leaves such a copy) has it from the next look into the file on.
+  const Result<std::int64_t> looked = ask_number("SELECT COUNT(*) FROM sqlite_schema");
+  if (!looked) why = looked.error().detail;
+  return looked.has_value();
 }
 
 bool SqliteConnection::set_up(std::string& why) {
@@ -256,7 +260,7 @@ Opening SqliteConnection::open(Access access, int, std::string& why) {
     close();
     return Opening::failed;
   }
-  // It is there since the first look into the file, and stays as long as a connection does.
+  // It is there since claim_file looked into the file, and stays as long as a connection does.
   log_path_ = cat(*real, "-wal");
   log_ = state_of_file(log_path_);
   trouble_ = Trouble::none;

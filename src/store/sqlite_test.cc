@@ -103,6 +103,21 @@ TEST_F(SqliteFiles, are_found_again_from_another_folder) {
   EXPECT_EQ(count_codes(*open_store(address)), 1);
 }
 
+// As VACUUM INTO leaves a backup: bytes 18 and 19 say how the file is written (sqlite.org/fileformat2.html).
+TEST_F(SqliteFiles, that_come_back_without_a_log_are_opened_and_go_on) {
+  rows_of(*open_store(address), "INSERT INTO codes(id, uses) VALUES('a', 1)");
+  ASSERT_FALSE(std::filesystem::exists(path + "-wal"));
+  std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+  file.seekp(18);
+  file.write("\1\1", 2);
+  file.close();
+  const auto transactor = open_store(address);
+  ASSERT_NE(transactor, nullptr);
+  EXPECT_TRUE(std::filesystem::exists(path + "-wal"));
+  EXPECT_EQ(code_of(transactor->run([](Database& database) { return insert_code(database, "b"); })), "");
+  EXPECT_EQ(count_codes(*transactor), 2);
+}
+
 TEST_F(SqliteFiles, are_made_only_by_whoever_may_make_them) {
   Transactor::Options options;
   options.address = address;
