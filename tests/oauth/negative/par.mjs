@@ -89,6 +89,20 @@ export default [
   bad('two redirect_uris are refused', { redirect_uri: ['https://web.example/cb', 'https://evil.example/cb'] }),
   bad('a request object is refused where there are none',
     { request: 'eyJhbGciOiJub25lIn0.e30.' }, ['request_not_supported', 'invalid_request_object', 'invalid_request']),
+  ['a state, a nonce and a hint of four kilobytes are kept, and one character more is not', async (t) => {
+    for (const name of ['state', 'nonce', 'login_hint']) {
+      good(await push(t, { [name]: 'x'.repeat(4096) }), 201);
+      refused(await push(t, { [name]: 'x'.repeat(4097) }), 'invalid_request');
+    }
+  }],
+  ['a pushed request promises nothing: it is judged by the person who comes with it', async (t) => {
+    const { request_uri } = await pushed(t, { prompt: 'none' });
+    const answer = await new Browser(t.base).get(address(t, request_uri));
+    assert.match(answer.headers.location ?? '', /^https:\/\/web\.example\/cb\?error=login_required&/);
+    const again = await pushed(t, { prompt: 'login' });
+    const page = await (await t.browserOf()).get(address(t, again.request_uri));
+    isPage(await (await t.browserOf()).follow(page));
+  }],
   ['a request of a megabyte is refused', async (t) => notServed(await push(t, { state: 'x'.repeat(1 << 20) }), [400, 413])],
   ['a request of JSON is refused', async (t) => refused(await push(t, {}, { type: 'application/json' }), 'invalid_request', [400, 415])],
   ['the credentials of a client are not kept with the request', async (t) => {
