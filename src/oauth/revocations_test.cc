@@ -34,12 +34,14 @@ class RevocationRecords : public testing::Test {
     const auto found = rows(cat("SELECT before_s, until_s FROM revocations WHERE value = '", value, "'"));
     return found.size() == 1 ? cat(number_of(found[0][0]), ' ', number_of(found[0][1])) : cat(found.size(), " entries");
   }
-  // As long as it may be, but for `room`.
+  // As long as it may be, but for `room`; each entry has a version of its own.
   void fill(std::int64_t room) {
-    rows(cat("WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ",
-             revocations_max - room,
+    const std::int64_t entries = revocations_max - room, first = version() + 1;
+    rows(cat("UPDATE versions SET value = value + ", entries, " WHERE name = 'revocations'"));
+    rows(cat("WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ", entries,
              ") INSERT INTO revocations (kind, value, before_s, until_s, version)"
-             " SELECT 'jti', 'token ' || n, 0, 2000000000, 1 FROM numbers"));
+             " SELECT 'jti', 'token ' || n, 0, 2000000000, n + ",
+             first, " FROM numbers"));
   }
   // A grant of a session, with a code that waits.
   GrantRecord add_grant_with_code(const std::string& id, const std::string& session) {

@@ -8,7 +8,8 @@ from harness.ports import wait_until
 
 ENTRIES_MAX = 500_000  # oauth/revocations.h: revocations_max.
 FILL = ("WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?1)"
-        " INSERT INTO revocations (kind, value, before_s, until_s, version) SELECT 'jti', 'token ' || n, 0, 4000000000, 1 FROM numbers")
+        " INSERT INTO revocations (kind, value, before_s, until_s, version) SELECT 'jti', 'token ' || n, 0, 4000000000,"
+        " (SELECT value FROM versions WHERE name = 'revocations') - ?1 + n FROM numbers")
 
 
 @pytest.fixture
@@ -17,6 +18,12 @@ def issuer():
     one.sign_in()
     yield one
     one.close()
+
+
+def fill(issuer, entries):
+    """As the server would: each entry has a version of its own."""
+    issuer.change("UPDATE versions SET value = value + ?1 WHERE name = 'revocations'", entries)
+    issuer.change(FILL, entries)
 
 
 def count(issuer):
@@ -34,7 +41,7 @@ def test_what_does_not_fit_on_the_list_is_refused_and_nothing_of_it_is_recorded(
     newer = asker.refresh(replayed["refresh_token"]).json
     redeemed = asker.redeem(code).json
     assert asker.revoke(before).status == 200
-    issuer.change(FILL, ENTRIES_MAX - count(issuer) - 1)
+    fill(issuer, ENTRIES_MAX - count(issuer) - 1)
     assert count(issuer) == ENTRIES_MAX - 1
     assert asker.revoke(last).status == 200 and count(issuer) == ENTRIES_MAX
     assert not asker.is_active(last)
@@ -64,7 +71,7 @@ def test_what_does_not_fit_on_the_list_is_refused_and_nothing_of_it_is_recorded(
 def test_a_full_list_is_full_after_a_restart_and_takes_back_what_it_did(issuer):
     asker = issuer.sign_in()
     last, more = (asker.credentials().json["access_token"] for _ in range(2))
-    issuer.change(FILL, ENTRIES_MAX - 1)
+    fill(issuer, ENTRIES_MAX - 1)
     assert asker.revoke(last).status == 200
     issuer.die()
     issuer.start_again()
