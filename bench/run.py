@@ -198,7 +198,7 @@ def report_head(bench, options):
 def main():
     options = parse_arguments()
     if not os.access(options.loader, os.X_OK):
-        raise SystemExit(f"bench: {options.loader} is missing; run ./dev build")
+        raise SystemExit(f"bench: {options.loader} is missing; run ./dev build all")
     with tempfile.TemporaryDirectory(prefix="keepgate-bench-") as name:
         folder = pathlib.Path(name)
         folder.chmod(0o755)  # The peers' workers run as their own user.

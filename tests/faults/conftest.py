@@ -22,7 +22,7 @@ def pair(authority):
 
 @pytest.fixture
 def faulty(backend, pair):
-    assert os.path.exists(library()), f"{library()} is not there: ./dev build"
+    assert os.path.exists(library()), f"{library()} is not there: ./dev build faults"
     made = []
 
     def build(**options):
