@@ -16,8 +16,8 @@ namespace keepgate::auth {
 
 inline constexpr std::size_t proof_bytes_max = 4 * 1024;
 inline constexpr std::size_t proof_id_bytes_max = 256;
-inline constexpr std::int64_t proof_age_max_s = 60;    // How long ago `iat` may lie,
-inline constexpr std::int64_t proof_future_max_s = 5;  // and how far ahead of our clock.
+inline constexpr std::int64_t proof_age_max_s = 60;     // How long ago `iat` may lie,
+inline constexpr std::int64_t proof_future_max_s = 10;  // and how far ahead of our clock (FAPI 2.0, 5.3.2.1).
 // What a challenge offers: every asymmetric algorithm there is.
 inline constexpr std::string_view proof_algorithms = "ES256 ES384 ES512 EdDSA RS256 RS384 RS512 PS256 PS384 PS512";
 

@@ -119,6 +119,7 @@ Json json_of(const Client& client) {
   out.add("introspects", texts_of(client.introspects)).add("exchange", exchange.take());
   out.add("reads_revocations", client.reads_revocations).add("binds_tokens", client.binds_tokens);
   out.add("require_pushed_authorization_requests", client.needs_pushed_requests);
+  out.add("old_assertions", client.makes_old_assertions);
   out.add("skips_consent", client.skips_consent).add("access_token_lifetime", client.access_token_lifetime_s);
   return out.take();
 }

@@ -50,6 +50,8 @@ void declare_client(Arguments& arguments, NewClient& made) {
   arguments.flag("--revocations", client.reads_revocations, "it may follow the list of what was taken back");
   arguments.flag("--require-pushed-requests", client.needs_pushed_requests, "RFC 9126");
   arguments.flag("--bind-tokens", client.binds_tokens, "no token that is not bound to a key or a certificate of its");
+  arguments.flag("--old-assertions", client.makes_old_assertions,
+                 "with --jwks: assertions for an endpoint, or for an hour, do as well");
   arguments.flag("--no-consent", made.asks_no_consent, "people are not asked: for clients of your own");
   arguments.option("--access-token-lifetime", "TIME", made.lifetime,
                    "how long its tokens live (default: the server's)");

@@ -49,7 +49,9 @@ Checked<void> check_response(const Params& parameters) {
   }
   // OpenID Connect Core §6: a request object is refused, not passed over.
   if (parameters.has("request")) return refuse("request_not_supported", "request objects are not read here");
-  if (parameters.has("request_uri")) return refuse("request_uri_not_supported", "nothing is fetched from elsewhere");
+  if (parameters.has("request_uri")) {
+    return refuse("request_uri_not_supported", "only a request_uri of the endpoint for pushed requests is read here");
+  }
   if (parameters.has("registration")) return refuse("registration_not_supported", "registration is not read here");
   if (!parameters.has("response_type")) return refuse("invalid_request", "response_type is missing");
   if (parameters.get("response_type") != "code") {
@@ -178,7 +180,10 @@ Answer authorization_response(const Settings& settings, const std::string& redir
 Answer authorization_refusal(const Settings& settings, const AuthorizationFault& fault) {
   Params parameters;
   parameters.add("error", std::string(fault.failure.error));
-  if (!fault.failure.description.empty()) parameters.add("error_description", fault.failure.description);
+  // RFC 6749 §4.1.2.1: without quotes and backslashes, which the name of a parameter may have had.
+  std::string text = fault.failure.description;
+  std::ranges::replace_if(text, [](char c) { return c == '"' || c == '\\'; }, '\'');
+  if (!text.empty()) parameters.add("error_description", std::move(text));
   return authorization_response(settings, fault.redirect_uri, fault.state, std::move(parameters));
 }
 

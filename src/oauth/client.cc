@@ -108,6 +108,9 @@ std::string fault_of_credentials(const Client& client) {
     return "it has no credential: give it a secret, keys or the name of a certificate, or call it public";
   }
   if (client.secrets.size() > Client::secrets_max) return "it has more than 4 secrets";
+  if (client.makes_old_assertions && !client.keys && client.keys_text.empty()) {
+    return "it has old_assertions, and no keys that could sign any";
+  }
   if (!client.keys_text.empty()) {
     if (std::string fault = fault_of_public_keys(client.keys_text); !fault.empty()) return cat("its keys: ", fault);
   }

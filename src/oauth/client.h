@@ -73,6 +73,7 @@ struct Client {
   bool needs_pushed_requests = false;        // RFC 9126 §6
   bool binds_tokens = false;                 // RFC 9449 §5.2, RFC 8705 §3.4: without a proof or a certificate no token.
   bool skips_consent = false;                // The operator's own.
+  bool makes_old_assertions = false;         // By RFC 7523 of 2015: for an endpoint, among others, for an hour.
   std::int64_t access_token_lifetime_s = 0;  // 0: as the server's.
 
   bool may(Grant grant) const { return may_use[static_cast<std::size_t>(grant)]; }

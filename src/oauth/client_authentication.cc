@@ -20,9 +20,10 @@ namespace {
 constexpr std::size_t assertion_id_bytes_max = 256;
 
 // RFC 6749 §5.2: 401, and the scheme in which the client may try again.
-std::unexpected<Failure> invalid_client(const Context& context, std::string_view why) {
+std::unexpected<Failure> invalid_client(const Context& context, std::string_view why,
+                                        std::string description = "client authentication failed") {
   context.exchange.refusal.reason = why;
-  Failure out{401, "invalid_client", "client authentication failed", {}};
+  Failure out{401, "invalid_client", std::move(description), {}};
   out.fields = "WWW-Authenticate: Basic realm=\"token endpoint\"\r\n";
   return std::unexpected(std::move(out));
 }
@@ -55,14 +56,22 @@ Checked<AuthenticatedClient> by_secret(const Context& context, std::string_view 
   return AuthenticatedClient{std::move(client), ClientProofKind::secret, {}};
 }
 
+std::unexpected<Failure> bad_assertion(const Context& context, const Error& error) {
+  return invalid_client(context, error.detail, cat("client_assertion: ", error.detail));
+}
+
 // RFC 6749 §2.3.1: both parts are form-urlencoded inside of the Basic credential.
-Checked<AuthenticatedClient> by_basic(const Context& context) {
+Checked<AuthenticatedClient> by_basic(const Context& context, PublicClients public_clients) {
   const auto credential = auth::basic_credential(context.exchange.head());
   if (!credential || !credential->is_there)
     return invalid_client(context, "the Authorization field is no Basic credential");
   const std::string id = percent_decoded(credential->user(), '+');
   std::string secret = percent_decoded(credential->password(), '+');
-  auto out = by_secret(context, id, secret);
+  // An empty secret is none, and may be left out or not: so do public clients of common libraries say who they are.
+  auto client = secret.empty() ? context.find_client(id) : nullptr;
+  const bool is_public = client && client->is_public && public_clients == PublicClients::accepted;
+  auto out = is_public ? Checked<AuthenticatedClient>(AuthenticatedClient{std::move(client), {}, {}})
+                       : by_secret(context, id, secret);
   crypto::wipe(secret.data(), secret.size());
   if (out && context.request.form.has("client_id") && context.request.form.get("client_id") != id) {
     return refuse("invalid_request", "client_id is another than that of the Authorization field");
@@ -73,9 +82,22 @@ Checked<AuthenticatedClient> by_basic(const Context& context) {
 struct Assertion {
   std::string client, id;
   std::int64_t expires_s = 0;
+  std::string_view old_way;  // What only a client with `old_assertions on` may do; "": nothing.
 };
 
-// RFC 7523 §3, without a look at the signature: who it is from decides about the key.
+// RFC 7523 §3 item 3 and RFC 9126 §2 as they were before assertions for one server were used against another
+// (OpenID Foundation, 2025): the issuer or an endpoint, alone or among others.
+bool is_old_audience(const crypto::Json* audience, const Settings& settings) {
+  const auto is_ours = [&](const crypto::Json& one) {
+    return one.string() && (*one.string() == settings.issuer || *one.string() == settings.url("/token") ||
+                            *one.string() == settings.url("/par"));
+  };
+  if (!audience) return false;
+  return is_ours(*audience) || (audience->array() && std::ranges::any_of(*audience->array(), is_ours));
+}
+
+// RFC 7523 §3, without a look at the signature: who it is from decides about the key. What is wrong is told to the
+// caller: it says nothing of clients and keys that the assertion does not say itself.
 Result<Assertion> read_assertion(const crypto::Jws& jws, const Settings& settings, Now now) {
   const auto bad = [](std::string_view why) {
     return fail(ErrorKind::refused, Blame::client, "bad_assertion", std::string(why));
@@ -85,11 +107,17 @@ Result<Assertion> read_assertion(const crypto::Jws& jws, const Settings& setting
   const auto issuer = claims->string_at("iss"), subject = claims->string_at("sub");
   if (!issuer || !subject || *issuer != *subject) return bad("iss and sub must both be the client's id");
   // One string, and the issuer: an assertion for two servers could be used by the one against the other.
-  if (claims->string_at("aud") != settings.issuer) return bad("aud is not this issuer");
+  std::string_view old_way;
+  if (claims->string_at("aud") != settings.issuer) {
+    old_way = "aud has to be the issuer, as one text";
+    if (!is_old_audience(claims->find("aud"), settings)) return bad(old_way);
+  }
   const auto expires = auth::numeric_date(*claims, "exp");
   if (!expires || !*expires) return bad("exp is missing or no time");
   if (**expires <= now.wall_s() - assertion_leeway_s) return bad("it has expired");
-  if (**expires > now.wall_s() + assertion_lifetime_s_max + assertion_leeway_s) return bad("it lives too long");
+  const std::int64_t lifetime_s = **expires - now.wall_s() - assertion_leeway_s;
+  if (lifetime_s > assertion_lifetime_s_max) old_way = "exp is more than 5 minutes ahead";
+  if (lifetime_s > old_assertion_lifetime_s_max) return bad(old_way);
   const auto not_before = auth::numeric_date(*claims, "nbf", auth::Rounding::up);
   const auto issued = auth::numeric_date(*claims, "iat");
   if (!not_before || !issued) return bad("nbf or iat is no time");
@@ -101,7 +129,7 @@ Result<Assertion> read_assertion(const crypto::Jws& jws, const Settings& setting
   const bool is_jwt = !type || (type->string() && (equals_ignoring_case(*type->string(), "JWT") ||
                                                    equals_ignoring_case(*type->string(), "client-authentication+jwt")));
   if (!is_jwt) return bad("typ is of another kind of token");
-  return Assertion{std::string(*issuer), std::string(*id), **expires};
+  return Assertion{std::string(*issuer), std::string(*id), **expires, old_way};
 }
 
 net::Task<Checked<AuthenticatedClient>> by_assertion(Context& context) {
@@ -110,9 +138,9 @@ net::Task<Checked<AuthenticatedClient>> by_assertion(Context& context) {
     co_return refuse("invalid_request", "client_assertion_type is not known");
   }
   const auto jws = crypto::parse_jws(form.get("client_assertion"));
-  if (!jws) co_return invalid_client(context, jws.error().detail);
+  if (!jws) co_return bad_assertion(context, jws.error());
   const auto assertion = read_assertion(*jws, context.settings, context.now());
-  if (!assertion) co_return invalid_client(context, assertion.error().detail);
+  if (!assertion) co_return bad_assertion(context, assertion.error());
   if (form.has("client_id") && form.get("client_id") != assertion->client) {
     co_return refuse("invalid_request", "client_id is another than that of the assertion");
   }
@@ -122,6 +150,9 @@ net::Task<Checked<AuthenticatedClient>> by_assertion(Context& context) {
   if (!client || !client->keys) co_return failed_client(context, id, "no client with keys has this id");
   const auto key = crypto::verify_jws(*jws, *client->keys);
   if (!key) co_return failed_client(context, id, key.error().detail);
+  if (!assertion->old_way.empty() && !client->makes_old_assertions) {
+    co_return invalid_client(context, assertion->old_way, cat("client_assertion: ", assertion->old_way));
+  }
   // Once, whichever process it is shown to (RFC 7523 §3 item 7).
   const std::string use = cat("assertion ", hash_of_token(cat(client->id, ' ', assertion->id)));
   const std::int64_t expires_s = assertion->expires_s + assertion_leeway_s;
@@ -188,7 +219,7 @@ net::Task<Checked<AuthenticatedClient>> authenticate_client(Context& context, Pu
   }
   Checked<AuthenticatedClient> out = AuthenticatedClient{};
   if (has_basic) {
-    out = by_basic(context);
+    out = by_basic(context, public_clients);
   } else if (has_assertion) {
     out = co_await by_assertion(context);
   } else if (has_secret) {

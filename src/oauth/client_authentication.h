@@ -26,7 +26,8 @@ net::Task<Checked<AuthenticatedClient>> authenticate_client(Context& context, Pu
 
 // RFC 7523 §3: an assertion lives so long at the most.
 inline constexpr std::int64_t assertion_lifetime_s_max = 300;
-inline constexpr std::int64_t assertion_leeway_s = 5;
+inline constexpr std::int64_t old_assertion_lifetime_s_max = 3600;  // Of clients with `old_assertions on`.
+inline constexpr std::int64_t assertion_leeway_s = 10;              // FAPI 2.0, 5.3.2.1: clocks may differ by as much.
 inline constexpr std::string_view assertion_type = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 }  // namespace keepgate::oauth

@@ -127,6 +127,7 @@ std::string write_client(const Client& client) {
   out.flag("require_pushed_authorization_requests", client.needs_pushed_requests);
   out.flag("binds_tokens", client.binds_tokens);
   out.flag("skips_consent", client.skips_consent);
+  out.flag("old_assertions", client.makes_old_assertions);
   out.number("access_token_lifetime", client.access_token_lifetime_s);
   return out.write();
 }
@@ -160,6 +161,7 @@ Result<Client> read_client(std::string_view document) {
   in.flag("require_pushed_authorization_requests", client.needs_pushed_requests);
   in.flag("binds_tokens", client.binds_tokens);
   in.flag("skips_consent", client.skips_consent);
+  in.flag("old_assertions", client.makes_old_assertions);
   in.number("access_token_lifetime", client.access_token_lifetime_s);
   if (std::string fault = in.finish(); !fault.empty()) return bad_client(std::move(fault));
   for (const std::string& one : grant_types) {

@@ -136,6 +136,14 @@ TEST(ClientFault, is_a_star_that_matches_nobody) {
   EXPECT_NE(fault_of(client), "");
 }
 
+TEST(ClientFault, is_an_old_assertion_that_no_key_signs) {
+  Client client = service();
+  client.makes_old_assertions = true;
+  EXPECT_NE(fault_of(client), "");
+  client.keys_text = set_of(public_key);
+  EXPECT_EQ(fault_of(client), "");
+}
+
 TEST(UserName, has_no_star) {
   EXPECT_TRUE(is_user_name("alice"));
   EXPECT_FALSE(is_user_name("*"));
@@ -157,7 +165,8 @@ TEST(ClientDocument, says_all_that_there_is_to_say) {
   client.exchange.actors = {"client:web"};
   client.exchange.accepts = {"front"};
   client.exchange.impersonate = client.reads_revocations = client.needs_pushed_requests = true;
-  client.binds_tokens = client.skips_consent = true;
+  client.binds_tokens = client.skips_consent = client.makes_old_assertions = true;
+  client.keys_text = set_of(public_key);
   client.access_token_lifetime_s = 60;
   const std::string document = write_client(client);
   const auto read = read_client(document);
@@ -168,6 +177,7 @@ TEST(ClientDocument, says_all_that_there_is_to_say) {
   EXPECT_EQ(read->exchange, client.exchange);
   EXPECT_EQ(read->redirect_uris, client.redirect_uris);
   EXPECT_TRUE(read->skips_consent && read->binds_tokens && read->needs_pushed_requests && read->reads_revocations);
+  EXPECT_TRUE(read->makes_old_assertions);
   // What is not known is not passed over: it might have forbidden something.
   const std::string more = cat(document.substr(0, document.size() - 1), R"(,"only_on_sundays":true})");
   EXPECT_FALSE(read_client(more).has_value());

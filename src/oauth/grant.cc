@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t scopes_max = 100;
 constexpr std::size_t answer_bytes_expected = 256;  // Without the access token.
-constexpr std::string_view openid_scopes[] = {"openid", "profile", "email", "offline_access"};
+constexpr std::string_view openid_scopes[] = {"openid", "profile", "email", "address", "phone", "offline_access"};
 
 bool has(const std::vector<std::string>& list, std::string_view one) {
   return std::ranges::find(list, one) != list.end();

@@ -1,5 +1,7 @@
 #include "oauth/message.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 
 namespace keepgate::oauth {
@@ -35,7 +37,10 @@ Answer answer_of(const Failure& failure) {
   std::string body = cat(R"({"error":")", failure.error, '"');
   if (!failure.description.empty()) {
     body += R"(,"error_description":")";
-    append_json_escaped(body, failure.description);
+    // RFC 6749 §5.2: neither of these; the name of a parameter or of an algorithm may have had one.
+    std::string text = failure.description;
+    std::ranges::replace_if(text, [](char c) { return c == '"' || c == '\\'; }, '\'');
+    append_json_escaped(body, text);
     body += '"';
   }
   body += '}';

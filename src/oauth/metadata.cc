@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "crypto/json.h"
 #include "oauth/endpoints.h"
+#include "oauth/grant.h"
 
 namespace keepgate::oauth {
 
@@ -29,8 +30,12 @@ Answer public_document(std::string_view type, std::string body) {
 
 Json scopes_of(const Settings& settings) {
   Json::Array out;
-  for (const char* one : {"openid", "profile", "email"}) out.emplace_back(one);
-  for (const auto& [scope, text] : settings.scope_texts) out.emplace_back(scope);
+  for (const char* one : {"openid", "profile", "email", "address", "phone", "offline_access"}) {
+    out.emplace_back(one);
+  }
+  for (const auto& [scope, text] : settings.scope_texts) {
+    if (!is_openid_scope(scope)) out.emplace_back(scope);
+  }
   return Json(std::move(out));
 }
 
@@ -70,8 +75,10 @@ std::string metadata_of(const Settings& settings) {
   out.emplace_back("dpop_signing_alg_values_supported", algorithms);
   out.emplace_back("tls_client_certificate_bound_access_tokens", Json(true));
   out.emplace_back("prompt_values_supported", list_of({"none", "login", "consent", "select_account"}));
-  out.emplace_back("claims_supported", list_of({"iss", "sub", "aud", "exp", "iat", "auth_time", "amr", "nonce",
-                                                "at_hash", "sid", "preferred_username", "name", "email", "roles"}));
+  out.emplace_back(
+      "claims_supported",
+      list_of({"iss", "sub", "aud", "exp", "iat", "auth_time", "amr", "nonce", "at_hash", "sid", "preferred_username",
+               "name", "email", "email_verified", "phone_number", "phone_number_verified", "address", "roles"}));
   return Json(std::move(out)).write();
 }
 

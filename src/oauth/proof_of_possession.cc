@@ -42,8 +42,8 @@ Checked<std::string> proven_key(const Context& context, std::string_view token) 
   if (proofs.empty()) return std::string();
   const auto bad = [&](std::string_view why) {
     context.exchange.refusal.reason = why;
-    Failure out{token.empty() ? std::uint16_t{400} : std::uint16_t{401}, "invalid_dpop_proof",
-                "the DPoP proof does not hold", nonce_field(context)};
+    Failure out{token.empty() ? std::uint16_t{400} : std::uint16_t{401}, "invalid_dpop_proof", std::string(why),
+                nonce_field(context)};
     return std::unexpected(std::move(out));
   };
   if (proofs.size() > 1) return bad("more than one DPoP field");

@@ -30,6 +30,13 @@ std::function<Result<Taken>(store::Database&)> family_job(std::string token, std
   };
 }
 
+// RFC 7009 §2.2: the status says it all. Without a Content-Type, for there is no JSON to be read.
+Answer nothing_answer() {
+  Answer out = json_answer("");
+  out.content_type.clear();
+  return out;
+}
+
 net::Task<Checked<Answer>> answer_revocation(Context& context) {
   auto who = co_await authenticate_client(context, PublicClients::accepted);
   if (!who) co_return std::unexpected(std::move(who.error()));
@@ -42,7 +49,7 @@ net::Task<Checked<Answer>> answer_revocation(Context& context) {
         family_job(std::string(*text), std::string(family_of_token(context.service, *text)), client.id, context.now());
   } else {
     const auto token = read_access_token(*text, context.settings, *context.state.keys, context.now());
-    if (!token) co_return json_answer("");
+    if (!token) co_return nothing_answer();
     if (token->text("client_id") != client.id) co_return refuse("invalid_request", "the token is another client's");
     // What was exchanged from it lives no longer than it does.
     job = [id = token->text("jti"), is_lone = token->text("grant_id").empty(),
@@ -56,7 +63,7 @@ net::Task<Checked<Answer>> answer_revocation(Context& context) {
   const auto taken = co_await context.record<Taken>(job);
   if (!taken) co_return store_failure(context, taken.error());
   if (*taken == Taken::refused) co_return refuse("invalid_request", "the token is another client's");
-  co_return json_answer("");
+  co_return nothing_answer();
 }
 
 }  // namespace

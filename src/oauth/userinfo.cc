@@ -1,5 +1,5 @@
 // The userinfo endpoint (OpenID Connect Core §5.3): a protected resource, by the rules of RFC 6750 and RFC 9449 §7.
-// What it tells follows from the scopes of the token: `profile`, `email`, and the user's roles.
+// What it tells follows from the scopes of the token: `profile` (with the user's roles), `email`, `phone`, `address`.
 #include <algorithm>
 
 #include "auth/jwt.h"
@@ -20,7 +20,14 @@ namespace {
 
 using crypto::Json;
 
-constexpr std::string_view email_claims[] = {"email", "email_verified"};
+// OpenID Connect Core §5.4: the scope that a claim is told for. All others are told for `profile`.
+struct ClaimRow {
+  std::string_view claim, scope;
+};
+constexpr ClaimRow claim_rows[] = {
+    {"email", "email"},     {"email_verified", "email"}, {"phone_number", "phone"}, {"phone_number_verified", "phone"},
+    {"address", "address"},
+};
 
 // RFC 6750 §3.1, RFC 9449 §7.1.
 std::unexpected<Failure> bad_token(const Context& context, std::uint16_t status, std::string_view error,
@@ -66,15 +73,26 @@ Checked<void> check_confirmation(const Context& context, const OwnToken& token, 
   return {};
 }
 
+std::string_view scope_of(std::string_view claim) {
+  const auto row = std::ranges::find(claim_rows, claim, &ClaimRow::claim);
+  return row == std::end(claim_rows) ? std::string_view("profile") : row->scope;
+}
+
+// §5.1: of the claims that clients know some are no texts. §5.1.1: an address as one text is its member `formatted`.
+Json value_of(std::string_view claim, const std::string& text) {
+  const bool is_flag = claim == "email_verified" || claim == "phone_number_verified";
+  if (is_flag && (text == "true" || text == "false")) return Json(text == "true");
+  if (claim == "address") return Json(Json::Object{{"formatted", Json(text)}});
+  const auto seconds = claim == "updated_at" ? parse_unsigned<std::uint32_t>(text) : std::nullopt;
+  return seconds ? Json(static_cast<std::int64_t>(*seconds)) : Json(text);
+}
+
 Answer facts_about(const User& user, const std::vector<std::string>& scopes) {
   Json::Object out;
   out.emplace_back("sub", Json(user.subject()));
   if (has_scope(scopes, "profile")) out.emplace_back("preferred_username", Json(user.name));
   for (const auto& [name, value] : user.claims) {
-    const bool is_email = std::ranges::find(email_claims, name) != std::end(email_claims);
-    if (!has_scope(scopes, is_email ? "email" : "profile")) continue;
-    const bool is_flag = name == "email_verified" && (value == "true" || value == "false");
-    out.emplace_back(name, is_flag ? Json(value == "true") : Json(value));
+    if (has_scope(scopes, scope_of(name))) out.emplace_back(name, value_of(name, value));
   }
   if (has_scope(scopes, "profile") && !user.roles.empty()) {
     Json::Array roles;

@@ -40,7 +40,7 @@ def test_no_refusal_is_logged_as_a_fault_of_the_server(server, section):
     assert not faults, f"{len(faults)} lines: {faults[0]}"
 
 
-@pytest.mark.parametrize("section", ["openid", "webapi", "tokens"])
+@pytest.mark.parametrize("section", ["openid", "webapi", "tokens", "conformance", "logout", "fapi"])
 def test_real_clients_get_what_they_ask_for(server, section):
     _, url, world = server
     complain(run_cases("flows.mjs", url, world, section))

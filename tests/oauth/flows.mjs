@@ -5,5 +5,8 @@ import { main } from './lib/suite.mjs';
 import openid from './flows/openid_client.mjs';
 import webapi from './flows/oauth4webapi.mjs';
 import tokens from './flows/tokens.mjs';
+import conformance from './flows/conformance.mjs';
+import logout from './flows/logout.mjs';
+import fapi from './flows/fapi.mjs';
 
-await main({ openid, webapi, tokens });
+await main({ openid, webapi, tokens, conformance, logout, fapi });

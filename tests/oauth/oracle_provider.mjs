@@ -36,7 +36,7 @@ async function configuration() {
   const { privateKey } = await generateKeyPair('ES256', { extractable: true });
   return {
     jwks: { keys: [{ ...(await exportJWK(privateKey)), alg: 'ES256', use: 'sig', kid: 'oracle-1' }] },
-    clients: Object.entries(world.clients).map(metadata),
+    clients: Object.entries(world.clients).filter(([, client]) => !client.ours).map(metadata),
     responseTypes: ['code'],
     scopes: ['openid', 'offline_access', 'orders:read', 'orders:write'],
     claims: { openid: ['sub'], profile: ['name'], email: ['email'] },

@@ -20,7 +20,10 @@ function key(kid, kind) {
   };
 }
 
-const user = (name) => ({ password: password(), claims: { name: `${name} Example`, email: `${name}@example.com` } });
+const claims = (name) => ({
+  name: `${name} Example`, email: `${name}@example.com`, email_verified: 'true', phone_number: '+49 30 1234', address: '1 Road, Town', updated_at: '1790000000',
+});
+const user = (name) => ({ password: password(), claims: claims(name) });
 const people = ['openid', 'profile', 'email', 'orders:read', 'orders:write'];
 const code = ['authorization_code', 'refresh_token'];
 const service = { grants: ['client_credentials'], scopes: ['orders:read', 'orders:write'], audiences: [ORDERS] };
@@ -64,6 +67,17 @@ const clients = {
   narrow: { ...forwarder('narrow-1'), audiences: [ORDERS, INVOICES], exchange: { subjects: ['user:*', 'client:caller'], audiences: [INVOICES], from: [INVOICES] } },
   strict: { ...forwarder('strict-1'), exchange: { subjects: ['user:*', 'client:caller'], audiences: [INVOICES] } },
   caller: { ...service, auth: 'client_secret_basic', secret: secret(), audiences: ['strict'] },
+  // What only our server knows; `more` is for its configuration.
+  suite: {
+    ours: true, auth: 'client_secret_basic', secret: secret(), grants: code, scopes: [...people, 'phone', 'address', 'offline_access'], audiences: [ORDERS],
+    redirect_uris: ['https://suite.example/cb', 'https://suite.example/cb?tenant=1'],
+    post_logout_redirect_uris: ['https://suite.example/out', 'https://suite.example/out?a=b'],
+  },
+  severe: {
+    ours: true, auth: 'private_key_jwt', key: key('severe-1', 'ES256'), grants: code, scopes: people, audiences: [ORDERS],
+    redirect_uris: ['https://severe.example/cb'], more: 'require_pushed_requests on; bind_tokens on;',
+  },
+  veteran: { ...service, ours: true, auth: 'private_key_jwt', key: key('veteran-1', 'ES256'), more: 'old_assertions on;' },
   exchanger: {
     auth: 'client_secret_basic', secret: secret(), grants: ['client_credentials', 'token_exchange'], scopes: ['orders:read'],
     audiences: [ORDERS, INVOICES], exchange: { subjects: ['user:*', 'client:service'], audiences: [INVOICES], actors: ['client:workload'] },

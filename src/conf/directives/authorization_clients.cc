@@ -304,6 +304,14 @@ constexpr DirectiveRow authorization_client_table[] = {
      set_client_flag<&C::binds_tokens>,
      "off",
      "No token without a DPoP proof or a certificate that it is bound to."},
+    {"old_assertions",
+     in_oauth_client,
+     {1, 1},
+     Support::built,
+     set_client_flag<&C::makes_old_assertions>,
+     "off",
+     "Its assertions may be for the token endpoint, /par or a list with one of these or the issuer in it, and live an "
+     "hour, as older software makes them (RFC 7523): for a client of no other server than this."},
     {"consent",
      in_oauth_client,
      {1, 1},
@@ -347,7 +355,8 @@ constexpr DirectiveRow authorization_client_table[] = {
      Support::built,
      add_claim,
      "",
-     "NAME VALUE: what /userinfo tells of the user, by the scopes email and profile."},
+     "NAME VALUE: what /userinfo tells of the user: email… by the scope email, phone_number… by phone, address by "
+     "address, all others by profile."},
 };
 
 }  // namespace

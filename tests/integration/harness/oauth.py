@@ -80,6 +80,7 @@ def client_block(name, client):
     if "exchange" in client:
         rules = client["exchange"]
         lines.append("exchange " + " ".join(f"{name}={','.join(values)}" for name, values in rules.items()) + ";")
+    lines += [client["more"]] if "more" in client else []
     return f"    client {name} {{ {' '.join(lines)} }}\n"
 
 

@@ -2,7 +2,7 @@
 // server does not have what the case is about.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { Context } from './context.mjs';
+import { Context, EXCHANGE } from './context.mjs';
 
 const CASE_MS = 60_000;
 
@@ -18,6 +18,11 @@ export class Skip extends Error {}
 
 export function skip(reason) {
   throw new Skip(reason);
+}
+
+// What another server cannot know. Ours is told by the grant of RFC 8693, which oidc-provider does not have.
+export function onlyOurs(t) {
+  if (!t.meta.grant_types_supported?.includes(EXCHANGE)) skip('it is about our server alone');
 }
 
 async function outcome(name, run, context) {

@@ -4,7 +4,7 @@ import { createSign, randomUUID } from 'node:crypto';
 import { ASSERTION, BEARER_GRANT, good } from '../lib/context.mjs';
 import { notServed, notTheClient, refused } from '../lib/expect.mjs';
 import { assertion, b64, forge, makeKey, now, pemOf, tampered } from '../lib/forge.mjs';
-import { skip } from '../lib/suite.mjs';
+import { onlyOurs, skip } from '../lib/suite.mjs';
 
 const grant = { grant_type: 'client_credentials' };
 const show = (t, client_assertion, more = {}) => t.call('token', null, { ...grant, client_assertion_type: ASSERTION, client_assertion, ...more });
@@ -39,6 +39,38 @@ export default [
   bad('an empty audience', { claims: { aud: '' } }),
   bad('an audience with a slash more', (t) => ({ claims: { aud: `${t.meta.issuer}/` } })),
   bad('the token endpoint as audience (RFC 9700 and OpenID Foundation, 2025: only the issuer)', (t) => ({ claims: { aud: t.meta.token_endpoint } })),
+  // RFC 7523 3 item 3, RFC 9126 2: what a client with `old_assertions` may do, and what it may not either.
+  ...[(t) => t.meta.token_endpoint, (t) => t.meta.pushed_authorization_request_endpoint, (t) => [t.meta.issuer, t.meta.token_endpoint],
+    (t) => [t.meta.token_endpoint, 'https://other.example'], (t) => t.meta.issuer].map((aud, at) => [`a client with old_assertions may say whom they are for in its way (${at})`, async (t) => {
+    onlyOurs(t);
+    good(await show(t, make(t, { claims: { aud: aud(t), exp: now() + 3600 } }, 'veteran')));
+  }]),
+  ...[(t) => `${t.meta.token_endpoint}/`, (t) => t.meta.userinfo_endpoint, () => 'https://other.example/token', () => ['https://other.example'], () => [], (t) => ({ a: t.meta.issuer }),
+    (t) => [[t.meta.issuer]]].map((aud, at) => [`a client with old_assertions may not make them for others (${at})`, async (t) => {
+    onlyOurs(t);
+    notTheClient(await show(t, make(t, { claims: { aud: aud(t) } }, 'veteran')));
+  }]),
+  ['a client with old_assertions may not make them for a day, and shows each once', async (t) => {
+    onlyOurs(t);
+    notTheClient(await show(t, make(t, { claims: { exp: now() + 86_400 } }, 'veteran')));
+    const once = make(t, { claims: { aud: t.meta.token_endpoint, exp: now() + 3600 } }, 'veteran');
+    good(await show(t, once));
+    notTheClient(await show(t, once));
+  }],
+  ['an assertion for an hour is refused, and the client is told why', async (t) => {
+    onlyOurs(t);
+    const answer = await show(t, make(t, { claims: { exp: now() + 3600 } }));
+    notTheClient(answer);
+    assert.equal(answer.json.error_description, 'client_assertion: exp is more than 5 minutes ahead');
+  }],
+  ['who cannot sign learns nothing of a client: not even that it has old_assertions', async (t) => {
+    onlyOurs(t);
+    for (const id of ['keyed', 'veteran']) {
+      const answer = await show(t, make(t, { claims: { aud: t.meta.token_endpoint }, jwk: makeKey().private }, id));
+      notTheClient(answer);
+      assert.equal(answer.json.error_description, 'client authentication failed');
+    }
+  }],
   bad('an audience of two', (t) => ({ claims: { aud: [t.meta.issuer, 'https://other.example'] } })),
   bad('an audience that is an object', (t) => ({ claims: { aud: { a: t.meta.issuer } } })),
   bad('an expired one', { claims: { iat: now() - 700, exp: now() - 600 } }),

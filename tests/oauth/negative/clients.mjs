@@ -4,6 +4,7 @@ import { basic, encode, post } from '../lib/http.mjs';
 import { assertion } from '../lib/forge.mjs';
 import { ASSERTION, good } from '../lib/context.mjs';
 import { noStore, notServed, notTheClient, refused } from '../lib/expect.mjs';
+import { onlyOurs } from '../lib/suite.mjs';
 
 const grant = { grant_type: 'client_credentials' };
 const withBasic = (t, id, secret, fields = grant) => t.call('token', null, fields, { headers: { Authorization: basic(id, secret) } });
@@ -31,6 +32,16 @@ export default [
   ['a client with a key cannot come with its id alone', async (t) => notTheClient(await t.call('token', null, { ...grant, client_id: 'keyed' }))],
   ['a public client cannot come with a secret', async (t) => {
     notTheClient(await withBasic(t, 'spa', 'x', { grant_type: 'refresh_token', refresh_token: 'x' }), { byHeader: true });
+  }],
+  ['a public client may say who it is by Basic with an empty secret, as common libraries do (RFC 6749 2.3.1)', async (t) => {
+    onlyOurs(t);
+    refused(await withBasic(t, 'spa', '', { grant_type: 'refresh_token', refresh_token: 'x' }), 'invalid_grant');
+  }],
+  ['an empty secret by Basic proves nothing of whoever has a key', async (t) => notTheClient(await withBasic(t, 'keyed', ''), { byHeader: true, also: ['invalid_request'] })],
+  ['a public client that came by Basic is as little told about tokens', async (t) => {
+    onlyOurs(t);
+    const token = (await t.tokens('spa')).access_token;
+    notTheClient(await t.call('introspection', null, { token }, { headers: { Authorization: basic('spa', '') } }), { byHeader: true });
   }],
   ['two methods at once, both right, are refused', async (t) => {
     const { secret } = t.client('service');

@@ -1,7 +1,8 @@
 // The token endpoint: how it may be asked. RFC 6749 3.2, 4.4, 5; RFC 8707.
 import assert from 'node:assert/strict';
-import { good } from '../lib/context.mjs';
+import { ASSERTION, good } from '../lib/context.mjs';
 import { noStore, notServed, refused, wrongMethod } from '../lib/expect.mjs';
+import { b64, forge } from '../lib/forge.mjs';
 import { encode, post, send } from '../lib/http.mjs';
 
 const grant = { grant_type: 'client_credentials' };
@@ -89,5 +90,14 @@ export default [
     const answer = await t.token('reader', { ...grant, scope: 'orders:read' });
     if (answer.status !== 200) refused(answer, ['invalid_target', 'invalid_request']);
     else assert.ok([(await t.introspect(answer.json.access_token)).aud ?? []].flat().length <= 1, 'a token for everything');
+  }],
+  ['no message holds a quote or a backslash, whatever was sent (RFC 6749 5.2)', async (t) => {
+    const twice = [['grant_type', 'client_credentials'], ['a"b\\c', '1'], ['a"b\\c', '2']];
+    const { headers } = t.credentials('service');
+    const answer = await post(t.meta.token_endpoint, twice, { headers });
+    if (answer.status !== 200) refused(answer, 'invalid_request'); // Parameters that are not known may come twice elsewhere.
+    const alg = forge({ alg: 'none' }, { iss: 'keyed' }).replace(/^[^.]*/, b64('{"alg":"a\\"b\\\\c"}'));
+    refused(await t.call('token', null, { grant_type: 'client_credentials', client_assertion_type: ASSERTION, client_assertion: `${alg}AAAA` }),
+      ['invalid_client', 'invalid_request'], [400, 401]);
   }],
 ];
