@@ -217,6 +217,8 @@ class Issuer(Gate):
             values = {"issuer_port": beside.port("as"), "store": store, "key": beside.path("as.key"), "grace": beside.values["grace"], **values}
         files = {"web.secret": WEB + "\n", "gateway.secret": GATEWAY + "\n", "user.hash": hash_of(PASSWORD) + "\n",
                  "robot.jwks": json.dumps({"keys": [self.key.jwk]}), **(files or {})}
+        if beside:  # Another salt would be another password.
+            files["user.hash"] = beside.read("user.hash")
         values = {"app": PAGES, "store": "sqlite:as.db", "key": "as.key", "grace": "0s", "workers": 1, "more": "", **values}
         text = CONF.replace("@more@", values.pop("more"))
         if "issuer_port" not in values:
