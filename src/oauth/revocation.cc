@@ -33,7 +33,7 @@ std::function<Result<Taken>(store::Database&)> family_job(std::string token, std
 // RFC 7009 §2.2: the status says it all. Without a Content-Type, for there is no JSON to be read.
 Answer nothing_answer() {
   Answer out = json_answer("");
-  out.content_type.clear();
+  out.content_type = {};
   return out;
 }
 
