@@ -71,29 +71,29 @@ class SigningKeys : public testing::Test {
 };
 
 TEST_F(SigningKeys, the_next_key_signs_when_the_one_that_signs_is_retired) {
-  const std::string stolen = ring()->current(at(10))->id(), next = ring()->current(at(1001))->id();
+  const std::string stolen = ring()->current(at(10))->key->id(), next = ring()->current(at(1001))->key->id();
   ASSERT_NE(stolen, next);
   EXPECT_TRUE(retire(stolen, 10));
   const auto now = ring();
-  EXPECT_EQ(now->current(at(10))->id(), next) << "verifiers have seen it before";
+  EXPECT_EQ(now->current(at(10))->key->id(), next) << "verifiers have seen it before";
   EXPECT_EQ(now->jwks().find(stolen), std::string::npos);
   EXPECT_EQ(now->size(), 2U) << "and a new one is published to come next";
-  EXPECT_EQ(now->current(at(1009))->id(), next);
-  EXPECT_NE(now->current(at(1011))->id(), next) << "it signs as long as any";
+  EXPECT_EQ(now->current(at(1009))->key->id(), next);
+  EXPECT_NE(now->current(at(1011))->key->id(), next) << "it signs as long as any";
   EXPECT_EQ(number("SELECT until_s FROM revocations WHERE kind = 'kid'"), then_s + 10 + stolen_key_s);
   EXPECT_EQ(number("SELECT value FROM versions WHERE name = 'keys'"), 1);
 }
 
 TEST_F(SigningKeys, the_one_that_signs_goes_on_when_the_next_one_is_retired) {
-  const std::string current = ring()->current(at(10))->id(), next = ring()->current(at(1001))->id();
+  const std::string current = ring()->current(at(10))->key->id(), next = ring()->current(at(1001))->key->id();
   EXPECT_TRUE(retire(next, 10));
-  EXPECT_EQ(ring()->current(at(10))->id(), current);
+  EXPECT_EQ(ring()->current(at(10))->key->id(), current);
   EXPECT_EQ(ring()->size(), 2U);
-  EXPECT_NE(ring()->current(at(1001))->id(), next);
+  EXPECT_NE(ring()->current(at(1001))->key->id(), next);
 }
 
 TEST_F(SigningKeys, all_of_them_can_be_retired_and_new_ones_sign) {
-  const std::string first = ring()->current(at(10))->id(), second = ring()->current(at(1001))->id();
+  const std::string first = ring()->current(at(10))->key->id(), second = ring()->current(at(1001))->key->id();
   EXPECT_TRUE(retire(first, 10));
   EXPECT_TRUE(retire(second, 10));
   const auto now = ring();
