@@ -60,6 +60,16 @@ std::unexpected<Failure> bad_assertion(const Context& context, const Error& erro
   return invalid_client(context, error.detail, cat("client_assertion: ", error.detail));
 }
 
+// Could form-urlencoding have made it? Of libraries that forget it nobody would find out otherwise.
+bool is_form_encoded(std::string_view text) {
+  constexpr std::string_view untouched = "-._*+~";
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool is_plain = is_alpha(text[i]) || is_digit(text[i]) || untouched.contains(text[i]);
+    if (!is_plain && (text[i] != '%' || percent_byte(text, i) < 0)) return false;
+  }
+  return true;
+}
+
 // RFC 6749 §2.3.1: both parts are form-urlencoded inside of the Basic credential.
 Checked<AuthenticatedClient> by_basic(const Context& context, PublicClients public_clients) {
   const auto credential = auth::basic_credential(context.exchange.head());
@@ -73,6 +83,12 @@ Checked<AuthenticatedClient> by_basic(const Context& context, PublicClients publ
   auto out = is_public ? Checked<AuthenticatedClient>(AuthenticatedClient{std::move(client), {}, {}})
                        : by_secret(context, id, secret);
   crypto::wipe(secret.data(), secret.size());
+  if (!out && out.error().status == 401 &&
+      !(is_form_encoded(credential->user()) && is_form_encoded(credential->password()))) {
+    return invalid_client(
+        context, "wrong, and not form-urlencoded as RFC 6749 2.3.1 wants it",
+        "client authentication failed: in Basic, id and secret are form-urlencoded (RFC 6749, 2.3.1)");
+  }
   if (out && context.request.form.has("client_id") && context.request.form.get("client_id") != id) {
     return refuse("invalid_request", "client_id is another than that of the Authorization field");
   }

@@ -133,7 +133,7 @@ def test_a_client_that_could_not_work_is_not_made(place):
     for words in (("a:b",), ("web", "--grant", "implicit"), ("web", "--grant", "authorization_code"), ("web", "--public", "--grant", "client_credentials"),
                   ("web", "--grant", "authorization_code", "--redirect-uri", "http://web.example/cb"), ("web", "--grant", "refresh_token"),
                   ("web", "--scope", 'a"b'), ("web", "--certificate", "odd=x"), ("web", "--access-token-lifetime", "2d"), ("web", "--output", "xml"),
-                  ("web", "--exchange-subject", "alice"), ()):
+                  ("web", "--exchange-subject", "alice"), ("web", "--old-assertions"), ()):
         assert place.run("client", "create", *words, code=2).stdout == "", words
     key = place.gate.write("private.jwks", '{"keys":[{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","alg":"HS256"}]}')
     place.run("client", "create", "web", "--jwks", key, code=1)

@@ -1,4 +1,4 @@
-"""No statement against the store goes through a table that grows: it finds its rows by an index, or its reason is here."""
+"""No statement against the store goes through a table that grows: an index finds its rows, or its reason is here."""
 import re
 import sqlite3
 

@@ -46,6 +46,7 @@ export class Context {
 
   // A POST to an endpoint, as a client. `as: null` sends no credentials.
   async call(endpoint, as, fields, { headers = {}, ...more } = {}) {
+    assert.ok(!Array.isArray(headers), 'a list of fields is for post() and send(): here it would be lost');
     const mine = as ? this.credentials(as) : { headers: {}, fields: {} };
     return post(this.meta[`${endpoint}_endpoint`], { ...mine.fields, ...fields }, { headers: { ...mine.headers, ...headers }, ...more });
   }

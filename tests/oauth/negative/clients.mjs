@@ -8,7 +8,7 @@ import { onlyOurs } from '../lib/suite.mjs';
 
 const grant = { grant_type: 'client_credentials' };
 const withBasic = (t, id, secret, fields = grant) => t.call('token', null, fields, { headers: { Authorization: basic(id, secret) } });
-const raw = (t, authorization, fields = grant) => t.call('token', null, fields, { headers: [].concat(authorization).map((value) => ['Authorization', value]) });
+const raw = (t, authorization, fields = grant) => post(t.meta.token_endpoint, fields, { headers: [authorization].flat().map((value) => ['Authorization', value]) });
 
 export default [
   ['a secret by Basic, by the body and a signed assertion are accepted', async (t) => {
@@ -71,6 +71,15 @@ export default [
   }],
   ['Basic with a broken percent-encoding is refused', async (t) => {
     refused(await raw(t, `Basic ${Buffer.from('service:%zz').toString('base64')}`), ['invalid_client', 'invalid_request'], [400, 401]);
+  }],
+  ['a secret that was not form-urlencoded is refused, and the client is told that it has to be', async (t) => {
+    onlyOurs(t);
+    for (const id of ['service', 'nobody']) { // Whether there is such a client is told to nobody.
+      const answer = await raw(t, `Basic ${Buffer.from(`${id}:${t.client('service').secret}`).toString('base64')}`);
+      notTheClient(answer, { byHeader: true });
+      assert.match(answer.json.error_description, /form-urlencoded/);
+    }
+    assert.doesNotMatch((await withBasic(t, 'service', 'wrong')).json.error_description, /form-urlencoded/);
   }],
   ['another scheme than Basic is refused', async (t) => {
     refused(await raw(t, `Bearer ${(await t.clientToken()).access_token}`), ['invalid_client', 'invalid_request'], [400, 401]);
