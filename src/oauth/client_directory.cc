@@ -48,46 +48,44 @@ ClientChange change_of(const store::Row& row) {
   return out;
 }
 
-Result<void> read_page(const Result<store::Rows>& rows, ClientDirectory& out) {
+// All pages are one change: parts are copied once.
+using ClientChanges = std::vector<ClientChange>;
+
+Result<void> read_page(const Result<store::Rows>& rows, ClientChanges& changes) {
   if (!rows) return std::unexpected(rows.error());
-  std::vector<ClientChange> changes;
-  changes.reserve(rows->size());
   for (const store::Row& row : *rows) changes.push_back(change_of(row));
-  out.change(changes);
   return {};
 }
 
 // Those of a store from before versions were counted have none: a whole reading goes by their ids, in the order of the
 // database, whichever that is.
-Result<void> read_all(store::Database& database, ClientDirectory& out) {
+Result<void> read_all(store::Database& database, ClientChanges& changes) {
   std::string last;
   while (true) {
     const auto rows =
         database.run("SELECT id, document FROM clients WHERE id > $1 ORDER BY id LIMIT $2", {last, clients_page_rows});
-    if (const Result<void> done = read_page(rows, out); !done) return done;
+    if (const Result<void> done = read_page(rows, changes); !done) return done;
     if (static_cast<std::int64_t>(rows->size()) < clients_page_rows) return {};
     last = store::text_of(rows->back()[0]);
   }
 }
 
 // INVARIANT: no two clients have the same version, but for 0.
-Result<void> read_changed(store::Database& database, std::int64_t from, ClientDirectory& out) {
+Result<void> read_changed(store::Database& database, std::int64_t from, ClientChanges& changes) {
   while (true) {
     const auto rows =
         database.run("SELECT id, document, version FROM clients WHERE version > $1 ORDER BY version LIMIT $2",
                      {from, clients_page_rows});
-    if (const Result<void> done = read_page(rows, out); !done) return done;
+    if (const Result<void> done = read_page(rows, changes); !done) return done;
     if (static_cast<std::int64_t>(rows->size()) < clients_page_rows) return {};
     from = store::number_of(rows->back()[2]);
   }
 }
 
-Result<void> read_removed(store::Database& database, std::int64_t from, ClientDirectory& out) {
+Result<void> read_removed(store::Database& database, std::int64_t from, ClientChanges& changes) {
   const auto rows = database.run("SELECT id FROM removed_clients WHERE version > $1", {from});
   if (!rows) return std::unexpected(rows.error());
-  std::vector<ClientChange> changes;
   for (const store::Row& row : *rows) changes.push_back({store::text_of(row[0]), nullptr});
-  out.change(changes);
   return {};
 }
 
@@ -136,10 +134,13 @@ Result<std::shared_ptr<const ClientDirectory>> load_clients(store::Database& dat
   // Of what was removed longer ago nothing is known any more.
   const bool goes_on = before && before->version <= newest && newest - before->version < removed_clients_max;
   auto out = goes_on ? std::make_shared<ClientDirectory>(*before) : std::make_shared<ClientDirectory>();
-  const auto removed = goes_on ? read_removed(database, before->version, *out) : Result<void>();
+  // What was removed comes first: whoever was made again behind it is there.
+  ClientChanges changes;
+  const auto removed = goes_on ? read_removed(database, before->version, changes) : Result<void>();
   if (!removed) return std::unexpected(removed.error());
-  const auto read = goes_on ? read_changed(database, before->version, *out) : read_all(database, *out);
+  const auto read = goes_on ? read_changed(database, before->version, changes) : read_all(database, changes);
   if (!read) return std::unexpected(read.error());
+  out->change(changes);
   out->version = newest;
   return out;
 }
