@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::int64_t sweep_period_ms = 60'000;
 // A sweep takes so many rows at once, and so much of the store's time; what is left waits for the next look.
-constexpr std::int64_t sweep_rows = 500, sweep_ms_max = 50, sweep_look_ms = 1'000;
+constexpr std::int64_t sweep_rows = 200, sweep_ms_max = 50, sweep_look_ms = 1'000;
 constexpr std::int64_t keys_period_ms = 60'000;
 constexpr std::int64_t catch_up_s = 3'600;
 

@@ -241,7 +241,8 @@ def test_revocations_by_hand(server):
     server.run("revoke", "--grant", "gone", code=3)
     for words in ((), ("--user", "a", "--client", "b"), ("--token-id", ""), ("--user", "a\nb"), ("--client", "x" * 1025), ("--token-id", "eyJhbGciOiJFUzI1NiJ9.e30.x")):
         server.run("revoke", *words, code=2)
-    assert len(server.feed()) == 4
+    # One that is taken back again stands there again, as wide as before or wider.
+    assert len({(kind, entry[kind]) for entry in server.feed() for kind in ("jti", "grant", "client", "sub") if kind in entry}) == 4
     assert server.token("orders", secret).status == 200, "what is issued afterwards is good"
 
 
