@@ -32,7 +32,7 @@ constexpr std::int64_t hour_s = 3'600, day_s = 86'400;
 constexpr Expired expired[] = {
     {"DELETE FROM pushed_requests WHERE hash IN (SELECT hash FROM pushed_requests WHERE expires_s < $1 LIMIT $2) "
      "RETURNING hash",
-     0},
+     hour_s},
     {"DELETE FROM device_codes WHERE hash IN (SELECT hash FROM device_codes WHERE expires_s < $1 LIMIT $2) RETURNING "
      "hash",
      hour_s},

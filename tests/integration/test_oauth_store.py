@@ -89,17 +89,17 @@ def test_who_says_the_epoch_is_told_what_was_added_and_nothing_else(issuer):
     token = asker.credentials().json["access_token"]
     assert asker.revoke(token).status == 200
     added = ask_feed(asker, after=version, epoch=epoch)
-    assert added.status == 200 and added.get("Revocation-After") == str(version) and added.get("Revocation-Version") == str(version + 1)
-    assert [list(json.loads(line)) for line in added.body.decode().splitlines()] == [["jti", "until"]]
+    assert added.status == 200 and added.get("Revocation-After") == str(version) and added.get("Revocation-Version") == str(version + 2)
+    assert [list(json.loads(line)) for line in added.body.decode().splitlines()] == [["jti", "until"], ["grant", "until"]]
     for query in (
         {"after": version}, {"after": version, "epoch": "another"}, {"after": version, "epoch": epoch + "x"}, {"epoch": epoch},
         {"after": version + 5, "epoch": epoch},
     ):
         whole = ask_feed(asker, **query)
         assert whole.status == 200 and whole.get("Revocation-After") is None, query
-        assert len(whole.body.splitlines()) == MANY + 1, query
-    assert ask_feed(asker, after=version + 1, epoch=epoch).status == 304
-    assert len(ask_feed(asker, after=version - 9, epoch=epoch).body.splitlines()) == 10
+        assert len(whole.body.splitlines()) == MANY + 2, query
+    assert ask_feed(asker, after=version + 2, epoch=epoch).status == 304
+    assert len(ask_feed(asker, after=version - 9, epoch=epoch).body.splitlines()) == 11
 
 
 def test_a_gateway_is_told_additions_and_its_copy_grows_by_them(issuer, gate):
@@ -112,7 +112,7 @@ def test_a_gateway_is_told_additions_and_its_copy_grows_by_them(issuer, gate):
     for token in tokens[:3]:
         assert asker.revoke(token).status == 200
         becomes(gate, token, 401)
-    assert "adds 1 to" in gate.read("error.log")
+    assert "adds 2 to" in gate.read("error.log")
     wait_until(lambda: gate.read("copy").count('"jti"') == 3, 30)
     assert "# keepgate-additions-1 " in gate.read("copy")
     # Nobody is there, and the gateway was killed: its copy has them.
