@@ -4,7 +4,7 @@
 namespace keepgate::auth {
 namespace {
 
-using testing::ParsedRequest;
+using test::ParsedRequest;
 
 constexpr Now at_signing{0, 1'618'884'473'000};
 constexpr std::string_view rfc_digest =

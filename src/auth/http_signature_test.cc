@@ -10,8 +10,8 @@ namespace keepgate::auth {
 namespace {
 
 using crypto::Algorithm;
-using testing::ParsedRequest;
-using testing::signature_fields;
+using test::ParsedRequest;
+using test::signature_fields;
 
 constexpr std::int64_t created_s = 1'618'884'473;
 constexpr Now at_creation{0, created_s * 1000};

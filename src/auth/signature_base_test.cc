@@ -5,8 +5,8 @@
 namespace keepgate::auth {
 namespace {
 
-using testing::input_of;
-using testing::ParsedRequest;
+using test::input_of;
+using test::ParsedRequest;
 
 constexpr std::string_view digest =
     "sha-512=:WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+AbwAgBWnrIiYllu7BNNyealdVLvRwEmTHWXvJwew==:";

@@ -14,7 +14,7 @@
 #include "crypto/test_keys.h"
 #include "http/h1_parser.h"
 
-namespace keepgate::auth::testing {
+namespace keepgate::auth::test {
 
 struct ParsedRequest {
   explicit ParsedRequest(std::string its_text, bool tls = false) : text(std::move(its_text)), is_tls(tls) {
@@ -45,4 +45,4 @@ inline std::string signature_fields(std::string_view lines, std::string_view inp
              "=:", crypto::base64_encode(signature.value_or("")), ":\r\n");
 }
 
-}  // namespace keepgate::auth::testing
+}  // namespace keepgate::auth::test

@@ -6,9 +6,9 @@
 namespace keepgate::conf {
 namespace {
 
-using testing::check;
-using testing::Loaded;
-using testing::TempFolder;
+using test::check;
+using test::Loaded;
+using test::TempFolder;
 
 constexpr const char* good_secret = "Zm9yIHRlc3RzIG9ubHksIG5vIHNlY3JldA";
 constexpr const char* service_start = "client service { secret_file good.secret; audience orders; ";

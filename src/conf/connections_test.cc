@@ -7,12 +7,12 @@
 namespace keepgate::conf {
 namespace {
 
-using testing::check;
-using testing::check_http;
-using testing::check_server;
-using testing::load_file;
-using testing::Loaded;
-using testing::TempFolder;
+using test::check;
+using test::check_http;
+using test::check_server;
+using test::load_file;
+using test::Loaded;
+using test::TempFolder;
 
 struct Refused {
   const char* text;

@@ -8,11 +8,11 @@
 namespace keepgate::conf {
 namespace {
 
-using testing::check;
-using testing::check_http;
-using testing::check_server;
-using testing::Loaded;
-using testing::TempFolder;
+using test::check;
+using test::check_http;
+using test::check_server;
+using test::Loaded;
+using test::TempFolder;
 
 TEST(Directives, every_row_is_whole) {
   std::size_t count = 0;

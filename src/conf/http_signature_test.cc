@@ -8,10 +8,10 @@
 namespace keepgate::conf {
 namespace {
 
-using testing::check;
-using testing::check_server;
-using testing::Loaded;
-using testing::TempFolder;
+using test::check;
+using test::check_server;
+using test::Loaded;
+using test::TempFolder;
 
 constexpr const char* behind = "location / { proxy_pass http://127.0.0.1:1; }";
 

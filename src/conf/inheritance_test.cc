@@ -7,10 +7,10 @@ namespace keepgate::conf {
 namespace {
 
 using pipeline::Authorize;
-using testing::check;
-using testing::check_http;
-using testing::Loaded;
-using testing::TempFolder;
+using test::check;
+using test::check_http;
+using test::Loaded;
+using test::TempFolder;
 
 TEST(Inheritance, single_values_are_overridden_level_by_level) {
   const Loaded loaded = check_http(

@@ -9,10 +9,10 @@
 namespace keepgate::conf {
 namespace {
 
-using testing::check;
-using testing::check_server;
-using testing::Loaded;
-using testing::TempFolder;
+using test::check;
+using test::check_server;
+using test::Loaded;
+using test::TempFolder;
 
 constexpr const char* place = "location / { proxy_pass http://127.0.0.1:1; }";
 
@@ -135,7 +135,7 @@ TEST(IntrospectDirective, is_one_endpoint_for_all_who_ask_it_alike_and_stays_ove
   LoadOptions options;
   options.check_only = true;
   options.previous = first.snapshot;
-  const Loaded second = testing::load_file(folder.path("keepgate.conf"), options);
+  const Loaded second = test::load_file(folder.path("keepgate.conf"), options);
   ASSERT_NE(second.snapshot, nullptr);
   EXPECT_EQ(endpoint_at(first, "/a"), endpoint_at(second, "/a"));
 }

@@ -6,10 +6,10 @@
 namespace keepgate::conf {
 namespace {
 
-using testing::check;
-using testing::check_server;
-using testing::Loaded;
-using testing::TempFolder;
+using test::check;
+using test::check_server;
+using test::Loaded;
+using test::TempFolder;
 
 constexpr const char* location = "location / { proxy_pass http://127.0.0.1:1; }";
 
@@ -86,7 +86,7 @@ TEST(IssuerDirective, is_one_object_for_all_who_accept_it_and_stays_over_a_reloa
   LoadOptions options;
   options.check_only = true;
   options.previous = first.snapshot;
-  const Loaded second = testing::load_file(folder.path("keepgate.conf"), options);
+  const Loaded second = test::load_file(folder.path("keepgate.conf"), options);
   ASSERT_NE(second.snapshot, nullptr);
   EXPECT_EQ(issuer_at(first, "/a"), issuer_at(second, "/a"));
   EXPECT_EQ(issuer_at(first, "/c"), issuer_at(second, "/c"));

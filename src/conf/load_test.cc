@@ -13,12 +13,12 @@ namespace {
 
 using pipeline::Authorize;
 using pipeline::LocationConfig;
-using testing::check;
-using testing::check_http;
-using testing::check_server;
-using testing::load_file;
-using testing::Loaded;
-using testing::TempFolder;
+using test::check;
+using test::check_http;
+using test::check_server;
+using test::load_file;
+using test::Loaded;
+using test::TempFolder;
 
 constexpr std::string_view gateway_and_guard = R"(
 strict on;

@@ -7,7 +7,7 @@
 namespace keepgate::conf {
 namespace {
 
-using testing::TempFolder;
+using test::TempFolder;
 
 std::string shown(const std::vector<Directive>& tree) {
   std::string out;

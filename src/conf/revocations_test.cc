@@ -9,11 +9,11 @@
 namespace keepgate::conf {
 namespace {
 
-using testing::check;
-using testing::check_http;
-using testing::load_file;
-using testing::Loaded;
-using testing::TempFolder;
+using test::check;
+using test::check_http;
+using test::load_file;
+using test::Loaded;
+using test::TempFolder;
 
 constexpr const char* server_block = " server { listen 127.0.0.1:8080; location / { return 204; } }";
 const std::string feed_of_a = "revocations https://a/r client_id=g client_secret_file=s";

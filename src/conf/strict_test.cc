@@ -6,9 +6,9 @@
 namespace keepgate::conf {
 namespace {
 
-using testing::check;
-using testing::Loaded;
-using testing::TempFolder;
+using test::check;
+using test::Loaded;
+using test::TempFolder;
 
 struct Case {
   const char* name;

@@ -9,10 +9,10 @@
 namespace keepgate::conf {
 namespace {
 
-using testing::check;
-using testing::check_http;
-using testing::check_server;
-using testing::Loaded;
+using test::check;
+using test::check_http;
+using test::check_server;
+using test::Loaded;
 
 constexpr std::string_view target = " location = /auth { internal; authorize off; proxy_pass http://127.0.0.1:2; }";
 

@@ -16,7 +16,7 @@
 #include "conf/load.h"
 #include "crypto/jwk.h"
 
-namespace keepgate::conf::testing {
+namespace keepgate::conf::test {
 
 class TempFolder {
  public:
@@ -84,4 +84,4 @@ inline Loaded check_server(std::string_view text) {
   return check(cat("http { server { listen 127.0.0.1:8080; ", text, " } }"));
 }
 
-}  // namespace keepgate::conf::testing
+}  // namespace keepgate::conf::test

@@ -5,7 +5,7 @@
 namespace keepgate::http {
 namespace {
 
-using namespace testing;  // NOLINT: this file's own support.
+using namespace test;  // NOLINT: this file's own support.
 
 std::string get(std::string_view target) { return cat("GET ", target, " HTTP/1.1\r\nHost: a.example\r\n\r\n"); }
 std::string line(std::string_view request_line) { return cat(request_line, "\r\nHost: a.example\r\n\r\n"); }

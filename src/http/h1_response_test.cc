@@ -5,7 +5,7 @@
 namespace keepgate::http {
 namespace {
 
-using namespace testing;  // NOLINT: this file's own support.
+using namespace test;  // NOLINT: this file's own support.
 
 std::string line(std::string_view status_line) { return cat(status_line, "\r\nContent-Length: 0\r\n\r\n"); }
 std::string field(std::string_view fields) { return cat("HTTP/1.1 200 OK\r\n", fields, "\r\n\r\n"); }

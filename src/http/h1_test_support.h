@@ -11,7 +11,7 @@
 #include "base/bytes.h"
 #include "http/h1_parser.h"
 
-namespace keepgate::http::testing {
+namespace keepgate::http::test {
 
 using namespace std::string_literals;  // NOLINT: "\0"s.
 
@@ -101,4 +101,4 @@ std::size_t first_cut_that_matters(std::string_view bytes, const HeadLimits& lim
   return parse_in_pieces<Parser>(bytes, every, limits) == whole ? std::string_view::npos : bytes.size();
 }
 
-}  // namespace keepgate::http::testing
+}  // namespace keepgate::http::test

@@ -8,10 +8,10 @@
 namespace keepgate::policy {
 namespace {
 
-using testing::allows;
-using testing::Ask;
-using testing::decide;
-using testing::load;
+using test::allows;
+using test::Ask;
+using test::decide;
+using test::load;
 
 constexpr const char* simplest = R"(policies:
   - identity: client1

@@ -6,8 +6,8 @@
 namespace keepgate::policy {
 namespace {
 
-using testing::Ask;
-using testing::load;
+using test::Ask;
+using test::load;
 
 constexpr const char* shop = R"(policies:
   - { id: readers, allow: [client:web, role:staff], permissions: GET, on: { service: orders, paths: /orders/ } }
@@ -18,7 +18,7 @@ constexpr const char* shop = R"(policies:
 )";
 
 Explanation explain(const Policy& policy, const Ask& ask) {
-  const auth::Principal principal = testing::principal_of(ask);
+  const auth::Principal principal = test::principal_of(ask);
   return policy.explain({&principal, ask.service, ask.method, ask.path});
 }
 

@@ -5,7 +5,7 @@
 namespace keepgate::policy {
 namespace {
 
-using testing::load;
+using test::load;
 
 TEST(RunTests, passes_what_the_policy_does) {
   const auto policy = load(R"(roles:

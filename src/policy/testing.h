@@ -10,7 +10,7 @@
 
 #include "policy/policy.h"
 
-namespace keepgate::policy::testing {
+namespace keepgate::policy::test {
 
 inline std::shared_ptr<const Policy> load(std::string text, std::string name = "policy.yaml") {
   const std::vector<Source> sources{{std::move(name), std::move(text)}};
@@ -52,4 +52,4 @@ inline Decision decide(const Policy& policy, const Ask& ask) {
 
 inline bool allows(const Policy& policy, const Ask& ask) { return decide(policy, ask).verdict == Verdict::allow; }
 
-}  // namespace keepgate::policy::testing
+}  // namespace keepgate::policy::test

@@ -6,7 +6,7 @@
 namespace keepgate::policy {
 namespace {
 
-using testing::load;
+using test::load;
 
 // "identity by rule: condition", one a line.
 std::string grants(const Policy& policy, std::string_view method, std::string_view path,

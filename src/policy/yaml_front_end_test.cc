@@ -9,8 +9,8 @@
 namespace keepgate::policy {
 namespace {
 
-using testing::load;
-using testing::refusals;
+using test::load;
+using test::refusals;
 
 struct Refused {
   std::string text;
@@ -193,7 +193,7 @@ TEST(YamlFrontEnd, bounds_the_different_methods) {
     for (std::size_t i = 0; i < count; ++i) append(out, i > 0 ? ", M" : "M", i);
     return out + "] }\n";
   };
-  EXPECT_TRUE(testing::allows(*load(text(methods_max)), {"a", "M59", "/"}));
+  EXPECT_TRUE(test::allows(*load(text(methods_max)), {"a", "M59", "/"}));
   EXPECT_EQ(refusals(text(methods_max + 1)).all().back().code, code::too_many_methods);
 }
 
@@ -277,10 +277,10 @@ TEST(YamlFrontEnd, reads_a_chain_of_ten_thousand_roles_and_a_web_of_many_ways) {
   }
   text += "policies:\n  - { allow: role:r9999, on: /chain }\n  - { allow: role:d59, on: /web }\n";
   const auto policy = load(text);
-  EXPECT_TRUE(testing::allows(*policy, {"a", "GET", "/chain"}));
-  EXPECT_FALSE(testing::allows(*policy, {"b", "GET", "/chain"}));
-  EXPECT_TRUE(testing::allows(*policy, {"b", "GET", "/web"}));
-  EXPECT_FALSE(testing::allows(*policy, {"a", "GET", "/web"}));
+  EXPECT_TRUE(test::allows(*policy, {"a", "GET", "/chain"}));
+  EXPECT_FALSE(test::allows(*policy, {"b", "GET", "/chain"}));
+  EXPECT_TRUE(test::allows(*policy, {"b", "GET", "/web"}));
+  EXPECT_FALSE(test::allows(*policy, {"a", "GET", "/web"}));
   auth::Principal nobody;
   nobody.client = "c";
   EXPECT_FALSE(policy->explain({&nobody, "", "GET", "/web"}).nearest.empty());

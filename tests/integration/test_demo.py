@@ -106,7 +106,9 @@ def test_a_taken_port_is_said_clearly(shop, which):
 def test_it_stays_up_until_told_and_leaves_nothing_behind(shop, number):
     folder, ports = shop
     with open(os.path.join(folder, "out"), "w+", encoding="utf-8") as out:
-        demo = subprocess.Popen([os.path.join(folder, "demo.py")], env=environment(), stdout=out, stderr=subprocess.STDOUT)
+        demo = subprocess.Popen([os.path.join(folder, "demo.py")], env=environment(), stdout=out, stderr=subprocess.STDOUT,
+                                # Who runs tests in the background may have told them to ignore Ctrl-C.
+                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
         def text():
             with open(os.path.join(folder, "out"), encoding="utf-8") as file:

@@ -150,6 +150,7 @@ def test_a_subject_that_is_none_of_a_trusted_issuer_is_said_so(server):
     assert "no trusted issuer" in server.run("revoke", "--subject", "stranger:bob").stderr
     for subject in ("user:alice", "client:first", "bob", ":bob", "partner:", "partner:\n"):
         server.run("revoke", "--subject", subject, code=2)
+    wait_until(lambda: server.asker.feed(), 15, "the server does not see it")
     assert [line["sub"] for line in server.asker.feed()] == ["stranger:bob"]
 
 
