@@ -22,6 +22,7 @@ constexpr int percent_byte(std::string_view text, std::size_t at) {
 inline std::string percent_decoded(std::string_view text, char space = 0) {
   constexpr std::size_t none = std::string_view::npos;
   std::string out;
+  out.reserve(text.size());  // At once: who wipes it has all of it.
   std::size_t at = 0, escape = text.find('%'), blank = space == 0 ? none : text.find(space);
   while (escape != none || blank != none) {
     const std::size_t stop = std::min(escape, blank);

@@ -178,8 +178,14 @@ Result<OwnToken> read_access_token(std::string_view token, const Settings& setti
   return out;
 }
 
-Result<OwnToken> read_id_token_hint(std::string_view token, const Settings& settings, const KeyRing& keys) {
-  return read_own(token, id_token_type, settings, keys);
+Result<OwnToken> read_id_token_hint(std::string_view token, const Settings& settings, const State& state, Now now) {
+  auto out = read_own(token, id_token_type, settings, *state.keys);
+  if (!out) return out;
+  auth::RevocableNames key;
+  key.token_key = out->key_id;
+  const bool is_known = state.revocations && state.revocations->list;
+  if (!is_known || state.revocations->list->find(key, now)) return auth::bad_token("its key is revoked");
+  return out;
 }
 
 bool is_revoked(const OwnToken& token, const State& state, Now now) {

@@ -56,8 +56,8 @@ struct OwnToken {
   std::int64_t number(std::string_view claim) const;
 };
 Result<OwnToken> read_access_token(std::string_view token, const Settings& settings, const KeyRing& keys, Now now);
-// id_token_hint: it may have expired (OpenID Connect RP-Initiated Logout §4).
-Result<OwnToken> read_id_token_hint(std::string_view token, const Settings& settings, const KeyRing& keys);
+// id_token_hint: it may have expired (OpenID Connect RP-Initiated Logout §4); a key that was taken back proves nothing.
+Result<OwnToken> read_id_token_hint(std::string_view token, const Settings& settings, const State& state, Now now);
 // Is it on the list of what was taken back?
 bool is_revoked(const OwnToken& token, const State& state, Now now);
 

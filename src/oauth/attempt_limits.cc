@@ -27,7 +27,8 @@ constexpr std::int64_t drain_ms(Budget budget) {
   return static_cast<std::int64_t>((budget.burst + 1) * try_milli * 1000 / budget.rate_milli);
 }
 constexpr std::int64_t client_drain_ms_max =
-    std::max(drain_ms(AttemptLimits::client_soon), drain_ms(AttemptLimits::client_network));
+    std::max({drain_ms(AttemptLimits::client_soon), drain_ms(AttemptLimits::client_network),
+              drain_ms(AttemptLimits::client_known)});
 
 using BucketShards = limit::Shards<limit::BucketTable>;
 
@@ -115,8 +116,9 @@ struct AttemptLimits::Impl {
         code(bytes),
         entries(bytes),
         clients(bytes),
+        known_clients(bytes),
         client_networks(bytes) {}
-  BucketShards soon, day, factor_soon, factor_day, network, code, entries, clients, client_networks;
+  BucketShards soon, day, factor_soon, factor_day, network, code, entries, clients, known_clients, client_networks;
   KnownPlaces places;
   ProvenClients proven_clients;
   std::atomic<std::int64_t> client_failed_ms = never_ms;  // The last one.
@@ -161,8 +163,15 @@ struct AttemptLimits::Impl {
         out.add(entries, entries_network, net);
         break;
       case Guessed::client:
-        out.add(clients, client_soon, cat(attempt.account.size(), ":", attempt.account, net));
-        if (place.empty()) out.add(client_networks, client_network, net);
+        // Where it is known, only a flood keeps it out: so many tries a second find no secret either.
+        if (!place.empty()) {
+          out.add(known_clients, client_known, cat(attempt.account.size(), ":", attempt.account, net));
+          break;
+        }
+        if (!attempt.account.empty()) {
+          out.add(clients, client_soon, cat(attempt.account.size(), ":", attempt.account, net));
+        }
+        out.add(client_networks, client_network, net);
         break;
     }
     return out;
@@ -190,15 +199,9 @@ bool AttemptLimits::limits_clients(std::int64_t now_ms) const {
 
 AttemptVerdict AttemptLimits::look(const Attempt& attempt, std::int64_t now_ms) const {
   KG_ASSERT(attempt.what == Guessed::client);
-  // A known place draws from fewer buckets. Whether it is one is asked last: nearly always there is room anyway.
-  const Charges charges = impl_->charges_of(attempt, {});
+  const Charges charges = impl_->charges_of(attempt, impl_->known_place(attempt, now_ms));
   for (std::size_t i = 0; i < charges.count; ++i) {
-    if (look_one(charges.all[i], now_ms) == 0) continue;
-    const Charges own = impl_->charges_of(attempt, impl_->known_place(attempt, now_ms));
-    for (std::size_t j = 0; j < own.count; ++j) {
-      if (const std::int64_t wait = look_one(own.all[j], now_ms); wait != 0) return refusal_for(wait);
-    }
-    break;
+    if (const std::int64_t wait = look_one(charges.all[i], now_ms); wait != 0) return refusal_for(wait);
   }
   return {true, 0};
 }

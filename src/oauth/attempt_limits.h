@@ -48,7 +48,7 @@ class AttemptLimits {
   static constexpr Budget network_soon{30, 33};
   static constexpr Budget user_code_soon{10, 16}, user_code_network{20, 33};
   static constexpr Budget entries_network{300, 5'000};
-  static constexpr Budget client_soon{50, 100}, client_network{300, 1'000};
+  static constexpr Budget client_soon{50, 100}, client_network{300, 1'000}, client_known{1'000, 10'000};
   static constexpr std::size_t table_bytes = std::size_t{2} << 20;
 
   explicit AttemptLimits(std::size_t bytes = table_bytes);

@@ -235,7 +235,7 @@ Attempt proof_of_client(std::string_view id, std::string_view network = cafe) {
 // Wrong proofs until one is not looked at any more.
 std::uint64_t failures(AttemptLimits& limits, const Attempt& attempt, std::int64_t now_ms) {
   std::uint64_t count = 0;
-  while (count < 1000 && limits.look(attempt, now_ms).is_allowed) {
+  while (count < 2000 && limits.look(attempt, now_ms).is_allowed) {
     ++count;
     (void)limits.charge(attempt, now_ms);
   }
@@ -281,10 +281,19 @@ TEST(AttemptLimits, one_network_fails_for_so_many_clients_but_who_is_known_there
   }
   EXPECT_FALSE(limits.look(proof_of_client("unknown"), 0).is_allowed);
   EXPECT_TRUE(limits.look(proof_of_client("known"), 0).is_allowed);
-  EXPECT_EQ(failures(limits, proof_of_client("known"), 0), AttemptLimits::client_soon.burst) << "not for ever either";
+  EXPECT_EQ(failures(limits, proof_of_client("known"), 0), AttemptLimits::client_known.burst) << "not for ever either";
+  EXPECT_TRUE(limits.look(proof_of_client("known"), 100).is_allowed) << "ten come back each second";
   limits.proven(proof_of_client("elsewhere", home), 0);
   EXPECT_FALSE(limits.look(proof_of_client("elsewhere"), 0).is_allowed) << "it is known in another network";
   EXPECT_TRUE(limits.look(proof_of_client("unknown"), 1'000).is_allowed) << "one comes back each second";
+}
+
+TEST(AttemptLimits, a_flood_in_the_name_of_a_known_client_is_limited_where_no_stranger_failed) {
+  AttemptLimits limits;
+  limits.proven(proof_of_client("known"), 0);
+  EXPECT_EQ(failures(limits, proof_of_client("known"), 0), AttemptLimits::client_known.burst);
+  EXPECT_TRUE(limits.look(proof_of_client("unknown"), 0).is_allowed);
+  EXPECT_TRUE(limits.look(proof_of_client("known"), 100).is_allowed) << "ten come back each second";
 }
 
 TEST(AttemptLimits, proofs_of_clients_count_by_the_first_64_bits_of_ipv6) {

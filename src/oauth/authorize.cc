@@ -88,7 +88,7 @@ StepFacts facts_of(const Visit& visit, const AuthorizationRequest& request, cons
   out.is_consented = is_assured(*request.client, request.redirect_uri) &&
                      (request.client->skips_consent || covers(standing.consented, request.scopes));
   if (const std::string_view hint = request.parameters.get("id_token_hint"); !hint.empty()) {
-    const auto token = read_id_token_hint(hint, visit.context.settings, *visit.context.state.keys);
+    const auto token = read_id_token_hint(hint, visit.context.settings, visit.context.state, visit.context.now());
     out.hint_is_broken = !token;
     if (token) out.required_user = user_of(token->text("sub"));
   }

@@ -52,7 +52,11 @@ Checked<AuthenticatedClient> by_secret(const Context& context, std::string_view 
   if (const auto good = check_client_tries(context, id); !good) return std::unexpected(good.error());
   auto client = context.find_client(id);
   const bool matches = matches_secret(client.get(), secret);
-  if (!client || !matches) return failed_client(context, id, client ? "wrong secret" : "unknown client");
+  // A client without a secret has none that could be guessed: only the network pays.
+  const bool is_guess = !client || !client->secrets.empty();
+  if (!client || !matches) {
+    return failed_client(context, is_guess ? id : std::string_view(), client ? "wrong secret" : "unknown client");
+  }
   return AuthenticatedClient{std::move(client), ClientProofKind::secret, {}};
 }
 
@@ -163,9 +167,10 @@ net::Task<Checked<AuthenticatedClient>> by_assertion(Context& context) {
   const std::string& id = assertion->client;
   if (const auto good = check_client_tries(context, id); !good) co_return std::unexpected(good.error());
   auto client = context.find_client(id);
-  if (!client || !client->keys) co_return failed_client(context, id, "no client with keys has this id");
+  // Nobody guesses a signature: only the network pays for the work.
+  if (!client || !client->keys) co_return failed_client(context, {}, "no client with keys has this id");
   const auto key = crypto::verify_jws(*jws, *client->keys);
-  if (!key) co_return failed_client(context, id, key.error().detail);
+  if (!key) co_return failed_client(context, {}, key.error().detail);
   if (!assertion->old_way.empty() && !client->makes_old_assertions) {
     co_return invalid_client(context, assertion->old_way, cat("client_assertion: ", assertion->old_way));
   }
@@ -192,18 +197,20 @@ bool names_client(const Client& client, const crypto::Certificate& leaf) {
 // Only the client's id was sent: by its certificate, or it is public.
 Checked<AuthenticatedClient> by_id(const Context& context, PublicClients public_clients) {
   const std::string_view id = context.request.form.get("client_id");
-  if (const auto good = check_client_tries(context, id); !good) return std::unexpected(good.error());
   auto client = context.find_client(id);
-  if (!client) return failed_client(context, id, "unknown client");
+  if (client && client->is_public && public_clients == PublicClients::accepted) {
+    return AuthenticatedClient{std::move(client), {}, {}};  // It proves nothing, so nobody can use its tries up.
+  }
+  if (const auto good = check_client_tries(context, id); !good) return std::unexpected(good.error());
+  if (!client) return failed_client(context, {}, "unknown client");
   if (client->is_public) {
-    if (public_clients == PublicClients::accepted) return AuthenticatedClient{std::move(client), {}, {}};
-    return failed_client(context, id, "a public client proves nothing");
+    return failed_client(context, {}, "a public client proves nothing");
   }
   const crypto::PresentedCertificate* shown = context.request.certificate;
   if (!client->uses_certificate() || !shown || !shown->verified) {
-    return failed_client(context, id, "the client has shown no credential");
+    return failed_client(context, {}, "the client has shown no credential");
   }
-  if (!names_client(*client, shown->leaf)) return failed_client(context, id, "the certificate names another client");
+  if (!names_client(*client, shown->leaf)) return failed_client(context, {}, "the certificate names another client");
   return AuthenticatedClient{std::move(client), ClientProofKind::certificate, {}};
 }
 

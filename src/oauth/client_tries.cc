@@ -14,7 +14,7 @@ struct ClientTry {
   ClientTry(const Context& context, std::string_view id)
       : address(net::Address::ip(context.request.client_address, 0)),
         // People's names have no colon.
-        account(cat("client:", id.substr(0, Client::id_bytes_max + 1))) {}
+        account(id.empty() ? std::string() : cat("client:", id.substr(0, Client::id_bytes_max + 1))) {}
   Attempt attempt() const { return {Guessed::client, account, address ? address->ip_bytes() : std::string_view(), {}}; }
 
   std::optional<net::Address> address;

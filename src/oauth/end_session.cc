@@ -34,7 +34,7 @@ Checked<LogoutRequest> check_logout_request(const Context& context, const Params
   }
   std::string client_id(parameters.get("client_id"));
   if (const auto hint = parameters.find("id_token_hint")) {
-    const auto token = read_id_token_hint(*hint, context.settings, *context.state.keys);
+    const auto token = read_id_token_hint(*hint, context.settings, context.state, context.now());
     if (!token) return refuse("invalid_request", "id_token_hint is none of ours");
     const std::string audience = token->text("aud");
     if (!client_id.empty() && client_id != audience) {

@@ -37,7 +37,8 @@ net::Task<Checked<Answer>> answer_feed(Context& context) {
     co_return refuse(403, "access_denied", "this client may not read the list: say `revocations on` for it");
   }
   const Params& query = context.request.query;
-  const auto after = parse_unsigned<std::uint32_t>(query.get("after"));
+  const auto number = parse_unsigned<std::uint64_t>(query.get("after"));
+  const auto after = number && *number <= INT64_MAX ? std::optional(static_cast<std::int64_t>(*number)) : std::nullopt;
   const auto wait_s = parse_unsigned<std::uint16_t>(query.find("wait").value_or("0"));
   if ((query.has("after") && !after) || !wait_s)
     co_return refuse("invalid_request", "after and wait are whole numbers");
@@ -47,11 +48,11 @@ net::Task<Checked<Answer>> answer_feed(Context& context) {
     const auto state = context.service.state().current();
     const RevocationFeed& feed = *state->revocations;
     if (!feed.list) co_return unavailable();
-    const bool is_new = !after || feed.version != std::int64_t{*after};
+    const bool is_new = !after || feed.version != *after;
     // A version that is not of our past says nothing of what the asker has.
     const bool goes_on = after && *after <= feed.version && query.find("epoch") == std::string_view(feed.epoch);
     if (is_new || context.now().monotonic_ms >= until_ms || x.worker().draining) {
-      co_return feed_answer(feed, is_new, goes_on ? std::optional<std::int64_t>(*after) : std::nullopt);
+      co_return feed_answer(feed, is_new, goes_on ? after : std::nullopt);
     }
     const net::Wake wake =
         co_await x.client().wait_hangup(std::min(context.now().monotonic_ms + look_period_ms, until_ms));

@@ -15,14 +15,10 @@ namespace keepgate::oauth {
 
 namespace {
 
-// How long after its last signature a key is published: the longest token, and clocks that differ.
+// How long after its last signature a key is published: the longest token of any client, and clocks that differ.
 constexpr std::int64_t published_margin_s = 300;
 
-std::int64_t published_after_s(const Settings& settings) {
-  std::int64_t longest_s = std::max(settings.access_token_lifetime_s, settings.id_token_lifetime_s);
-  for (const auto& [id, client] : settings.clients) longest_s = std::max(longest_s, client->access_token_lifetime_s);
-  return longest_s + published_margin_s;
-}
+constexpr std::int64_t published_after_s = token_lifetime_s_max + published_margin_s;
 
 Result<void> add_key(store::Database& database, const Settings& settings, const crypto::SecretText& wrapping_key,
                      std::int64_t from_s, Now now) {
@@ -95,8 +91,7 @@ Result<crypto::SecretText> wrapping_key_of(store::Transactor& store, const std::
 
 Result<void> maintain_keys(store::Database& database, const Settings& settings, const crypto::SecretText& wrapping_key,
                            Now now, std::int64_t forget_s) {
-  const auto gone =
-      database.run("DELETE FROM signing_keys WHERE signs_until_s < $1", {forget_s - published_after_s(settings)});
+  const auto gone = database.run("DELETE FROM signing_keys WHERE signs_until_s < $1", {forget_s - published_after_s});
   if (!gone) return std::unexpected(gone.error());
   const auto rows = database.run(
       "SELECT signs_from_s, signs_until_s FROM signing_keys WHERE algorithm = $1 AND signs_until_s > $2"

@@ -34,20 +34,25 @@ Result<Params> Params::parse(std::string_view text) {
   if (text.empty()) return out;
   // Room for all at once: a list that grows would leave copies of short values behind, which nobody wipes.
   out.pairs_.reserve(std::min<std::size_t>(count_max, 1 + static_cast<std::size_t>(std::ranges::count(text, '&'))));
+  const auto bad = [&](std::string_view why) {
+    out.wipe();
+    return bad_parameters(why);
+  };
   while (!text.empty()) {
     const std::size_t end = text.find('&');
     const std::string_view pair = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     if (pair.empty()) continue;
-    if (out.pairs_.size() == count_max) return bad_parameters("more than 128 parameters");
-    if (has_broken_escape(pair)) return bad_parameters("a parameter has a broken percent-escape");
+    if (out.pairs_.size() == count_max) return bad("more than 128 parameters");
+    if (has_broken_escape(pair)) return bad("a parameter has a broken percent-escape");
     const std::size_t equals = pair.find('=');
     std::string name = percent_decoded(pair.substr(0, equals), '+');
     std::string value =
         equals == std::string_view::npos ? std::string() : percent_decoded(pair.substr(equals + 1), '+');
     const bool has_nul = name.find('\0') != std::string::npos || value.find('\0') != std::string::npos;
     if (has_nul || !crypto::is_utf8(name) || !crypto::is_utf8(value)) {
-      return bad_parameters("a parameter is no UTF-8 text");
+      crypto::wipe(value.data(), value.size());
+      return bad("a parameter is no UTF-8 text");
     }
     out.pairs_.emplace_back(std::move(name), std::move(value));
   }

@@ -21,6 +21,10 @@ class RevocationFeeds : public testing::Test {
     sql("INSERT INTO facts (name, value) VALUES ('epoch', 'e')");
   }
   void sql(const std::string& statement) { store::test::rows_of(*transactor, statement); }
+  void swept_until(std::int64_t time_s) {
+    sql(cat("INSERT INTO facts (name, value) VALUES ('swept_until', '", time_s,
+            "') ON CONFLICT (name) DO UPDATE SET value = excluded.value"));
+  }
   std::string add(const std::string& kind, const std::string& value, std::int64_t before_s = 0,
                   std::int64_t until_s = today_s + 1'000) {
     return store::test::code_of(transactor->run(
@@ -93,14 +97,29 @@ TEST_F(RevocationFeeds, of_another_epoch_or_an_older_version_are_read_whole) {
   EXPECT_FALSE(takes_back(*load(first.get()), "a"));
 }
 
-TEST_F(RevocationFeeds, leave_out_what_has_ended_a_day_ago_and_no_sooner) {
+TEST_F(RevocationFeeds, leave_out_what_the_sweeps_may_forget_whatever_the_clock_says) {
   add("sub", "a", 0, today_s - 1);
-  EXPECT_EQ(load(nullptr)->log.size(), 0U) << "over before anybody heard of it";
   add("sub", "b", 0, today_s + 10);
+  const Now jumped{0, (today_s + 30 * 86'400) * 1000};
+  const auto first = load(nullptr, jumped);
+  EXPECT_EQ(first->log.size(), 2U) << "a clock that was set forward for a moment";
+  swept_until(today_s + 86'400 - 1);
+  EXPECT_EQ(load(nullptr, jumped)->log.size(), 1U);
+  swept_until(today_s + 86'400 + 11);
+  EXPECT_EQ(load(first.get(), today)->log.size(), 2U) << "the clock was set back";
+  EXPECT_EQ(load(first.get(), jumped)->log.size(), 0U);
+}
+
+TEST_F(RevocationFeeds, of_what_is_taken_back_again_say_nothing_more) {
+  add("sub", "a", today_s + 1);
   const auto first = load(nullptr);
-  const Now soon{0, (today_s + 86'400) * 1000}, late{0, (today_s + 86'400 + 11) * 1000};
-  EXPECT_EQ(load(first.get(), soon)->log.size(), 1U);
-  EXPECT_EQ(load(first.get(), late)->log.size(), 0U);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(add("sub", "a", today_s + 1), "");
+  EXPECT_EQ(add("sub", "a", today_s), "") << "nor of less";
+  EXPECT_EQ(load(nullptr)->version, first->version);
+  add("sub", "a", today_s + 2);
+  add("sub", "a", today_s + 2, today_s + 2'000);
+  add("sub", "a");
+  EXPECT_EQ(load(nullptr)->version, first->version + 3) << "each was wider";
 }
 
 TEST_F(RevocationFeeds, of_many_pages_lose_nothing) {
@@ -125,7 +144,8 @@ TEST_F(RevocationFeeds, that_are_full_refuse_a_revocation) {
   fill(2, revocations_max);
   EXPECT_EQ(add("sub", "last"), "") << "499,999 were there";
   EXPECT_EQ(add("sub", "one more"), "store_unavailable");
-  EXPECT_EQ(add("sub", "last"), "store_unavailable");
+  EXPECT_EQ(add("sub", "last"), "") << "it is there already";
+  EXPECT_EQ(add("sub", "last", 0, today_s + 2'000), "") << "and needs no room to grow";
   sql("DELETE FROM revocations WHERE version > 100 AND version < 110");
   EXPECT_EQ(add("sub", "one more"), "") << "versions that are far apart are counted";
 }

@@ -1,5 +1,7 @@
 #include "oauth/revocations.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "oauth/service.h"
 
@@ -29,6 +31,22 @@ Result<bool> is_full(store::Database& database, std::int64_t newest) {
   return *count >= revocations_max;
 }
 
+// Is an entry as wide as that already? Who takes the same back again and again adds nothing to the list.
+bool covers(const store::Row& row, std::int64_t before_s, std::int64_t until_s) {
+  const std::int64_t known_before_s = store::number_of(row[0]);
+  const bool is_as_wide = known_before_s == 0 || (before_s != 0 && known_before_s >= before_s);
+  return is_as_wide && store::number_of(row[1]) >= until_s;
+}
+
+// What ended before then may be left out: by the time of the sweeps, which no clock that jumps ahead for a moment moves
+// far (service.cc). What was left out would never be read again.
+Result<std::int64_t> forgotten_before_s(store::Database& database, Now now) {
+  const auto rows = database.run("SELECT value FROM facts WHERE name = 'swept_until'");
+  if (!rows) return std::unexpected(rows.error());
+  const auto swept_s = rows->empty() ? std::nullopt : parse_unsigned<std::uint64_t>(store::text_of((*rows)[0][0]));
+  return std::min(now.wall_s(), static_cast<std::int64_t>(swept_s.value_or(0))) - kept_s;
+}
+
 RevocationLog::Line line_of(const store::Row& row) {
   std::string text = cat("{\"", store::text_of(row[0]), "\":\"");
   append_json_escaped(text, store::text_of(row[1]));
@@ -39,12 +57,13 @@ RevocationLog::Line line_of(const store::Row& row) {
 }
 
 // What came behind `from`, up to `to`.
-Result<void> read_lines(store::Database& database, std::int64_t from, std::int64_t to, Now now, RevocationLog& log) {
+Result<void> read_lines(store::Database& database, std::int64_t from, std::int64_t to, std::int64_t ended_s,
+                        RevocationLog& log) {
   while (from < to) {
     const auto rows = database.run(
         "SELECT kind, value, before_s, until_s, version FROM revocations WHERE version > $1 AND version <= $2"
         " AND until_s > $3 ORDER BY version LIMIT $4",
-        {from, to, now.wall_s(), page_rows});
+        {from, to, ended_s, page_rows});
     if (!rows) return std::unexpected(rows.error());
     std::vector<RevocationLog::Line> lines;
     lines.reserve(rows->size());
@@ -64,11 +83,15 @@ std::int64_t revoked_until_after_s(std::int64_t expires_s) { return expires_s + 
 
 Result<void> add_revocation(store::Database& database, std::string_view kind, std::string_view value,
                             std::int64_t before_s, std::int64_t until_s) {
+  const auto known = database.run("SELECT before_s, until_s FROM revocations WHERE kind = $1 AND value = $2",
+                                  {std::string(kind), std::string(value)});
+  if (!known) return std::unexpected(known.error());
+  if (!known->empty() && covers((*known)[0], before_s, until_s)) return {};
   const auto version = database.run("UPDATE versions SET value = value + 1 WHERE name = 'revocations' RETURNING value");
   if (!version) return std::unexpected(version.error());
   const auto full = is_full(database, store::number_of((*version)[0][0]));
   if (!full) return std::unexpected(full.error());
-  if (*full) {
+  if (*full && known->empty()) {
     return store::store_unavailable("the list of revocations is full", ErrorKind::limit);
   }
   // before_s 0 is the widest there is.
@@ -133,16 +156,18 @@ Result<std::shared_ptr<const RevocationFeed>> load_feed(store::Database& databas
   const bool goes_on = before && before->list && before->epoch == out->epoch && before->version <= out->version &&
                        before->log.size() <= log_lines_max &&
                        before->log.bytes() <= auth::RevocationList::file_bytes_max;
-  const std::int64_t from = goes_on ? before->version : 0, ended_s = now.wall_s() - kept_s;
+  const auto ended_s = forgotten_before_s(database, now);
+  if (!ended_s) return std::unexpected(ended_s.error());
+  const std::int64_t from = goes_on ? before->version : 0;
   if (goes_on) out->log = before->log;
-  const auto read = read_lines(database, from, out->version, now, out->log);
+  const auto read = read_lines(database, from, out->version, *ended_s, out->log);
   if (!read) return std::unexpected(read.error());
   const std::string text = out->log.behind(from);
   auto list =
-      goes_on ? auth::RevocationList::extended(*before->list, text, ended_s) : auth::RevocationList::parse(text);
+      goes_on ? auth::RevocationList::extended(*before->list, text, *ended_s) : auth::RevocationList::parse(text);
   if (!list) return std::unexpected(std::move(list.error()));
   out->list = std::move(*list);
-  out->log.forget(ended_s);
+  out->log.forget(*ended_s);
   return out;
 }
 

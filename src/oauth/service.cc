@@ -102,20 +102,36 @@ Result<void> Service::start(std::shared_ptr<const Settings> settings) {
         sign_out_changed_users(database, *this->settings(), derived_key("passwords of the configuration"), Now::read());
     if (!signed_out) return signed_out;
     keys_are_due_ = true;
-    return refresh(database);
+    return {};
   });
-  if (!ready) {
+  // Read behind the commit, by the observer: what a transaction that is lost wrote must never count as seen.
+  const Result<void> done = ready ? look(is_first) : ready;
+  if (!done) {
     if (is_first) store_.reset();
     const std::lock_guard lock(mutex_);
     settings_ = std::move(before);
-    return ready;
+    return done;
   }
   if (is_first) {
-    store_->set_observer([this](store::Database& database) { observe(database); });
     sweep_at_ms_ = sweep_clock_ms_ = Now::read().monotonic_ms + sweep_period_ms;
     store_->set_sweeper(sweep_look_ms, [this](store::Database& database) { return sweep(database); });
   }
   return {};
+}
+
+// The first time too: nothing is served before all of it was read.
+Result<void> Service::look(bool is_first) {
+  {
+    const std::lock_guard lock(mutex_);
+    last_look_ = store::store_unavailable("the store could not be read", ErrorKind::unreachable);
+  }
+  if (is_first) {
+    store_->set_observer([this](store::Database& database) { observe(database); });
+  } else {
+    store_->observe();
+  }
+  const std::lock_guard lock(mutex_);
+  return last_look_;
 }
 
 // What has changed since the last look, and only that.
@@ -155,11 +171,19 @@ Result<void> Service::refresh(store::Database& database) {
   }
   if (keys_are_due) {
     auto loaded = load_keys(database, *settings(), wrapping_key_);
-    if (!loaded) return std::unexpected(loaded.error());
-    state->keys = std::move(*loaded);
-    keys_are_due_ = false;
-    seen_keys_ = keys;
-    keys_read_ms_ = now.monotonic_ms;
+    if (loaded) {
+      state->keys = std::move(*loaded);
+      keys_are_due_ = false;
+      seen_keys_ = keys;
+      keys_read_ms_ = now.monotonic_ms;
+    } else {
+      out = std::unexpected(std::move(loaded.error()));
+    }
+  }
+  // INVARIANT: what was marked as seen is published, or it would never be looked at again.
+  if (!state->keys) {  // At the start: there is nothing to serve with.
+    seen_clients_ = seen_revocations_ = seen_keys_ = nothing_seen;
+    return out;
   }
   state_.publish(std::move(state));
   return out;
@@ -168,6 +192,8 @@ Result<void> Service::refresh(store::Database& database) {
 void Service::observe(store::Database& database) {
   const auto done = refresh(database);
   if (!done) log(LogLevel::error, "the authorization server cannot read its store: ", done.error().detail);
+  const std::lock_guard lock(mutex_);
+  last_look_ = done;
 }
 
 // Until when what has expired may be forgotten: the clock of the wall, and never an hour more than the sweep before. A

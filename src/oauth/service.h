@@ -73,6 +73,7 @@ class Service {
 
  private:
   std::shared_ptr<const Settings> settings() const;
+  Result<void> look(bool is_first);
   Result<void> refresh(store::Database& database);
   void observe(store::Database& database);
   Result<Now> sweeping_time(store::Database& database, Now now);
@@ -84,9 +85,11 @@ class Service {
   std::string nonce_key_;
   mutable std::mutex mutex_;
   std::shared_ptr<const Settings> settings_;  // Under mutex_.
+  Result<void> last_look_;                    // Under mutex_: how refresh() ended.
   Published<State> state_;
   // Of the store's thread, or before it runs.
-  std::int64_t seen_clients_ = -1, seen_revocations_ = -1, seen_keys_ = 0;
+  static constexpr std::int64_t nothing_seen = -1;
+  std::int64_t seen_clients_ = nothing_seen, seen_revocations_ = nothing_seen, seen_keys_ = nothing_seen;
   bool keys_are_due_ = true;
   std::int64_t keys_read_ms_ = 0;
   // Of sweeping: when to go on, when to look at the clock again, what time it is for it, and where it stopped.

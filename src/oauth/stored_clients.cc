@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/bytes.h"
 #include "oauth/revocations.h"
 
 namespace keepgate::oauth {
@@ -116,6 +117,9 @@ Result<void> revoke_client(store::Database& database, std::string_view id, std::
     const auto added = add_revocation(database, "grant", store::text_of(row[0]), 0, until_s);
     if (!added) return added;
   }
+  // What was exchanged from a token of its own has no grant of the store, but still speaks of the client.
+  const auto own = add_revocation(database, "sub", cat("client:", id), now.wall_s() + 1, until_s);
+  if (!own) return own;
   // Whatever was issued up to and including this second.
   return add_revocation(database, "client", id, now.wall_s() + 1, until_s);
 }

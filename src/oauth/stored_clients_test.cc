@@ -121,9 +121,10 @@ TEST_F(ServerStores, remove_clients_with_all_that_was_issued_to_them) {
   EXPECT_EQ(count("grants WHERE revoked_s IS NULL"), 1);
   // Its grant as well: what others exchanged from its tokens has another client's name.
   EXPECT_EQ(revoked(),
-            (std::vector<std::string>{cat("client web ", noon_s + 1, ' ', later_s), cat("grant g1 0 ", later_s)}));
+            (std::vector<std::string>{cat("client web ", noon_s + 1, ' ', later_s), cat("grant g1 0 ", later_s),
+                                      cat("sub client:web ", noon_s + 1, ' ', later_s)}));
   EXPECT_FALSE(*in_store([](Database& d) { return remove_client(d, "web", later_s, noon); }));
-  EXPECT_EQ(revoked().size(), 2U);
+  EXPECT_EQ(revoked().size(), 3U);
 }
 
 TEST_F(ServerStores, revoke_what_a_client_has_and_leave_it_there) {
@@ -131,8 +132,9 @@ TEST_F(ServerStores, revoke_what_a_client_has_and_leave_it_there) {
   const std::int64_t before = version("revocations");
   in_store([](Database& d) { return revoke_client(d, "web", later_s, noon); });
   EXPECT_EQ(count("clients"), 1);
-  EXPECT_EQ(version("revocations"), before + 1);
-  EXPECT_EQ(revoked(), std::vector<std::string>{cat("client web ", noon_s + 1, ' ', later_s)});
+  EXPECT_EQ(version("revocations"), before + 2);
+  EXPECT_EQ(revoked(), (std::vector<std::string>{cat("client web ", noon_s + 1, ' ', later_s),
+                                                 cat("sub client:web ", noon_s + 1, ' ', later_s)}));
 }
 
 TEST_F(ServerStores, tell_of_documents_that_cannot_be_used) {

@@ -142,8 +142,10 @@ def test_keys_are_published_before_they_sign_and_until_their_last_token_has_expi
     third = wait_until(lambda: awake(asker) and set(kids(asker)) - set(first), 20, "there is no next key")
     assert len(third) == 1 and header_of(issued(asker))["kid"] == first[1]
     # A month of sweeps has not passed here: they go an hour a minute at the most.
-    issuer.change("UPDATE facts SET value = CAST(value AS INTEGER) + ?1 WHERE name = 'swept_until'", 30 * DAY)
-    clock.set(30 * DAY + 40 * MINUTE)
+    issuer.change("UPDATE facts SET value = CAST(value AS INTEGER) + ?1 WHERE name = 'swept_until'", 31 * DAY)
+    clock.set(31 * DAY - 40 * MINUTE)
+    assert awake(asker) and first[0] in kids(asker), "a client may have tokens that live for a day"
+    clock.set(31 * DAY + 40 * MINUTE)
     wait_until(lambda: awake(asker) and first[0] not in kids(asker), 20, "the first key is published for ever")
     assert not asker.is_active(old)
     clock.set(60 * DAY + 2 * MINUTE)
@@ -416,3 +418,18 @@ def test_a_pushed_request_that_led_to_a_page_in_time_goes_on_for_who_types_slowl
     assert browser.location()[1].get("code"), browser.answer.words
     other.submit({"username": "alice", "password": "hunter2"}, page=page)
     assert other.answer.status == 400, "a second code by one request_uri (RFC 9126 4)"
+
+
+def test_a_clock_that_jumps_ahead_and_back_makes_no_revoked_token_good(issuer):
+    issuer, clock, asker = issuer(more="access_token_lifetime 1d;")
+    revoked, during, after = ([asker.credentials().json["access_token"] for _ in range(2)] for _ in range(3))
+    for token in revoked:
+        assert asker.revoke(token).status == 200
+    clock.set(3 * DAY)
+    ahead = asker.credentials().json["access_token"]
+    assert asker.revoke(ahead).status == 200
+    clock.set(0)
+    assert asker.revoke(after[0]).status == 200
+    for token in (*revoked, after[0]):
+        assert not asker.is_active(token), "a revoked token is good again"
+    assert all(asker.is_active(token) for token in (*during, after[1]))

@@ -154,6 +154,29 @@ def test_a_subject_that_is_none_of_a_trusted_issuer_is_said_so(server):
     assert [line["sub"] for line in server.asker.feed()] == ["stranger:bob"]
 
 
+def test_what_is_taken_back_while_signing_keys_cannot_be_read_is_taken_back(server):
+    issuer, asker = server.issuer, server.asker
+    before, later, kept = (asker.credentials().json["access_token"] for _ in range(3))
+    issuer.change("INSERT INTO signing_keys VALUES ('odd', 'ES256', 'nobody can unwrap this', 0, 0, 4000000000)")
+    issuer.change("UPDATE versions SET value = value + 1 WHERE name = 'keys'")
+    issuer.change("INSERT OR IGNORE INTO versions (name, value) VALUES ('keys', 1)")
+    wait_until(lambda: "cannot be unwrapped" in issuer.read("error.log"), 20, issuer.words)
+    assert asker.revoke(before).status == 200
+    assert not asker.is_active(before) and asker.is_active(kept), "the keys that were read last go on"
+    issuer.change("DELETE FROM signing_keys WHERE kid = 'odd'")
+    assert asker.revoke(later).status == 200
+    assert server.are_active(before, later, kept) == [False, False, True]
+
+
+def test_what_was_exchanged_from_a_clients_own_token_ends_with_the_client(server):
+    own = server.token("first")
+    exchanged = server.exchange("second", own)
+    assert server.are_active(own, exchanged) == [True, True]
+    server.run("revoke", "--client", "first")
+    wait_until(lambda: server.are_active(own, exchanged) == [False, False], 15, "what was exchanged is good")
+    assert server.ask_exchange("third", exchanged).status == 400
+
+
 def reload(issuer):
     said = "reconfigured"
     before = issuer.read("error.log").count(said)
