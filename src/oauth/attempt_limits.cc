@@ -115,9 +115,9 @@ struct AttemptLimits::Impl {
         network(bytes),
         code(bytes),
         entries(bytes),
-        clients(bytes),
-        known_clients(bytes),
-        client_networks(bytes) {}
+        clients(bytes / 4),
+        known_clients(bytes / 4),
+        client_networks(bytes / 4) {}
   BucketShards soon, day, factor_soon, factor_day, network, code, entries, clients, known_clients, client_networks;
   KnownPlaces places;
   ProvenClients proven_clients;
