@@ -38,6 +38,7 @@ function check(condition, why) {
 
 async function person(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  context.setDefaultTimeout(90_000); // However much else the machine has to do.
   const page = await context.newPage();
   const words = [], foreign = [];
   page.on('console', (message) => words.push(message.text()));
