@@ -6,7 +6,7 @@
 #include "base/temp_folder_for_tests.h"
 #include "oauth/schema.h"
 #include "oauth/session_records.h"
-#include "store/transactor.h"
+#include "store/store_for_tests.h"
 
 namespace keepgate::oauth {
 namespace {
@@ -16,11 +16,8 @@ constexpr Now now{0, 1'700'000'000'000};
 class ConfiguredPasswords : public testing::Test {
  protected:
   void SetUp() override {
-    const auto address = store::parse_store_address(cat("sqlite:", folder_.path().string(), "/store.db"));
-    ASSERT_TRUE(address);
-    auto opened = store::Transactor::open({.address = *address, .migrations = schema()});
-    ASSERT_TRUE(opened) << opened.error().detail;
-    store_ = std::move(*opened);
+    store_ = store::test::open_store(store::test::sqlite_address(folder_.path() / "store.db"), schema());
+    ASSERT_NE(store_, nullptr);
     set("alice", "$6$first");
     set("bob", "$6$of-bob");
     sign_out_changed();

@@ -6,7 +6,7 @@
 #include "base/temp_folder_for_tests.h"
 #include "oauth/grant_records.h"
 #include "oauth/schema.h"
-#include "store/transactor.h"
+#include "store/store_for_tests.h"
 
 namespace keepgate::oauth {
 namespace {
@@ -18,11 +18,8 @@ Now at(std::int64_t seconds_later) { return {seconds_later * 1000, (then_s + sec
 class Sessions : public testing::Test {
  protected:
   void SetUp() override {
-    const auto address = store::parse_store_address(cat("sqlite:", folder_.path().string(), "/store.db"));
-    ASSERT_TRUE(address);
-    auto opened = store::Transactor::open({.address = *address, .migrations = schema()});
-    ASSERT_TRUE(opened) << opened.error().detail;
-    store_ = std::move(*opened);
+    store_ = store::test::open_store(store::test::sqlite_address(folder_.path() / "store.db"), schema());
+    ASSERT_NE(store_, nullptr);
     settings_.session_lifetime_s = 1000;
     settings_.session_idle_s = 300;
   }

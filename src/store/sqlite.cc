@@ -188,8 +188,8 @@ bool SqliteConnection::claim_file(std::string& why) {
   const std::int64_t deadline_ms = Now::read().monotonic_ms + busy_ms_max;
   while (!control("PRAGMA journal_mode=WAL", why)) {
     if ((sqlite3_errcode(handle_) & 0xff) != SQLITE_BUSY || Now::read().monotonic_ms > deadline_ms) return false;
-    const timespec moment{.tv_sec = 0, .tv_nsec = 5'000'000};  // Between two tries.
-    ::nanosleep(&moment, nullptr);
+    const timespec moment{.tv_sec = 0, .tv_nsec = 5'000'000};
+    ::nanosleep(&moment, nullptr);  // Between two tries.
   }
   const Result<SqliteStatement> mode = prepare("PRAGMA journal_mode");
   const unsigned char* text =
