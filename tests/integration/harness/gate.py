@@ -107,9 +107,9 @@ class Gate:
 
     def wait(self):
         for port in self.ports.values():
-            wait_until(lambda: self.exited() or can_connect(("127.0.0.1", port)), 15, lambda: f"nobody listens on {port}: {self.words()}")
+            wait_until(lambda: self.exited() or can_connect(("127.0.0.1", port)), 60, lambda: f"nobody listens on {port}: {self.words()}")
         if "\npid keepgate.pid;" in self.text:  # It listens a moment before it is ready; this file is written between.
-            wait_until(lambda: self.exited() or self.read("keepgate.pid"), 15, self.words)
+            wait_until(lambda: self.exited() or self.read("keepgate.pid"), 60, self.words)
         if self.exited():
             raise AssertionError(f"keepgate stopped at once, exit {self.process.returncode}: {self.words()}\n{self.text}")
 
