@@ -85,7 +85,7 @@ int revoke_one_grant(std::string_view verb, ServerStore& store, const std::strin
     state = *found;
     const Now now = Now::read();
     if (state != GrantState::live) return {};
-    return oauth::revoke_grant(database, id, oauth::revoked_until_s(now.wall_s()), now);
+    return oauth::revoke_grant(database, id, oauth::revoked_until_s(now.wall_s()), now, oauth::Share::unbounded);
   });
   if (code != exit_ok) return code;
   if (state == GrantState::unknown) return failed(verb, cat("there is no grant '", printable(id), "'"), exit_not_found);

@@ -292,6 +292,7 @@ TEST(Directives, server_level_refusals) {
       {"auth_jwt_type odd;", "KG020"},
       {"auth_jwt_key_file $x;", "KG018"},
       {"auth_jwt_leeway 1ms;", "KG020"},
+      {"auth_jwt_leeway 601s;", "KG020"},
       {"auth_jwt_require x;", "KG020"},
       {"auth_jwt_require error=401;", "KG015"},
       {"auth_jwt_require $host error=402;", "KG021"},

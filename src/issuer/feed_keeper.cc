@@ -58,10 +58,10 @@ FeedKeeper::FeedKeeper(fetch::Fetcher& fetcher, Post post, Chance chance, const 
     : fetcher_(fetcher), post_(std::move(post)), chance_(std::move(chance)), bounds_(bounds) {}
 
 void FeedKeeper::use(const std::vector<std::shared_ptr<RevocationFeed>>& feeds, Now now) {
-  std::vector<WatchPointer> kept;
+  std::vector<WatchPointer> kept, ended;
   for (const WatchPointer& watch : watches_) {
     watch->ended = std::ranges::find(feeds, watch->feed) == feeds.end();
-    if (!watch->ended) kept.push_back(watch);
+    (watch->ended ? ended : kept).push_back(watch);
   }
   watches_ = std::move(kept);
   for (const auto& feed : feeds) {
@@ -70,6 +70,10 @@ void FeedKeeper::use(const std::vector<std::shared_ptr<RevocationFeed>>& feeds, 
     watch->feed = feed;
     watch->due_ms = now.monotonic_ms;
     if (const auto list = feed->list().current()) watch->whole_count = list->size();
+    // The copy that it is to keep may lack what is in force, or lie elsewhere: all of the list is asked for and
+    // written.
+    watch->wants_whole =
+        std::ranges::any_of(ended, [&](const auto& one) { return one->feed->options().url == feed->options().url; });
     if (!feed->restore_fault().empty()) {
       log(LogLevel::error, name_of_feed(*feed), ": the copy on disk is not used: ", feed->restore_fault());
     }

@@ -474,6 +474,24 @@ TEST_F(Feeds, whose_copy_cannot_be_written_count_all_the_same_and_try_again) {
   EXPECT_EQ((*store::read_revocation_copy(options.cache, feed_url))->version, 6U);
 }
 
+TEST_F(Feeds, with_other_options_write_what_was_not_written_yet) {
+  const TempFolder folder;
+  options.cache = (folder.path() / "gone" / "copy").string();
+  start_with("5", "sub a\n", "e");
+  const auto before = feed;
+  answer({.version = "6", .body = "sub b\n", .epoch = "e", .after = "5"});
+  options.wait_s = 10;
+  options.cache = (folder.path() / "copy").string();
+  use(std::make_shared<RevocationFeed>(options, before.get()));
+  EXPECT_TRUE(revokes("a") && revokes("b"));
+  EXPECT_EQ(server.last.url, feed_url + "?after=0&wait=0");
+  answer({.version = "6", .body = "sub a\nsub b\n", .epoch = "e"});
+  pass(100);
+  ASSERT_TRUE(std::filesystem::exists(options.cache));
+  EXPECT_EQ((*store::read_revocation_copy(options.cache, feed_url))->text, "sub a\nsub b\n");
+  EXPECT_EQ(server.last.url, feed_url + "?after=6&wait=10&epoch=e") << "and it goes on as before";
+}
+
 TEST_F(Feeds, whose_copy_is_broken_know_nothing) {
   const TempFolder folder;
   options.cache = (folder.path() / "copy").string();

@@ -52,10 +52,10 @@ net::Task<Checked<Answer>> answer_revocation(Context& context) {
     if (!token) co_return nothing_answer();
     if (token->text("client_id") != client.id) co_return refuse("invalid_request", "the token is another client's");
     // What was exchanged from it lives no longer than it does.
-    job = [id = token->text("jti"), is_lone = token->text("grant_id").empty(),
+    job = [id = token->text("jti"), is_lone = token->text("grant_id").empty(), owner = std::string(token->text("sub")),
            until_s = revoked_until_after_s(token->number("exp"))](store::Database& database) -> Result<Taken> {
-      const auto done =
-          is_lone ? revoke_lone_token(database, id, until_s) : add_revocation(database, "jti", id, 0, until_s);
+      const auto done = is_lone ? revoke_lone_token(database, id, until_s, owner)
+                                : add_revocation(database, "jti", id, 0, until_s, owner);
       if (!done) return std::unexpected(done.error());
       return Taken::back;
     };

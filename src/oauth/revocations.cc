@@ -21,14 +21,25 @@ Result<std::int64_t> number_in(store::Database& database, std::string_view state
   return rows->empty() ? 0 : store::number_of((*rows)[0][0]);
 }
 
-// Each entry has a version of its own: as long as all of them are within so many versions, nobody has to count.
-Result<bool> is_full(store::Database& database, std::int64_t newest) {
+// An error: there is none. Half of the list is for whoever comes; of the rest nobody has more than a share.
+Result<void> find_room(store::Database& database, std::int64_t newest, std::string_view owner) {
   const auto oldest = number_in(database, "SELECT MIN(version) FROM revocations");
   if (!oldest) return std::unexpected(oldest.error());
-  if (newest - *oldest < revocations_max) return false;
+  // Each entry has a version of its own: as long as all of them are within so many versions, nobody has to count.
+  const std::int64_t at_most = newest - *oldest;
+  if (!owner.empty() && at_most >= revocations_max / 2) {
+    const auto rows = database.run("SELECT COUNT(*) FROM (SELECT 1 FROM revocations WHERE owner = $1 LIMIT $2) AS own",
+                                   {std::string(owner), revocations_of_owner_max});
+    if (!rows) return std::unexpected(rows.error());
+    if (store::number_of((*rows)[0][0]) >= revocations_of_owner_max) {
+      return store::store_unavailable("one subject has its share of the list of revocations", ErrorKind::limit);
+    }
+  }
+  if (at_most < revocations_max) return {};
   const auto count = number_in(database, "SELECT COUNT(*) FROM revocations");
   if (!count) return std::unexpected(count.error());
-  return *count >= revocations_max;
+  if (*count < revocations_max) return {};
+  return store::store_unavailable("the list of revocations is full", ErrorKind::limit);
 }
 
 // Is an entry as wide as that already? Who takes the same back again and again adds nothing to the list.
@@ -82,39 +93,42 @@ std::int64_t revoked_until_s(std::int64_t now_s) { return revoked_until_after_s(
 std::int64_t revoked_until_after_s(std::int64_t expires_s) { return expires_s + clock_room_s; }
 
 Result<void> add_revocation(store::Database& database, std::string_view kind, std::string_view value,
-                            std::int64_t before_s, std::int64_t until_s) {
+                            std::int64_t before_s, std::int64_t until_s, std::string_view owner) {
   const auto known = database.run("SELECT before_s, until_s FROM revocations WHERE kind = $1 AND value = $2",
                                   {std::string(kind), std::string(value)});
   if (!known) return std::unexpected(known.error());
   if (!known->empty() && covers((*known)[0], before_s, until_s)) return {};
   const auto version = database.run("UPDATE versions SET value = value + 1 WHERE name = 'revocations' RETURNING value");
   if (!version) return std::unexpected(version.error());
-  const auto full = is_full(database, store::number_of((*version)[0][0]));
-  if (!full) return std::unexpected(full.error());
-  if (*full && known->empty()) {
-    return store::store_unavailable("the list of revocations is full", ErrorKind::limit);
+  if (known->empty()) {
+    const auto room = find_room(database, store::number_of((*version)[0][0]), owner);
+    if (!room) return room;
   }
   // before_s 0 is the widest there is.
   const auto added = database.run(
-      "INSERT INTO revocations (kind, value, before_s, until_s, version) VALUES ($1, $2, $3, $4, $5)"
+      "INSERT INTO revocations (kind, value, before_s, until_s, version, owner) VALUES ($1, $2, $3, $4, $5, $6)"
       " ON CONFLICT (kind, value) DO UPDATE SET version = excluded.version,"
       " before_s = CASE WHEN revocations.before_s = 0 OR excluded.before_s = 0 THEN 0"
       " WHEN revocations.before_s > excluded.before_s THEN revocations.before_s ELSE excluded.before_s END,"
       " until_s = CASE WHEN revocations.until_s > excluded.until_s THEN revocations.until_s"
       " ELSE excluded.until_s END",
-      {std::string(kind), std::string(value), before_s, until_s, store::number_of((*version)[0][0])});
+      {std::string(kind), std::string(value), before_s, until_s, store::number_of((*version)[0][0]),
+       std::string(owner)});
   if (!added) return std::unexpected(added.error());
   return {};
 }
 
-Result<void> revoke_lone_token(store::Database& database, std::string_view id, std::int64_t until_s) {
-  const Result<void> alone = add_revocation(database, "jti", id, 0, until_s);
-  return alone ? add_revocation(database, "grant", id, 0, until_s) : alone;
+Result<void> revoke_lone_token(store::Database& database, std::string_view id, std::int64_t until_s,
+                               std::string_view owner) {
+  const Result<void> alone = add_revocation(database, "jti", id, 0, until_s, owner);
+  return alone ? add_revocation(database, "grant", id, 0, until_s, owner) : alone;
 }
 
-Result<void> revoke_grant(store::Database& database, std::string_view grant, std::int64_t until_s, Now now) {
-  const auto marked = database.run("UPDATE grants SET revoked_s = $2 WHERE id = $1 AND revoked_s IS NULL RETURNING id",
-                                   {std::string(grant), now.wall_s()});
+Result<void> revoke_grant(store::Database& database, std::string_view grant, std::int64_t until_s, Now now,
+                          Share share) {
+  const auto marked =
+      database.run("UPDATE grants SET revoked_s = $2 WHERE id = $1 AND revoked_s IS NULL RETURNING subject",
+                   {std::string(grant), now.wall_s()});
   if (!marked) return std::unexpected(marked.error());
   if (marked->empty()) return {};  // It is gone, or was revoked before.
   // A grant whose code nobody has redeemed gave no tokens: there is nothing to tell anybody.
@@ -122,7 +136,8 @@ Result<void> revoke_grant(store::Database& database, std::string_view grant, std
       database.run("SELECT hash FROM codes WHERE grant_id = $1 AND used_s IS NULL", {std::string(grant)});
   if (!waiting) return std::unexpected(waiting.error());
   if (!waiting->empty()) return {};
-  return add_revocation(database, "grant", grant, 0, until_s);
+  const std::string owner = share == Share::of_subject ? store::text_of((*marked)[0][0]) : std::string();
+  return add_revocation(database, "grant", grant, 0, until_s, owner);
 }
 
 Result<void> revoke_session_grants(store::Database& database, std::string_view session, std::int64_t until_s, Now now) {
@@ -153,6 +168,7 @@ Result<std::shared_ptr<const RevocationFeed>> load_feed(store::Database& databas
   auto out = std::make_shared<RevocationFeed>();
   out->version = *version;
   out->epoch = epoch->empty() ? std::string() : store::text_of((*epoch)[0][0]);
+  if (!database.history().empty()) append(out->epoch, "-", database.history());
   const bool goes_on = before && before->list && before->epoch == out->epoch && before->version <= out->version &&
                        before->log.size() <= log_lines_max &&
                        before->log.bytes() <= auth::RevocationList::file_bytes_max;

@@ -27,21 +27,23 @@ class RevocationRecords : public testing::Test {
   store::Rows rows(const std::string& statement) { return store::test::rows_of(*store_, statement); }
   std::int64_t count(const std::string& what) { return number_of(rows(cat("SELECT COUNT(*) FROM ", what))[0][0]); }
   std::int64_t version() { return number_of(rows("SELECT value FROM versions WHERE name = 'revocations'")[0][0]); }
-  Result<void> revoke(std::string_view kind, std::string_view value, std::int64_t before_s, std::int64_t until_s) {
-    return store_->run([&](Database& d) { return add_revocation(d, kind, value, before_s, until_s); });
+  Result<void> revoke(std::string_view kind, std::string_view value, std::int64_t before_s, std::int64_t until_s,
+                      std::string_view owner = {}) {
+    return store_->run([&](Database& d) { return add_revocation(d, kind, value, before_s, until_s, owner); });
   }
   std::string entry(const std::string& value) {
     const auto found = rows(cat("SELECT before_s, until_s FROM revocations WHERE value = '", value, "'"));
     return found.size() == 1 ? cat(number_of(found[0][0]), ' ', number_of(found[0][1])) : cat(found.size(), " entries");
   }
   // As long as it may be, but for `room`; each entry has a version of its own.
-  void fill(std::int64_t room) {
-    const std::int64_t entries = revocations_max - room, first = version() + 1;
+  void fill(std::int64_t room) { add_entries(revocations_max - room, ""); }
+  void add_entries(std::int64_t entries, const std::string& owner) {
+    const std::int64_t first = version() + 1;
     rows(cat("UPDATE versions SET value = value + ", entries, " WHERE name = 'revocations'"));
     rows(cat("WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ", entries,
-             ") INSERT INTO revocations (kind, value, before_s, until_s, version)"
-             " SELECT 'jti', 'token ' || n, 0, 2000000000, n + ",
-             first, " FROM numbers"));
+             ") INSERT INTO revocations (kind, value, before_s, until_s, version, owner)"
+             " SELECT 'jti', '",
+             owner, "token ' || n, 0, 2000000000, n + ", first, ", '", owner, "' FROM numbers"));
   }
   // A grant of a session, with a code that waits.
   GrantRecord add_grant_with_code(const std::string& id, const std::string& session) {
@@ -94,6 +96,31 @@ TEST_F(RevocationRecords, have_room_for_the_last_and_none_for_one_more) {
   EXPECT_EQ(entry("the last"), cat(0, ' ', morning_s + 10)) << "what was taken back stays so";
   EXPECT_EQ(count("revocations"), revocations_max);
   EXPECT_EQ(version(), before + 1) << "nobody is told of a change that there was not";
+}
+
+TEST_F(RevocationRecords, are_filled_beyond_their_half_by_nobody_alone) {
+  add_entries(revocations_of_owner_max, "user:alice");
+  EXPECT_TRUE(revoke("jti", "a1", 0, morning_s + 10, "user:alice")) << "as long as there is room for whoever comes";
+  add_entries(revocations_of_owner_max - 1, "user:bob");
+  add_entries(revocations_max / 2, "client:robot");
+  const auto refused = revoke("jti", "a2", 0, morning_s + 10, "user:alice");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::limit);
+  EXPECT_EQ(entry("a2"), "0 entries");
+  EXPECT_TRUE(revoke("jti", "a1", 0, morning_s + 20, "user:alice")) << "what is there may grow";
+  EXPECT_TRUE(revoke("jti", "b1", 0, morning_s + 10, "user:bob")) << "the last one of his share";
+  EXPECT_FALSE(revoke("jti", "b2", 0, morning_s + 10, "user:bob"));
+  EXPECT_FALSE(revoke("jti", "r1", 0, morning_s + 10, "client:robot"));
+  EXPECT_TRUE(revoke("jti", "c1", 0, morning_s + 10, "user:carol"));
+  EXPECT_TRUE(revoke("jti", "a3", 0, morning_s + 10)) << "an operator needs no share";
+  // A grant is its subject's; an operator ends it all the same.
+  add_grant_with_code("g1", "s1");
+  ASSERT_EQ(redeem("g1"), Redeemed::good);
+  EXPECT_FALSE(sign_out("s1"));
+  EXPECT_EQ(count("grants WHERE revoked_s IS NULL"), 1);
+  EXPECT_TRUE(store_->run(
+      [&](Database& d) { return revoke_grant(d, "g1", revoked_until_s(morning_s), morning, Share::unbounded); }));
+  EXPECT_EQ(count("revocations WHERE kind = 'grant' AND value = 'g1'"), 1);
 }
 
 TEST_F(RevocationRecords, that_are_full_end_no_grant_by_half) {

@@ -84,10 +84,17 @@ constexpr std::string_view clients_by_version[] = {
     "CREATE INDEX consents_client ON consents (client)",
 };
 
+// Whose token it was that was taken back: nobody fills the list alone.
+constexpr std::string_view revocations_by_owner[] = {
+    "ALTER TABLE revocations ADD COLUMN owner TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX revocations_owner ON revocations (owner)",
+};
+
 constexpr store::Migration migrations[] = {
     {1, "first tables", first_tables},
     {2, "revocations by version", revocations_by_version},
     {3, "clients by version", clients_by_version},
+    {4, "revocations by owner", revocations_by_owner},
 };
 
 }  // namespace

@@ -144,6 +144,10 @@ Result<void> Service::refresh(store::Database& database) {
     (name == "clients" ? clients : name == "keys" ? keys : revocations) = store::number_of(row[1]);
   }
   const Now now = Now::read();
+  if (database.history() != seen_history_) {
+    seen_clients_ = seen_revocations_ = seen_keys_ = nothing_seen;
+    seen_history_ = database.history();
+  }
   const auto before = state_.current();
   auto state = before ? std::make_shared<State>(*before) : std::make_shared<State>();
   const bool keys_are_due = keys_are_due_ || keys != seen_keys_ || now.monotonic_ms - keys_read_ms_ > keys_period_ms;
@@ -151,7 +155,7 @@ Result<void> Service::refresh(store::Database& database) {
   // One part that cannot be read keeps none of the others from being seen.
   Result<void> out;
   if (clients != seen_clients_) {
-    auto loaded = load_clients(database, state->clients.get());
+    auto loaded = load_clients(database, seen_clients_ == nothing_seen ? nullptr : state->clients.get());
     if (loaded) {
       state->clients = std::move(*loaded);
       seen_clients_ = clients;

@@ -89,6 +89,7 @@ class Service {
   Published<State> state_;
   // Of the store's thread, or before it runs.
   static constexpr std::int64_t nothing_seen = -1;
+  std::string seen_history_;  // Of the database: another one, and nothing that was seen counts.
   std::int64_t seen_clients_ = nothing_seen, seen_revocations_ = nothing_seen, seen_keys_ = nothing_seen;
   bool keys_are_due_ = true;
   std::int64_t keys_read_ms_ = 0;

@@ -55,6 +55,10 @@ class Database {
     return run(sql, std::span(values.begin(), values.size()));
   }
   Result<Rows> run(std::string_view sql) { return run(sql, std::span<const Value>()); }
+
+  // Another text says that what was read before may never have happened: a standby that had not all of it has taken
+  // over. "" where that is not known, and always of a file.
+  virtual std::string_view history() const { return {}; }
 };
 
 // Whether an error is the store's trouble and not the asker's: 503 and Retry-After.

@@ -28,6 +28,7 @@ class PostgresConnection final : public Connection {
   Opening open(Access, int wait_ms, std::string& why) override { return session_.connect(wait_ms, why); }
   bool is_open() const override { return session_.is_open(); }
   void close() override { session_.close(); }
+  std::string_view history() const override { return session_.timeline(); }
   Result<void> lock_migrations() override {
     if (Result<void> set = session_.set_patience(true); !set) return set;
     return command(cat("SET lock_timeout = 0;SELECT pg_advisory_lock(", migration_lock, ");SET lock_timeout = 5000"));

@@ -26,6 +26,9 @@ constexpr std::string_view postgres_settings =
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';"
     "LISTEN keepgate_store";
 static_assert(busy_ms_max == 5'000);
+// The first eight digits of a WAL file's name are the timeline. Of a standby: nothing.
+constexpr std::string_view timeline_query =
+    "SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END";
 
 // Types of the server (pg_type.dat).
 enum : Oid {
@@ -164,9 +167,25 @@ bool PostgresSession::set_up(std::string& why) {
   }
   is_open_ = true;
   trouble_ = Trouble::none;
+  if (!find_timeline(why)) return false;
   const Result<Answer> set = simple(postgres_settings);
   if (!set) why = set.error().detail;
   return set.has_value();
+}
+
+// Where somebody else's server has no such functions, nothing is known.
+bool PostgresSession::find_timeline(std::string& why) {
+  timeline_.clear();
+  const Result<Answer> answer = simple(timeline_query);
+  if (!is_open_) {
+    why = answer ? "the connection was lost" : answer.error().detail;
+    return false;
+  }
+  trouble_ = Trouble::none;
+  if (!answer || answer->rows.empty()) return true;
+  timeline_ = text_of(answer->rows[0][0]);
+  if (timeline_.empty()) why = "the server is a standby: it only reads";
+  return !timeline_.empty();
 }
 
 void PostgresSession::close() {

@@ -36,6 +36,8 @@ class PostgresSession {
   Opening connect(int wait_ms, std::string& why);
   bool is_open() const { return is_open_; }
   void close();
+  // The server's timeline: it counts up when a standby takes over, and when an archive is brought back.
+  const std::string& timeline() const { return timeline_; }
 
   // Several statements of our own, separated by semicolons; the answer to the last one.
   Result<Answer> simple(std::string_view sql);
@@ -56,6 +58,7 @@ class PostgresSession {
   };
   bool start(std::string& why);
   bool set_up(std::string& why);
+  bool find_timeline(std::string& why);
   Result<Answer> receive(bool was_sent);
   bool wait_for_answer(std::int64_t deadline_ms);
   std::unexpected<Error> lose(std::string why);
@@ -66,6 +69,7 @@ class PostgresSession {
   const PqLibrary* pq_ = nullptr;
   PGconn* connection_ = nullptr;
   bool is_open_ = false;
+  std::string timeline_;
   PostgresPollingStatusType next_poll_ = PGRES_POLLING_FAILED;
   std::int64_t connect_before_ms_ = 0;
   std::map<std::string, std::string, std::less<>> prepared_;  // Text and kinds of values → name.

@@ -136,6 +136,17 @@ void add_jwt_path(Reader& reader, const Scope&, const Directive& directive) {
   reader.model().jwt_paths.push_back(std::move(model));
 }
 
+// Beyond it a token would outlive its entry in a list of revocations, which its issuer keeps for as long behind its
+// end.
+constexpr std::int64_t leeway_s_max = 600;
+
+void set_leeway(Reader& reader, const Scope& scope, const Directive& directive) {
+  const Word& word = directive.arguments[0];
+  const auto value = reader.time_s(directive, word, word.text);
+  if (value && *value > leeway_s_max) return reader.invalid_value(directive, word, "at most 10m");
+  detail::set_once<&O::jwt_leeway_s>(reader, scope, directive, value);
+}
+
 constexpr DirectiveRow jwt_table[] = {
     {"auth_jwt",
      in_levels | in_limit_except,
@@ -165,9 +176,10 @@ constexpr DirectiveRow jwt_table[] = {
      in_levels,
      {1, 1},
      Support::built,
-     set_time_s<&O::jwt_leeway_s>,
+     set_leeway,
      "0s",
-     "How far clocks may differ when exp and nbf are checked."},
+     "How far clocks may differ when exp and nbf are checked: at most 10m, for what was revoked is told for as long "
+     "behind its end."},
     {"auth_jwt_type",
      in_levels | in_limit_except,
      {1, 1},

@@ -160,9 +160,9 @@ class Asker:
         query = authorize(self).partition("?")[2]
         return self.post("/par", "web", **{name: value for name, value in urllib.parse.parse_qsl(query) if name != "client_id"})
 
-    def ask_feed(self, after=0, wait=0):
+    def ask_feed(self, after=0, wait=0, epoch=""):
         credentials = base64.b64encode(f"gateway:{urllib.parse.quote_plus(GATEWAY)}".encode()).decode()
-        return self.request("GET", f"/revocations?after={after}&wait={wait}", {"Authorization": f"Basic {credentials}", "Accept": "text/plain"})
+        return self.request("GET", f"/revocations?after={after}&wait={wait}{epoch and '&epoch=' + epoch}", {"Authorization": f"Basic {credentials}", "Accept": "text/plain"})
 
     def feed(self):
         """What is revoked."""

@@ -89,6 +89,24 @@ class Postgres:
             self.process.wait(START_SECONDS)
         self.process = None
 
+    def save(self):
+        """What a standby has that gets nothing from now on."""
+        self.stop()
+        subprocess.run(["cp", "-a", f"{self.folder}/data", f"{self.folder}/saved"], check=True, timeout=START_SECONDS)
+        self.start()
+
+    def fail_over(self, promoted=True):
+        """The server is lost, and what was saved takes over; or it goes on reading, in vain."""
+        self.stop(signal.SIGQUIT)
+        shutil.rmtree(f"{self.folder}/data")
+        os.rename(f"{self.folder}/saved", f"{self.folder}/data")
+        sign = pathlib.Path(self.folder, "data", "recovery.signal" if promoted else "standby.signal")
+        sign.touch()
+        owner = os.stat(f"{self.folder}/data/PG_VERSION")
+        os.chown(sign, owner.st_uid, owner.st_gid)
+        self.settings = (*self.settings, "restore_command=false")
+        self.start()
+
     def close(self):
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)
