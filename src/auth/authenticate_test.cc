@@ -16,7 +16,7 @@ namespace {
 using crypto::Algorithm;
 using Who = AddressRules::Who;
 
-constexpr std::int64_t now_s = 1'900'000'000;
+constexpr std::int64_t authenticated_s = 1'900'000'000;
 
 class OneValue final : public route::VariableSource {
  public:
@@ -47,7 +47,7 @@ struct Case {
                          .channel = {address, false, certificate},
                          .variables = variables,
                          .arena = arena,
-                         .now = {0, now_s * 1000},
+                         .now = {0, authenticated_s * 1000},
                          .answers = &answers,
                          .token_cache = cache,
                          .share = share,

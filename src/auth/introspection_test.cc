@@ -13,8 +13,8 @@
 namespace keepgate::auth {
 namespace {
 
-constexpr std::int64_t now_s = 1'900'000'000;
-constexpr std::string_view json = "application/json";
+constexpr std::int64_t introspected_s = 1'900'000'000;
+constexpr std::string_view json_type = "application/json";
 const std::string thumbprint = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
 
 std::string active(std::string_view more = "") {
@@ -22,10 +22,10 @@ std::string active(std::string_view more = "") {
 }
 
 TEST(IntrospectionAnswer, is_active_or_not_and_nothing_else) {
-  const auto good = read_introspection(json, active(R"(,"exp":1900000060)"));
+  const auto good = read_introspection(json_type, active(R"(,"exp":1900000060)"));
   ASSERT_TRUE(good) << good.error().detail;
   EXPECT_TRUE((*good)->is_active);
-  EXPECT_EQ((*good)->expires_s, now_s + 60);
+  EXPECT_EQ((*good)->expires_s, introspected_s + 60);
   const auto inactive = read_introspection("Application/JSON; charset=utf-8", R"({"active":false,"exp":1})");
   ASSERT_TRUE(inactive);
   EXPECT_FALSE((*inactive)->is_active);
@@ -62,7 +62,7 @@ TEST(IntrospectionAnswer, is_none_where_anything_else_is_said) {
       {cat(R"({"active":true,"x":)", deep, "}"), "JSON"},
   };
   for (const auto& [text, why] : answers) {
-    const auto read = read_introspection(json, text);
+    const auto read = read_introspection(json_type, text);
     ASSERT_FALSE(read) << text;
     EXPECT_NE(read.error().detail.find(why), std::string::npos) << text << ": " << read.error().detail;
   }
@@ -74,8 +74,8 @@ TEST(IntrospectionAnswer, has_a_size_that_is_bounded) {
     text.append(bytes - text.size() - 2, 'x');
     return text + "\"}";
   };
-  EXPECT_TRUE(read_introspection(json, padded(answer_limits.bytes_max)));
-  EXPECT_FALSE(read_introspection(json, padded(answer_limits.bytes_max + 1)));
+  EXPECT_TRUE(read_introspection(json_type, padded(answer_limits.bytes_max)));
+  EXPECT_FALSE(read_introspection(json_type, padded(answer_limits.bytes_max + 1)));
 }
 
 TEST(IntrospectionAnswer, of_another_type_is_refused_by_name) {
@@ -101,9 +101,9 @@ IntrospectionOptions options_for(std::string issuer = "", std::vector<std::strin
 
 Result<std::shared_ptr<const VerifiedToken>> judge(std::string_view more,
                                                    const IntrospectionOptions& options = options_for()) {
-  const auto answer = read_introspection(json, active(more));
+  const auto answer = read_introspection(json_type, active(more));
   EXPECT_TRUE(answer) << more;
-  return verify_introspected("opaque", **answer, options, {0, now_s * 1000});
+  return verify_introspected("opaque", **answer, options, {0, introspected_s * 1000});
 }
 
 TEST(IntrospectedToken, names_client_user_and_scopes_like_a_jwt) {
@@ -161,10 +161,10 @@ TEST(IntrospectedToken, is_refused_when_one_claim_says_so) {
 TEST(IntrospectedToken, of_an_answer_that_is_not_active_is_never_good) {
   IntrospectionAnswer answer;
   answer.text = active();
-  EXPECT_FALSE(verify_introspected("opaque", answer, options_for(), {0, now_s * 1000}));
+  EXPECT_FALSE(verify_introspected("opaque", answer, options_for(), {0, introspected_s * 1000}));
   answer.is_active = true;
   answer.text = "[]";
-  EXPECT_FALSE(verify_introspected("opaque", answer, options_for(), {0, now_s * 1000}));
+  EXPECT_FALSE(verify_introspected("opaque", answer, options_for(), {0, introspected_s * 1000}));
 }
 
 TEST(Introspection, tells_a_jwt_from_other_tokens_by_its_form) {
@@ -195,7 +195,7 @@ struct Case {
                          .channel = {},
                          .variables = variables,
                          .arena = arena,
-                         .now = {0, now_s * 1000},
+                         .now = {0, introspected_s * 1000},
                          .answers = &answers,
                          .method = "GET"},
                         false);
@@ -206,7 +206,7 @@ struct Case {
     out.key = asked.need->key;
     out.is_good = is_good;
     out.reason = "no answer in time";
-    if (is_good) out.value = read_introspection(json, body).value();
+    if (is_good) out.value = read_introspection(json_type, body).value();
     answers.add(std::move(out));
   }
 

@@ -11,12 +11,12 @@ namespace {
 
 using crypto::Algorithm;
 
-constexpr std::int64_t noon_s = 1'900'000'000;
+constexpr std::int64_t jwt_noon_s = 1'900'000'000;
 
-Now at(std::int64_t wall_ms) { return {.monotonic_ms = 0, .wall_ms = wall_ms}; }
-Now noon() { return at(noon_s * 1000); }
+Now at_wall_ms(std::int64_t wall_ms) { return {.monotonic_ms = 0, .wall_ms = wall_ms}; }
+Now jwt_noon() { return at_wall_ms(jwt_noon_s * 1000); }
 
-JwtOptions options_for(Algorithm algorithm = Algorithm::es256, std::int64_t leeway_s = 0) {
+JwtOptions jwt_options(Algorithm algorithm = Algorithm::es256, std::int64_t leeway_s = 0) {
   JwtOptions options;
   options.enabled = true;
   options.keys = crypto::test::verifying_set(algorithm);
@@ -29,21 +29,22 @@ std::string token_of(std::string_view payload, std::string_view more_header = ""
   return crypto::test::signed_token(*crypto::test::signing_key(Algorithm::es256), payload, more_header);
 }
 
-bool accepts(std::string_view payload, Now now = noon(), std::int64_t leeway_s = 0) {
-  return verify_jwt(token_of(payload), options_for(Algorithm::es256, leeway_s), now).has_value();
+bool accepts(std::string_view payload, Now now = jwt_noon(), std::int64_t leeway_s = 0) {
+  return verify_jwt(token_of(payload), jwt_options(Algorithm::es256, leeway_s), now).has_value();
 }
 
 TEST(Jwt, gives_the_claims_and_the_identity_of_a_good_token) {
-  const auto token = verify_jwt(
-      token_of(cat(R"({"client_id":"web","sub":"alice","roles":["admins"],"scope":"a b","exp":)", noon_s + 60, '}')),
-      options_for(), noon());
+  const auto token =
+      verify_jwt(token_of(cat(R"({"client_id":"web","sub":"alice","roles":["admins"],"scope":"a b","exp":)",
+                              jwt_noon_s + 60, '}')),
+                 jwt_options(), jwt_noon());
   ASSERT_TRUE(token);
   const VerifiedToken& good = **token;
   EXPECT_EQ(good.principal.describe(), "client:web on behalf of user:alice");
   EXPECT_EQ(good.principal.method, AuthMethod::jwt);
   EXPECT_EQ(good.principal.roles, std::vector<std::string>{"admins"});
   EXPECT_EQ(good.principal.scopes, (std::vector<std::string>{"a", "b"}));
-  EXPECT_EQ(good.expires_s, noon_s + 60);
+  EXPECT_EQ(good.expires_s, jwt_noon_s + 60);
   EXPECT_EQ(good.not_before_s, 0);
   EXPECT_EQ(good.token_hash.size(), 16u);
   EXPECT_EQ(good.header.string_at("alg"), "ES256");
@@ -53,14 +54,14 @@ TEST(Jwt, gives_the_claims_and_the_identity_of_a_good_token) {
 
 TEST(Jwt, refuses_a_token_of_another_key_and_without_keys) {
   const std::string token = token_of(R"({"sub":"a"})");
-  EXPECT_TRUE(verify_jwt(token, options_for(), noon()));
-  JwtOptions options = options_for();
+  EXPECT_TRUE(verify_jwt(token, jwt_options(), jwt_noon()));
+  JwtOptions options = jwt_options();
   options.keys = crypto::test::verifying_set(Algorithm::es256, "k2");
-  EXPECT_EQ(verify_jwt(token, options, noon()).error().code, "unknown_key");
+  EXPECT_EQ(verify_jwt(token, options, jwt_noon()).error().code, "unknown_key");
   options.keys = crypto::test::verifying_set(Algorithm::rs256, "k1");
-  EXPECT_EQ(verify_jwt(token, options, noon()).error().code, "unknown_key");
+  EXPECT_EQ(verify_jwt(token, options, jwt_noon()).error().code, "unknown_key");
   options.keys = nullptr;
-  EXPECT_EQ(verify_jwt(token, options, noon()).error().kind, ErrorKind::configuration);
+  EXPECT_EQ(verify_jwt(token, options, jwt_noon()).error().kind, ErrorKind::configuration);
 }
 
 TEST(Jwt, refuses_payloads_that_are_no_strict_json_object) {
@@ -94,21 +95,21 @@ struct TimeRow {
 
 TEST(Jwt, holds_exp_and_nbf_to_the_millisecond) {
   constexpr TimeRow rows[] = {
-      {"exp", noon_s, 0, -1, true},
-      {"exp", noon_s, 0, 0, false},
-      {"exp", noon_s, 0, 1, false},
-      {"exp", noon_s, 10, 9'999, true},
-      {"exp", noon_s, 10, 10'000, false},
-      {"exp", noon_s, 10, 11'000, false},
-      {"exp", noon_s, 10, 9'000, true},
-      {"nbf", noon_s, 0, -1, false},
-      {"nbf", noon_s, 0, 0, true},
-      {"nbf", noon_s, 0, -1'000, false},
-      {"nbf", noon_s, 10, -10'000, true},
-      {"nbf", noon_s, 10, -10'001, false},
-      {"nbf", noon_s, 10, -9'000, true},
-      {"nbf", noon_s, 10, -11'000, false},
-      {"iat", noon_s, 0, -100'000, true},
+      {"exp", jwt_noon_s, 0, -1, true},
+      {"exp", jwt_noon_s, 0, 0, false},
+      {"exp", jwt_noon_s, 0, 1, false},
+      {"exp", jwt_noon_s, 10, 9'999, true},
+      {"exp", jwt_noon_s, 10, 10'000, false},
+      {"exp", jwt_noon_s, 10, 11'000, false},
+      {"exp", jwt_noon_s, 10, 9'000, true},
+      {"nbf", jwt_noon_s, 0, -1, false},
+      {"nbf", jwt_noon_s, 0, 0, true},
+      {"nbf", jwt_noon_s, 0, -1'000, false},
+      {"nbf", jwt_noon_s, 10, -10'000, true},
+      {"nbf", jwt_noon_s, 10, -10'001, false},
+      {"nbf", jwt_noon_s, 10, -9'000, true},
+      {"nbf", jwt_noon_s, 10, -11'000, false},
+      {"iat", jwt_noon_s, 0, -100'000, true},
       {"exp", 0, 0, 0, false},
       {"exp", -1, 0, 0, false},
       {"exp", -5, 10, 0, false},
@@ -116,23 +117,23 @@ TEST(Jwt, holds_exp_and_nbf_to_the_millisecond) {
       {"nbf", 5, 10, 0, true},
   };
   for (const TimeRow& row : rows) {
-    EXPECT_EQ(
-        accepts(cat(R"({")", row.claim, R"(":)", row.claim_s, '}'), at(noon_s * 1000 + row.offset_ms), row.leeway_s),
-        row.good)
+    EXPECT_EQ(accepts(cat(R"({")", row.claim, R"(":)", row.claim_s, '}'), at_wall_ms(jwt_noon_s * 1000 + row.offset_ms),
+                      row.leeway_s),
+              row.good)
         << row.claim << ' ' << row.claim_s << ' ' << row.leeway_s << ' ' << row.offset_ms;
   }
 }
 
 TEST(Jwt, treats_fractions_so_that_they_never_lengthen_a_life) {
-  EXPECT_TRUE(accepts(cat(R"({"exp":)", noon_s, ".9}"), at(noon_s * 1000 - 1)));
-  EXPECT_FALSE(accepts(cat(R"({"exp":)", noon_s, ".9}"), at(noon_s * 1000)));
-  EXPECT_FALSE(accepts(cat(R"({"nbf":)", noon_s, ".1}"), at(noon_s * 1000 + 999)));
-  EXPECT_TRUE(accepts(cat(R"({"nbf":)", noon_s, ".1}"), at(noon_s * 1000 + 1000)));
+  EXPECT_TRUE(accepts(cat(R"({"exp":)", jwt_noon_s, ".9}"), at_wall_ms(jwt_noon_s * 1000 - 1)));
+  EXPECT_FALSE(accepts(cat(R"({"exp":)", jwt_noon_s, ".9}"), at_wall_ms(jwt_noon_s * 1000)));
+  EXPECT_FALSE(accepts(cat(R"({"nbf":)", jwt_noon_s, ".1}"), at_wall_ms(jwt_noon_s * 1000 + 999)));
+  EXPECT_TRUE(accepts(cat(R"({"nbf":)", jwt_noon_s, ".1}"), at_wall_ms(jwt_noon_s * 1000 + 1000)));
 }
 
 TEST(Jwt, refuses_times_that_are_no_numbers) {
   for (const std::string_view claim : {"exp", "nbf", "iat"}) {
-    EXPECT_TRUE(accepts(cat(R"({")", claim, R"(":)", claim == "exp" ? noon_s + 9 : noon_s - 9, '}')));
+    EXPECT_TRUE(accepts(cat(R"({")", claim, R"(":)", claim == "exp" ? jwt_noon_s + 9 : jwt_noon_s - 9, '}')));
     for (const std::string_view value : {"\"1900000009\"", "null", "true", "[1900000009]", "{}", "1e300",
                                          "9007199254740992", "-9007199254740992", "\"\"", "\"never\""}) {
       EXPECT_FALSE(accepts(cat(R"({")", claim, R"(":)", value, '}'))) << claim << value;
@@ -143,10 +144,10 @@ TEST(Jwt, refuses_times_that_are_no_numbers) {
 TEST(Jwt, refuses_a_transaction_token) {
   for (const std::string_view type : {"txntoken+jwt", "TXNTOKEN+JWT", "application/txntoken+jwt"}) {
     const std::string token = token_of(R"({"sub":"a"})", cat(R"(,"typ":")", type, '"'));
-    EXPECT_FALSE(verify_jwt(token, options_for(), noon())) << type;
+    EXPECT_FALSE(verify_jwt(token, jwt_options(), jwt_noon())) << type;
   }
   for (const std::string_view type : {"JWT", "at+jwt"}) {
-    EXPECT_TRUE(verify_jwt(token_of(R"({"sub":"a"})", cat(R"(,"typ":")", type, '"')), options_for(), noon()));
+    EXPECT_TRUE(verify_jwt(token_of(R"({"sub":"a"})", cat(R"(,"typ":")", type, '"')), jwt_options(), jwt_noon()));
   }
 }
 
@@ -255,10 +256,10 @@ TEST(ClaimText, follows_a_path_of_members) {
 }
 
 TEST(AuthenticateJwt, is_not_mine_without_a_credential) {
-  EXPECT_EQ(authenticate_jwt("", options_for(), noon(), nullptr).verdict, AuthVerdict::not_mine);
-  JwtOptions off = options_for();
+  EXPECT_EQ(authenticate_jwt("", jwt_options(), jwt_noon(), nullptr).verdict, AuthVerdict::not_mine);
+  JwtOptions off = jwt_options();
   off.enabled = false;
-  EXPECT_EQ(authenticate_jwt(token_of("{}"), off, noon(), nullptr).verdict, AuthVerdict::not_mine);
+  EXPECT_EQ(authenticate_jwt(token_of("{}"), off, jwt_noon(), nullptr).verdict, AuthVerdict::not_mine);
 }
 
 TEST(AuthenticateJwt, is_good_or_bad_with_one_and_the_same_with_a_cache) {
@@ -266,26 +267,27 @@ TEST(AuthenticateJwt, is_good_or_bad_with_one_and_the_same_with_a_cache) {
   const std::string good = token_of(R"({"sub":"a"})"), bad = good.substr(0, good.size() - 8) + "AAAAAAAA";
   for (int i = 0; i < 3; ++i) {
     for (TokenCache* use : {&cache, static_cast<TokenCache*>(nullptr)}) {
-      const AuthResult result = authenticate_jwt(good, options_for(), noon(), use);
+      const AuthResult result = authenticate_jwt(good, jwt_options(), jwt_noon(), use);
       EXPECT_EQ(result.verdict, AuthVerdict::good);
       ASSERT_TRUE(result.token);
       EXPECT_EQ(result.token->principal.client, "a");
-      const AuthResult refusal = authenticate_jwt(bad, options_for(), noon(), use);
+      const AuthResult refusal = authenticate_jwt(bad, jwt_options(), jwt_noon(), use);
       EXPECT_EQ(refusal.verdict, AuthVerdict::bad);
       EXPECT_FALSE(refusal.token);
       EXPECT_NE(refusal.reason, "");
       EXPECT_EQ(refusal.reason.find(bad), std::string::npos);
     }
   }
-  EXPECT_EQ(cache.find(bad, 7, noon()), nullptr);
+  EXPECT_EQ(cache.find(bad, 7, jwt_noon()), nullptr);
   EXPECT_EQ(AuthResult{}.verdict, AuthVerdict::bad);
 }
 
 TEST(AuthenticateJwt, judges_a_cached_token_by_the_clock_of_now) {
   TokenCache cache(64);
-  const std::string token = token_of(cat(R"({"sub":"a","nbf":)", noon_s, R"(,"exp":)", noon_s + 60, '}'));
+  const std::string token = token_of(cat(R"({"sub":"a","nbf":)", jwt_noon_s, R"(,"exp":)", jwt_noon_s + 60, '}'));
   const auto verdict = [&](std::int64_t offset_ms) {
-    return authenticate_jwt(token, options_for(Algorithm::es256, 5), at(noon_s * 1000 + offset_ms), &cache).verdict;
+    return authenticate_jwt(token, jwt_options(Algorithm::es256, 5), at_wall_ms(jwt_noon_s * 1000 + offset_ms), &cache)
+        .verdict;
   };
   EXPECT_EQ(verdict(0), AuthVerdict::good);
   EXPECT_EQ(verdict(64'999), AuthVerdict::good);
@@ -302,13 +304,13 @@ TEST(Jwt, opens_the_nested_example_with_both_layers_only) {
   options.form = TokenForm::nested;
   options.keys = crypto::test::set_of(cat(crypto::test::nested_encryption_jwk, ',', crypto::test::nested_signing_jwk));
   ASSERT_TRUE(options.keys);
-  const Now then = at(1'300'000'000'000);
+  const Now then = at_wall_ms(1'300'000'000'000);
   const auto token = verify_jwt(crypto::test::nested_token, options, then);
   ASSERT_TRUE(token) << token.error().detail;
   EXPECT_EQ((*token)->payload.string_at("iss"), "hobbiton.example");
   EXPECT_EQ((*token)->header.string_at("alg"), "PS256");
   EXPECT_TRUE((*token)->enclosed.starts_with("eyJhbGciOiJQUzI1NiIsInR5cCI6IkpXVCJ9."));
-  EXPECT_FALSE(verify_jwt(crypto::test::nested_token, options, noon()));  // Expired.
+  EXPECT_FALSE(verify_jwt(crypto::test::nested_token, options, jwt_noon()));  // Expired.
 
   // The signed token inside is none by itself here, nor is the whole one elsewhere.
   EXPECT_FALSE(verify_jwt((*token)->enclosed, options, then));
@@ -330,7 +332,7 @@ TEST(Jwt, opens_the_nested_example_with_both_layers_only) {
 TEST(Jwt, refuses_a_binding_that_cannot_be_read) {
   const std::string thumbprint(43, 'A');
   const auto token =
-      verify_jwt(token_of(cat(R"({"sub":"a","cnf":{"jkt":")", thumbprint, R"("}})")), options_for(), noon());
+      verify_jwt(token_of(cat(R"({"sub":"a","cnf":{"jkt":")", thumbprint, R"("}})")), jwt_options(), jwt_noon());
   ASSERT_TRUE(token);
   EXPECT_EQ((*token)->bound_key, thumbprint);
   for (const std::string_view cnf : {"5", "null", "[]", R"("x")", R"({"jkt":5})", R"({"jkt":""})", R"({"jkt":"AAAA"})",
@@ -342,17 +344,17 @@ TEST(Jwt, refuses_a_binding_that_cannot_be_read) {
 
 TEST(AuthenticateJwt, keeps_good_tokens_through_a_flood_of_bad_ones) {
   TokenCache cache(8);
-  const JwtOptions options = options_for();
+  const JwtOptions options = jwt_options();
   const std::string good = token_of(R"({"sub":"a"})");
-  ASSERT_EQ(authenticate_jwt(good, options, noon(), &cache).verdict, AuthVerdict::good);
-  const auto entry = cache.find(good, options.verifier_id, noon());
+  ASSERT_EQ(authenticate_jwt(good, options, jwt_noon(), &cache).verdict, AuthVerdict::good);
+  const auto entry = cache.find(good, options.verifier_id, jwt_noon());
   ASSERT_TRUE(entry);
   const std::string_view part = std::string_view(good).substr(0, good.rfind('.'));
   for (int i = 0; i < 500; ++i) {
     const std::string bad = cat(part, '.', crypto::base64url_encode(cat(std::string(60, 'x'), 1000 + i)));
-    EXPECT_EQ(authenticate_jwt(bad, options, noon(), &cache).verdict, AuthVerdict::bad);
+    EXPECT_EQ(authenticate_jwt(bad, options, jwt_noon(), &cache).verdict, AuthVerdict::bad);
   }
-  EXPECT_EQ(cache.find(good, options.verifier_id, noon()), entry);
+  EXPECT_EQ(cache.find(good, options.verifier_id, jwt_noon()), entry);
 }
 
 }  // namespace

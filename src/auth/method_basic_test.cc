@@ -8,7 +8,7 @@
 namespace keepgate::auth {
 namespace {
 
-constexpr std::int64_t now_s = 1'900'000'000;
+constexpr std::int64_t basic_now_s = 1'900'000'000;
 constexpr std::string_view hunter2 = "$apr1$abcdefgh$ckT15POyCRlen.h6XtGAZ1";
 // alice:hunter2, alice:hunter3, nobody:hunter2, fast:p
 constexpr std::string_view alice = "Authorization: Basic YWxpY2U6aHVudGVyMg==\r\n";
@@ -29,15 +29,15 @@ class NoMaps final : public route::VariableNames {
   std::optional<route::VariableRef> jwt_path(std::string_view) const override { return std::nullopt; }
 };
 
-struct Case {
-  Case() {
+struct BasicCase {
+  BasicCase() {
     options.basic.enabled = true;
     options.basic.realm = route::Template::literal("closed \"site\"");
     options.basic.users = published;
     publish(cat("alice:", hunter2, "\n"));
   }
-  Case(const Case&) = delete;
-  Case& operator=(const Case&) = delete;
+  BasicCase(const BasicCase&) = delete;
+  BasicCase& operator=(const BasicCase&) = delete;
 
   void publish(std::string_view users) { published->publish(*UserSet::parse(crypto::SecretText(users))); }
 
@@ -84,7 +84,7 @@ struct Case {
   OneRealm variables;
   Arena arena;
   Answers answers;
-  Now now{1'000, now_s * 1000};
+  Now now{1'000, basic_now_s * 1000};
   int needs = 0;
   std::string checked;
   std::string text;
@@ -92,7 +92,7 @@ struct Case {
 };
 
 TEST(MethodBasic, accepts_the_right_password_and_names_its_user) {
-  Case one;
+  BasicCase one;
   const AccessResult result = one.run(alice);
   ASSERT_EQ(result.access, Access::accepted);
   EXPECT_EQ(result.principal->method, AuthMethod::basic);
@@ -101,7 +101,7 @@ TEST(MethodBasic, accepts_the_right_password_and_names_its_user) {
 }
 
 TEST(MethodBasic, refuses_a_wrong_password_and_an_unknown_user_alike) {
-  Case one;
+  BasicCase one;
   for (const std::string_view fields : {alice_wrong, nobody}) {
     const AccessResult result = one.run(fields);
     EXPECT_EQ(result.access, Access::refused);
@@ -115,7 +115,7 @@ TEST(MethodBasic, refuses_a_wrong_password_and_an_unknown_user_alike) {
 }
 
 TEST(MethodBasic, without_a_credential_asks_for_one) {
-  Case one;
+  BasicCase one;
   for (const std::string_view fields : {"", "Authorization: Bearer x\r\n", "Authorization: \r\n"}) {
     const AccessResult result = one.run(fields);
     EXPECT_EQ(result.status, 401) << fields;
@@ -126,7 +126,7 @@ TEST(MethodBasic, without_a_credential_asks_for_one) {
 }
 
 TEST(MethodBasic, what_is_malformed_is_refused_unhashed) {
-  Case one;
+  BasicCase one;
   for (const std::string_view fields :
        {"Authorization: Basic\r\n", "Authorization: Basic !\r\n", "Authorization: Basic YWxpY2U=\r\n",
         "Authorization: Basic OnA=\r\n", "Authorization: Basic YWxpY2UAOng=\r\n"}) {
@@ -139,7 +139,7 @@ TEST(MethodBasic, what_is_malformed_is_refused_unhashed) {
 }
 
 TEST(MethodBasic, a_right_password_is_hashed_once_until_it_is_forgotten) {
-  Case one;
+  BasicCase one;
   EXPECT_EQ(one.run(alice).access, Access::accepted);
   EXPECT_EQ(one.run(alice).access, Access::accepted);
   EXPECT_EQ(one.needs, 1);
@@ -154,7 +154,7 @@ TEST(MethodBasic, a_right_password_is_hashed_once_until_it_is_forgotten) {
 }
 
 TEST(MethodBasic, a_changed_file_counts_at_once_whatever_is_remembered) {
-  Case one;
+  BasicCase one;
   EXPECT_EQ(one.run(alice).access, Access::accepted);
   one.publish("alice:$apr1$abcdefgh$7zflXf3dc6rFhPhJ8gTFa0\n");
   EXPECT_EQ(one.run(alice).access, Access::refused);
@@ -170,7 +170,7 @@ TEST(MethodBasic, a_changed_file_counts_at_once_whatever_is_remembered) {
 }
 
 TEST(MethodBasic, an_answer_that_is_not_good_is_no_verdict_on_the_caller) {
-  Case one;
+  BasicCase one;
   const AccessResult first = one.once(alice);
   ASSERT_EQ(first.access, Access::need);
   Answer answer;
@@ -185,7 +185,7 @@ TEST(MethodBasic, an_answer_that_is_not_good_is_no_verdict_on_the_caller) {
 }
 
 TEST(MethodBasic, an_answer_for_one_password_counts_for_no_other) {
-  Case one;
+  BasicCase one;
   EXPECT_EQ(one.run(alice).access, Access::accepted);  // Its answer stays with the request.
   one.passwords = nullptr;
   EXPECT_EQ(one.once(alice).access, Access::accepted);
@@ -194,7 +194,7 @@ TEST(MethodBasic, an_answer_for_one_password_counts_for_no_other) {
 }
 
 TEST(MethodBasic, fast_forms_are_checked_in_place) {
-  Case one;
+  BasicCase one;
   one.publish("fast:{PLAIN}p\n");
   EXPECT_EQ(one.run(fast).access, Access::accepted);
   EXPECT_EQ(one.run(fast_wrong).access, Access::refused);
@@ -203,7 +203,7 @@ TEST(MethodBasic, fast_forms_are_checked_in_place) {
 }
 
 TEST(MethodBasic, a_realm_that_becomes_off_asks_for_nothing_and_no_other_word_does) {
-  Case one;
+  BasicCase one;
   std::string error;
   one.options.basic.realm = *route::Template::compile("$host", NoMaps(), error);
   one.variables.value = "off";
@@ -218,7 +218,7 @@ TEST(MethodBasic, a_realm_that_becomes_off_asks_for_nothing_and_no_other_word_do
 }
 
 TEST(MethodBasic, any_takes_an_address_or_a_password) {
-  Case one;
+  BasicCase one;
   one.options.satisfy = Satisfy::any;
   one.options.addresses.add(false, AddressRules::Who::everybody);
   EXPECT_EQ(one.run("").status, 401);

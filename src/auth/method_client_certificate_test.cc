@@ -8,22 +8,22 @@
 namespace keepgate::auth {
 namespace {
 
-constexpr std::int64_t now_s = 1'900'000'000;
+constexpr std::int64_t certificate_now_s = 1'900'000'000;
 
-class NoValues final : public route::VariableSource {
+class NoCertificateValues final : public route::VariableSource {
  public:
   std::string_view variable(const route::VariableRef&) override { return {}; }
 };
 
 // A location that asks for a certificate, and a client that shows a good one.
-struct Case {
-  Case() {
+struct CertificateCase {
+  CertificateCase() {
     options.certificate.enabled = true;
     options.certificate.realm = "gate";
     shown.verified = true;
     shown.leaf.der = "der";
-    shown.leaf.not_before_s = now_s - 10;
-    shown.leaf.not_after_s = now_s + 10;
+    shown.leaf.not_before_s = certificate_now_s - 10;
+    shown.leaf.not_after_s = certificate_now_s + 10;
     shown.leaf.uris = {"spiffe://shop/orders"};
     shown.leaf.dns_names = {"Orders.shop"};
     shown.leaf.common_name = "orders";
@@ -38,7 +38,7 @@ struct Case {
                          .channel = {{}, true, shows ? &shown : nullptr},
                          .variables = variables,
                          .arena = arena,
-                         .now = {0, now_s * 1000},
+                         .now = {0, certificate_now_s * 1000},
                          .method = "GET"},
                         false);
   }
@@ -58,14 +58,14 @@ struct Case {
   AuthOptions options;
   crypto::PresentedCertificate shown;
   bool shows = true;
-  NoValues variables;
+  NoCertificateValues variables;
   Arena arena;
   std::string text;
   std::unique_ptr<http::RequestParser> parser;
 };
 
 TEST(ClientCertificate, names_a_workload_by_its_spiffe_id) {
-  Case one;
+  CertificateCase one;
   const AccessResult result = one.run();
   ASSERT_EQ(result.access, Access::accepted);
   EXPECT_EQ(result.principal->service, "spiffe://shop/orders");
@@ -74,7 +74,7 @@ TEST(ClientCertificate, names_a_workload_by_its_spiffe_id) {
 }
 
 TEST(ClientCertificate, names_nobody_by_two_uris_or_by_none) {
-  Case one;
+  CertificateCase one;
   one.shown.leaf.uris.push_back("https://shop/orders");
   EXPECT_EQ(one.refusal(), "the client certificate has 2 URIs, and one is wanted");
   one.shown.leaf.uris.clear();
@@ -83,20 +83,20 @@ TEST(ClientCertificate, names_nobody_by_two_uris_or_by_none) {
 
 TEST(ClientCertificate, a_spiffe_id_that_is_not_valid_is_no_other_uri_either) {
   for (const char* uri : {"spiffe://shop", "spiffe://shop/a/../b", "SPIFFE://shop/a", "spiffe:x"}) {
-    Case one;
+    CertificateCase one;
     one.shown.leaf.uris = {uri};
     EXPECT_NE(one.refusal(), "") << uri;
   }
-  Case signer;
+  CertificateCase signer;
   signer.shown.leaf.may_sign_certificates = true;
   EXPECT_NE(signer.refusal(), "");
-  Case other;
+  CertificateCase other;
   other.shown.leaf.uris = {"https://shop/orders"};
   EXPECT_EQ(other.name(), "client:https://shop/orders");
 }
 
 TEST(ClientCertificate, names_by_one_dns_name) {
-  Case one;
+  CertificateCase one;
   one.options.certificate.name = CertificateName::san_dns;
   EXPECT_EQ(one.name(), "client:orders.shop");
   one.shown.leaf.dns_names = {"*.shop"};
@@ -108,7 +108,7 @@ TEST(ClientCertificate, names_by_one_dns_name) {
 }
 
 TEST(ClientCertificate, names_by_the_common_name_if_told_to) {
-  Case one;
+  CertificateCase one;
   one.options.certificate.name = CertificateName::common_name;
   EXPECT_EQ(one.name(), "client:orders");
   one.shown.leaf.common_name.clear();
@@ -116,22 +116,22 @@ TEST(ClientCertificate, names_by_the_common_name_if_told_to) {
 }
 
 TEST(ClientCertificate, counts_only_while_verified_and_in_date) {
-  Case one;
+  CertificateCase one;
   one.shown.verified = false;
   one.shown.fault = "self-signed certificate";
   EXPECT_EQ(one.refusal(), "client certificate: self-signed certificate");
   one.shown.verified = true;
-  one.shown.leaf.not_after_s = now_s - 1;
+  one.shown.leaf.not_after_s = certificate_now_s - 1;
   EXPECT_NE(one.refusal(), "");
-  one.shown.leaf.not_after_s = now_s;
+  one.shown.leaf.not_after_s = certificate_now_s;
   EXPECT_EQ(one.name(), "spiffe://shop/orders");
-  one.shown.leaf.not_before_s = now_s + 1;
+  one.shown.leaf.not_before_s = certificate_now_s + 1;
   EXPECT_NE(one.refusal(), "");
 }
 
 TEST(ClientCertificate, odd_names_name_nobody_whatever_counts) {
   for (const auto name : {CertificateName::san_uri, CertificateName::san_dns, CertificateName::common_name}) {
-    Case one;
+    CertificateCase one;
     one.options.certificate.name = name;
     one.shown.leaf.names_are_odd = true;
     EXPECT_NE(one.refusal(), "");
@@ -139,7 +139,7 @@ TEST(ClientCertificate, odd_names_name_nobody_whatever_counts) {
 }
 
 TEST(ClientCertificate, none_is_refused_with_a_challenge) {
-  Case one;
+  CertificateCase one;
   one.shows = false;
   const AccessResult result = one.run();
   EXPECT_EQ(result.access, Access::refused);
@@ -147,7 +147,7 @@ TEST(ClientCertificate, none_is_refused_with_a_challenge) {
 }
 
 TEST(ClientCertificate, and_a_token_are_both_wanted_and_the_token_speaks_for_the_caller) {
-  Case one;
+  CertificateCase one;
   one.options.jwt.enabled = true;
   one.options.jwt.keys = crypto::test::verifying_set(crypto::Algorithm::es256);
   one.options.jwt.verifier_id = 1;
@@ -163,7 +163,7 @@ TEST(ClientCertificate, and_a_token_are_both_wanted_and_the_token_speaks_for_the
 }
 
 TEST(ClientCertificate, binds_a_token_where_the_token_says_so) {
-  Case one;
+  CertificateCase one;
   one.options.certificate.enabled = false;
   one.options.jwt.enabled = true;
   one.options.jwt.keys = crypto::test::verifying_set(crypto::Algorithm::es256);

@@ -7,8 +7,8 @@
 namespace keepgate::auth {
 namespace {
 
-constexpr std::int64_t now_s = 1'900'000'000;
-constexpr Now now{0, now_s * 1000};
+constexpr std::int64_t revoked_now_s = 1'900'000'000;
+constexpr Now now{0, revoked_now_s * 1000};
 
 std::shared_ptr<const RevocationList> list(std::string_view text) {
   auto out = RevocationList::parse(text);
@@ -31,7 +31,7 @@ struct Token {
     names.subject = "user:alice";
     names.token = "t-1";
     names.token_key = "k-1";
-    names.issued_s = now_s - 100;
+    names.issued_s = revoked_now_s - 100;
     names.grant = {"g-1", "https://id.example"};
   }
   Principal principal;
@@ -134,25 +134,26 @@ TEST(Revocations, of_a_grant_reach_what_was_minted_for_its_tokens) {
 
 TEST(Revocations, before_a_time_leave_later_tokens_alone) {
   Token token;
-  EXPECT_NE(told(cat("sub alice before=", now_s - 99, "\n"), token.names), "");
-  EXPECT_EQ(told(cat("sub alice before=", now_s - 100, "\n"), token.names), "") << "issued in that very second";
-  EXPECT_EQ(told(cat("sub alice before=", now_s - 101, "\n"), token.names), "");
+  EXPECT_NE(told(cat("sub alice before=", revoked_now_s - 99, "\n"), token.names), "");
+  EXPECT_EQ(told(cat("sub alice before=", revoked_now_s - 100, "\n"), token.names), "") << "issued in that very second";
+  EXPECT_EQ(told(cat("sub alice before=", revoked_now_s - 101, "\n"), token.names), "");
   token.names.issued_s = std::nullopt;
-  EXPECT_NE(told(cat("sub alice before=", now_s - 101, "\n"), token.names), "") << "who knows when it was issued?";
+  EXPECT_NE(told(cat("sub alice before=", revoked_now_s - 101, "\n"), token.names), "")
+      << "who knows when it was issued?";
 }
 
 TEST(Revocations, end_when_they_say_so) {
   const Token token;
-  EXPECT_NE(told(cat("sub alice until=", now_s + 1, "\n"), token.names), "");
-  EXPECT_EQ(told(cat("sub alice until=", now_s, "\n"), token.names), "");
-  EXPECT_NE(told(cat("sub alice until=", now_s, "\n"), token.names, {0, now_s * 1000 - 1}), "");
+  EXPECT_NE(told(cat("sub alice until=", revoked_now_s + 1, "\n"), token.names), "");
+  EXPECT_EQ(told(cat("sub alice until=", revoked_now_s, "\n"), token.names), "");
+  EXPECT_NE(told(cat("sub alice until=", revoked_now_s, "\n"), token.names, {0, revoked_now_s * 1000 - 1}), "");
 }
 
 TEST(Revocations, one_entry_that_matches_is_enough) {
   const Token token;
-  const std::string text = cat("sub alice iss=https://other.example\nsub alice until=", now_s - 1,
-                               "\n# one\n\nsub alice before=", now_s, "\nsub alice\n");
-  EXPECT_EQ(told(text, token.names), cat("sub \"alice\" (line 5, before ", now_s, ")"));
+  const std::string text = cat("sub alice iss=https://other.example\nsub alice until=", revoked_now_s - 1,
+                               "\n# one\n\nsub alice before=", revoked_now_s, "\nsub alice\n");
+  EXPECT_EQ(told(text, token.names), cat("sub \"alice\" (line 5, before ", revoked_now_s, ")"));
 }
 
 TEST(Revocations, say_which_line_matched) {
@@ -286,11 +287,11 @@ TEST(Revocations, that_grow_have_all_they_had_and_what_is_added) {
 // An entry that is there grows wider when it is added again, never narrower.
 TEST(Revocations, that_are_added_again_count_in_their_widest_form) {
   Token token;
-  auto all = list(cat("sub alice before=", now_s - 200, "\n"));
+  auto all = list(cat("sub alice before=", revoked_now_s - 200, "\n"));
   EXPECT_FALSE(all->find(token.names, now).has_value());
-  all = *RevocationList::extended(*all, cat("sub alice before=", now_s, "\n"));
+  all = *RevocationList::extended(*all, cat("sub alice before=", revoked_now_s, "\n"));
   EXPECT_TRUE(all->find(token.names, now).has_value());
-  all = *RevocationList::extended(*all, cat("sub alice before=", now_s - 300, "\n"));
+  all = *RevocationList::extended(*all, cat("sub alice before=", revoked_now_s - 300, "\n"));
   EXPECT_TRUE(all->find(token.names, now).has_value());
 }
 
@@ -315,11 +316,11 @@ TEST(Revocations, that_grow_beyond_every_layer_lose_nothing_and_stay_few_layers)
 }
 
 TEST(Revocations, that_grow_leave_out_what_ended_before_the_time_they_are_told) {
-  auto all = list(cat("sub old until=", now_s - 10, "\nsub new until=", now_s, "\nsub forever\n"));
+  auto all = list(cat("sub old until=", revoked_now_s - 10, "\nsub new until=", revoked_now_s, "\nsub forever\n"));
   std::string text;
   for (std::size_t i = 0; i <= RevocationList::middle_layer_max; ++i) append(text, "jti t-", i, '\n');
-  const auto kept = *RevocationList::extended(*all, text), less = *RevocationList::extended(*all, text, now_s);
-  const Now before{0, (now_s - 100) * 1000};
+  const auto kept = *RevocationList::extended(*all, text), less = *RevocationList::extended(*all, text, revoked_now_s);
+  const Now before{0, (revoked_now_s - 100) * 1000};
   EXPECT_TRUE(takes_back(*kept, "old", before));
   EXPECT_FALSE(takes_back(*less, "old", before));
   EXPECT_TRUE(takes_back(*less, "new", before) && takes_back(*less, "forever", before));

@@ -10,7 +10,7 @@
 namespace keepgate::crypto {
 namespace {
 
-struct Vector {
+struct HashVector {
   PasswordForm form;
   std::string_view password, stored;
 };
@@ -18,7 +18,7 @@ struct Vector {
 constexpr std::string_view long_password = "longer than sixteen bytes of text";
 constexpr std::string_view word = "hunter2";
 
-constexpr Vector vectors[] = {
+constexpr HashVector vectors[] = {
     {PasswordForm::plain, word, "{PLAIN}hunter2"},
     {PasswordForm::plain, "p\xc3\xa4ss word", "{PLAIN}p\xc3\xa4ss word"},
     {PasswordForm::sha1, word, "{SHA}87u9ZqY9S/F0eUBXjsPQEDUw4h0="},
@@ -48,14 +48,14 @@ constexpr Vector vectors[] = {
 };
 
 TEST(PasswordHash, agrees_with_the_tools_that_make_hashes) {
-  for (const Vector& one : vectors) {
+  for (const HashVector& one : vectors) {
     EXPECT_EQ(password_form(one.stored), one.form) << one.stored;
     EXPECT_TRUE(matches_password(one.password, one.stored)) << one.stored;
   }
 }
 
 TEST(PasswordHash, refuses_every_other_password) {
-  for (const Vector& one : vectors) {
+  for (const HashVector& one : vectors) {
     EXPECT_FALSE(matches_password("hunter3", one.stored)) << one.stored;
     EXPECT_FALSE(matches_password("Hunter2", one.stored)) << one.stored;
     EXPECT_FALSE(matches_password(one.stored, one.stored)) << one.stored;
@@ -66,7 +66,7 @@ TEST(PasswordHash, refuses_every_other_password) {
 }
 
 TEST(PasswordHash, one_changed_character_of_a_hash_matches_nothing) {
-  for (const Vector& one : vectors) {
+  for (const HashVector& one : vectors) {
     std::string other(one.stored);
     char& last = other[other.size() - (other.ends_with('=') ? 2 : 1)];
     last = last == 'A' ? 'E' : 'A';
@@ -208,14 +208,14 @@ TEST(PasswordHash, passwords_are_bounded_and_have_no_nul) {
     EXPECT_TRUE(matches_password(most.substr(0, 300), cat(prefix, most.substr(0, 300))));
   }
   EXPECT_FALSE(matches_password(more, "{SHA}87u9ZqY9S/F0eUBXjsPQEDUw4h0="));
-  for (const Vector& one : vectors) {
+  for (const HashVector& one : vectors) {
     EXPECT_FALSE(matches_password(cat(one.password, std::string_view("\0", 1)), one.stored)) << one.stored;
     EXPECT_FALSE(matches_password(cat(one.password, std::string_view("\0x", 2)), one.stored)) << one.stored;
   }
 }
 
 TEST(PasswordHash, knows_which_forms_are_slow) {
-  for (const Vector& one : vectors) {
+  for (const HashVector& one : vectors) {
     EXPECT_EQ(is_slow(one.form), one.stored.front() != '{') << one.stored;
     EXPECT_NE(name_of(one.form), "none");
   }

@@ -19,10 +19,10 @@ using test::signed_token;
 using test::signing_key;
 using test::verifying_set;
 
-constexpr std::string_view payload = R"({"sub":"client:web"})";
+constexpr std::string_view signed_payload = R"({"sub":"client:web"})";
 
 // "" when the token verifies, else the code of the refusal.
-std::string verdict(std::string_view token, const KeySet& keys) {
+std::string signature_verdict(std::string_view token, const KeySet& keys) {
   const Result<Jws> jws = parse_jws(token);
   if (!jws) return std::string(jws.error().code);
   const Result<const Key*> key = verify_jws(*jws, keys);
@@ -36,12 +36,14 @@ struct Tampering {
   std::shared_ptr<const KeySet> keys;
 
   explicit Tampering(Algorithm algorithm) : keys(verifying_set(algorithm)) {
-    const std::string token = signed_token(*signing_key(algorithm), payload);
+    const std::string token = signed_token(*signing_key(algorithm), signed_payload);
     const std::size_t dot = token.rfind('.');
     part = token.substr(0, dot);
     signature = *base64url_decode(std::string_view(token).substr(dot + 1));
   }
-  std::string with(std::string_view bytes) const { return verdict(cat(part, '.', base64url_encode(bytes)), *keys); }
+  std::string with(std::string_view bytes) const {
+    return signature_verdict(cat(part, '.', base64url_encode(bytes)), *keys);
+  }
 };
 
 // One number in 256 begins with a zero byte, which the DER of OpenSSL leaves out.
@@ -143,12 +145,12 @@ TEST(JwsEddsa, verifies_ed448_and_refuses_a_change) {
   const std::string half = cat(R"({"kty":"OKP","crv":"Ed448","kid":"k","x":")", base64url_encode(x), '"');
   const auto key = parse_jwk(cat(half, R"(,"d":")", base64url_encode(d), "\"}"));
   ASSERT_TRUE(key);
-  std::string token = signed_token(**key, payload);
+  std::string token = signed_token(**key, signed_payload);
   const auto keys = set_of(half + "}");
-  EXPECT_EQ(verdict(token, *keys), "");
+  EXPECT_EQ(signature_verdict(token, *keys), "");
   token[token.size() - 10] = token[token.size() - 10] == 'A' ? 'B' : 'A';
-  EXPECT_EQ(verdict(token, *keys), "bad_signature");
-  EXPECT_EQ(verdict(signed_token(*signing_key(Algorithm::eddsa), payload), *keys), "unknown_key");
+  EXPECT_EQ(signature_verdict(token, *keys), "bad_signature");
+  EXPECT_EQ(signature_verdict(signed_token(*signing_key(Algorithm::eddsa), signed_payload), *keys), "unknown_key");
 }
 
 TEST(JwsRsa, refuses_signatures_of_another_length_or_beyond_the_modulus) {

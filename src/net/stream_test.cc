@@ -21,14 +21,14 @@ void run_in_loop(Loop& loop, Body body) {
   loop.run();
 }
 
-struct Pair {
-  explicit Pair(Loop& loop) {
+struct StreamPair {
+  explicit StreamPair(Loop& loop) {
     int ends[2];
     KG_ASSERT(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
     ours = Stream(loop, ends[0]);
     theirs = ends[1];
   }
-  ~Pair() {
+  ~StreamPair() {
     if (theirs >= 0) ::close(theirs);
   }
   void close_theirs() { ::close(std::exchange(theirs, -1)); }
@@ -38,7 +38,7 @@ struct Pair {
 
 TEST(Stream, reads_what_the_peer_sent_and_then_its_end) {
   Loop loop;
-  Pair pair(loop);
+  StreamPair pair(loop);
   run_in_loop(loop, [&]() -> Task<void> {
     EXPECT_EQ(::send(pair.theirs, "hello", 5, 0), 5);
     EXPECT_EQ(co_await pair.ours.wait_readable(loop.now().monotonic_ms + 5000), Wake::ready);
@@ -56,7 +56,7 @@ TEST(Stream, reads_what_the_peer_sent_and_then_its_end) {
 
 TEST(Stream, sees_an_end_that_came_together_with_data) {
   Loop loop;
-  Pair pair(loop);
+  StreamPair pair(loop);
   run_in_loop(loop, [&]() -> Task<void> {
     EXPECT_EQ(::send(pair.theirs, "last", 4, 0), 4);
     pair.close_theirs();
@@ -69,7 +69,7 @@ TEST(Stream, sees_an_end_that_came_together_with_data) {
 
 TEST(Stream, a_wait_ends_at_its_deadline) {
   Loop loop;
-  Pair pair(loop);
+  StreamPair pair(loop);
   run_in_loop(loop, [&]() -> Task<void> {
     EXPECT_EQ(co_await pair.ours.wait_readable(loop.now().monotonic_ms + 10), Wake::timeout);
   });
@@ -77,9 +77,9 @@ TEST(Stream, a_wait_ends_at_its_deadline) {
 
 TEST(Stream, a_cancelled_wait_ends_and_so_do_later_ones) {
   Loop loop;
-  Pair pair(loop);
+  StreamPair pair(loop);
   run_in_loop(loop, [&]() -> Task<void> {
-    [](Pair& its_pair, Loop& its_loop) -> Detached {
+    [](StreamPair& its_pair, Loop& its_loop) -> Detached {
       co_await SleepUntil(its_loop, its_loop.now().monotonic_ms);
       its_pair.ours.cancel();
     }(pair, loop);
@@ -90,14 +90,14 @@ TEST(Stream, a_cancelled_wait_ends_and_so_do_later_ones) {
 
 TEST(Loop, cancelling_everything_twice_resumes_each_wait_once) {
   Loop loop;
-  Pair pair(loop);
+  StreamPair pair(loop);
   int resumed = 0;
   run_in_loop(loop, [&]() -> Task<void> {
     [](Loop& its_loop, int& count) -> Detached {
       co_await SleepUntil(its_loop, no_deadline);
       ++count;
     }(loop, resumed);
-    [](Pair& its_pair, int& count) -> Detached {
+    [](StreamPair& its_pair, int& count) -> Detached {
       co_await its_pair.ours.wait_readable(no_deadline);
       ++count;
     }(pair, resumed);
@@ -110,7 +110,7 @@ TEST(Loop, cancelling_everything_twice_resumes_each_wait_once) {
 
 TEST(Stream, a_wait_for_one_peer_ends_when_the_watched_one_hangs_up) {
   Loop loop;
-  Pair upstream(loop), client(loop);
+  StreamPair upstream(loop), client(loop);
   run_in_loop(loop, [&]() -> Task<void> {
     client.close_theirs();
     EXPECT_EQ(co_await upstream.ours.wait_readable(loop.now().monotonic_ms + 5000, &client.ours), Wake::hangup);
@@ -121,11 +121,11 @@ TEST(Stream, a_wait_for_one_peer_ends_when_the_watched_one_hangs_up) {
 
 TEST(Stream, write_all_waits_for_a_slow_peer_and_loses_nothing) {
   Loop loop;
-  Pair pair(loop);
+  StreamPair pair(loop);
   const std::string big(4 << 20, 'x');
   std::size_t received = 0;
   run_in_loop(loop, [&]() -> Task<void> {
-    [](Pair& its_pair, Loop& its_loop, std::size_t& total, std::size_t wanted) -> Detached {
+    [](StreamPair& its_pair, Loop& its_loop, std::size_t& total, std::size_t wanted) -> Detached {
       char bytes[65536];
       while (total < wanted) {
         const ssize_t got = ::recv(its_pair.theirs, bytes, sizeof bytes, MSG_DONTWAIT);
@@ -143,7 +143,7 @@ TEST(Stream, write_all_waits_for_a_slow_peer_and_loses_nothing) {
 
 TEST(Stream, write_all_fails_when_the_peer_is_gone) {
   Loop loop;
-  Pair pair(loop);
+  StreamPair pair(loop);
   run_in_loop(loop, [&]() -> Task<void> {
     pair.close_theirs();
     iovec piece{const_cast<char*>("x"), 1};

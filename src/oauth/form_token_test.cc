@@ -7,25 +7,25 @@
 namespace keepgate::oauth {
 namespace {
 
-constexpr std::string_view key = "0123456789abcdef0123456789abcdef";
-constexpr std::int64_t then_s = 1'700'000'000;
+constexpr std::string_view form_key = "0123456789abcdef0123456789abcdef";
+constexpr std::int64_t form_made_s = 1'700'000'000;
 constexpr FormContext context{FormPurpose::sign_in, "browser", "request", "session"};
 
-std::string_view refusal(const FormContext& one, std::string_view token, std::int64_t wall_s = then_s,
-                         std::string_view with = key) {
+std::string_view refusal(const FormContext& one, std::string_view token, std::int64_t wall_s = form_made_s,
+                         std::string_view with = form_key) {
   const Result<void> checked = check_form_token(with, one, token, wall_s);
   return checked ? std::string_view("good") : checked.error().code;
 }
 
 TEST(FormToken, is_good_for_what_it_was_made_for) {
-  const std::string token = make_form_token(key, context, then_s);
+  const std::string token = make_form_token(form_key, context, form_made_s);
   EXPECT_EQ(refusal(context, token), "good");
-  EXPECT_EQ(refusal(context, token, then_s + form_token_lifetime_s - 1), "good");
+  EXPECT_EQ(refusal(context, token, form_made_s + form_token_lifetime_s - 1), "good");
   EXPECT_EQ(refusal(context, token), "good") << "going back and sending it again is the flow's business";
 }
 
 TEST(FormToken, is_bad_when_one_fact_differs) {
-  const std::string token = make_form_token(key, context, then_s);
+  const std::string token = make_form_token(form_key, context, form_made_s);
   const auto with = [](auto change) {
     FormContext other = context;
     change(other);
@@ -37,23 +37,23 @@ TEST(FormToken, is_bad_when_one_fact_differs) {
   EXPECT_EQ(refusal(with([](FormContext& c) { c.browser = ""; }), token), "bad_form");
   EXPECT_EQ(refusal(with([](FormContext& c) { c.request = "requests"; }), token), "bad_form");
   EXPECT_EQ(refusal(with([](FormContext& c) { c.session = ""; }), token), "bad_form");
-  EXPECT_EQ(refusal(context, token, then_s, "0123456789abcdef0123456789abcdeF"), "bad_form");
+  EXPECT_EQ(refusal(context, token, form_made_s, "0123456789abcdef0123456789abcdeF"), "bad_form");
 }
 
 TEST(FormToken, parts_cannot_be_moved_from_one_to_the_next) {
-  const std::string token = make_form_token(key, {FormPurpose::consent, "ab", "c", "d"}, then_s);
+  const std::string token = make_form_token(form_key, {FormPurpose::consent, "ab", "c", "d"}, form_made_s);
   EXPECT_EQ(refusal({FormPurpose::consent, "a", "bc", "d"}, token), "bad_form");
   EXPECT_EQ(refusal({FormPurpose::consent, "ab", "c\n1:d", ""}, token), "bad_form");
 }
 
 TEST(FormToken, ends_after_its_time) {
-  const std::string token = make_form_token(key, context, then_s);
-  EXPECT_EQ(refusal(context, token, then_s + form_token_lifetime_s), "stale_form");
-  EXPECT_EQ(refusal(context, token, then_s - 1), "stale_form") << "the clock was set back";
+  const std::string token = make_form_token(form_key, context, form_made_s);
+  EXPECT_EQ(refusal(context, token, form_made_s + form_token_lifetime_s), "stale_form");
+  EXPECT_EQ(refusal(context, token, form_made_s - 1), "stale_form") << "the clock was set back";
 }
 
 TEST(FormToken, what_is_no_token_is_refused) {
-  const std::string token = make_form_token(key, context, then_s);
+  const std::string token = make_form_token(form_key, context, form_made_s);
   const std::size_t dot = token.find('.');
   for (const std::string& other :
        {std::string(), std::string("."), token.substr(0, dot), token.substr(dot), token.substr(dot + 1), token + "x",
@@ -64,7 +64,7 @@ TEST(FormToken, what_is_no_token_is_refused) {
 }
 
 TEST(FormToken, one_changed_character_makes_it_bad) {
-  const std::string token = make_form_token(key, context, then_s);
+  const std::string token = make_form_token(form_key, context, form_made_s);
   for (std::size_t i = 0; i < token.size(); ++i) {
     std::string other = token;
     other[i] = other[i] == '7' ? '8' : '7';
@@ -73,8 +73,8 @@ TEST(FormToken, one_changed_character_makes_it_bad) {
 }
 
 TEST(FormTokenDeathTest, none_is_made_without_a_browser_or_a_key) {
-  EXPECT_DEATH(make_form_token(key, {FormPurpose::consent, "", "r", ""}, then_s), "browser");
-  EXPECT_DEATH(make_form_token("short", context, then_s), "key");
+  EXPECT_DEATH(make_form_token(form_key, {FormPurpose::consent, "", "r", ""}, form_made_s), "browser");
+  EXPECT_DEATH(make_form_token("short", context, form_made_s), "form_key");
 }
 
 }  // namespace

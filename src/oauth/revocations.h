@@ -21,8 +21,8 @@ struct RevocationFeed;
 // issued under another one than today's stays revoked, too.
 inline constexpr std::int64_t token_lifetime_s_max = 86'400;
 std::int64_t revoked_until_s(std::int64_t now_s);
-// The same of a token that ends at `expires_s`: gateways whose clocks may differ (auth_jwt_leeway, at most as much) take
-// it for longer.
+// The same of a token that ends at `expires_s`: gateways whose clocks may differ (auth_jwt_leeway, at most as much)
+// take it for longer.
 std::int64_t revoked_until_after_s(std::int64_t expires_s);
 
 // `kind`: as in the file of revocations ("jti", "grant", "client", "sub", "kid"). `before_s`: only what was issued

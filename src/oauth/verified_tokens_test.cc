@@ -5,7 +5,7 @@
 namespace keepgate::oauth {
 namespace {
 
-constexpr Now noon{0, 1'800'000'000'000};
+constexpr Now verified_at{0, 1'800'000'000'000};
 
 std::shared_ptr<const KeyRing> fresh_ring() {
   const std::string jwk = crypto::generate_jwk(crypto::KeyType::p256, crypto::Algorithm::es256);
@@ -26,9 +26,9 @@ std::string token_of(const Settings& settings, const KeyRing& keys) {
   facts.subject = "client:a";
   facts.client = "a";
   facts.audience = "orders";
-  facts.issued_s = noon.wall_s();
-  facts.expires_s = noon.wall_s() + 60;
-  return mint_access_token(facts, settings, keys, noon)->token;
+  facts.issued_s = verified_at.wall_s();
+  facts.expires_s = verified_at.wall_s() + 60;
+  return mint_access_token(facts, settings, keys, verified_at)->token;
 }
 
 TEST(VerifiedTokens, answers_the_same_with_and_without_memory) {
@@ -36,8 +36,8 @@ TEST(VerifiedTokens, answers_the_same_with_and_without_memory) {
   const auto keys = fresh_ring();
   const std::string token = token_of(settings, *keys);
   VerifiedTokens tokens;
-  const auto first = tokens.read(token, settings, keys, noon);
-  const auto again = tokens.read(token, settings, keys, noon);
+  const auto first = tokens.read(token, settings, keys, verified_at);
+  const auto again = tokens.read(token, settings, keys, verified_at);
   ASSERT_TRUE(first && again);
   EXPECT_EQ(first->get(), again->get());
   EXPECT_EQ((*again)->token.text("sub"), "client:a");
@@ -50,9 +50,9 @@ TEST(VerifiedTokens, forgets_nothing_of_the_time) {
   const auto keys = fresh_ring();
   const std::string token = token_of(settings, *keys);
   VerifiedTokens tokens;
-  ASSERT_TRUE(tokens.read(token, settings, keys, noon));
-  EXPECT_TRUE(tokens.read(token, settings, keys, {0, noon.wall_ms + 59'999}));
-  EXPECT_FALSE(tokens.read(token, settings, keys, {0, noon.wall_ms + 60'000}));
+  ASSERT_TRUE(tokens.read(token, settings, keys, verified_at));
+  EXPECT_TRUE(tokens.read(token, settings, keys, {0, verified_at.wall_ms + 59'999}));
+  EXPECT_FALSE(tokens.read(token, settings, keys, {0, verified_at.wall_ms + 60'000}));
 }
 
 TEST(VerifiedTokens, believes_no_token_by_keys_that_are_gone) {
@@ -60,8 +60,8 @@ TEST(VerifiedTokens, believes_no_token_by_keys_that_are_gone) {
   const auto keys = fresh_ring();
   const std::string token = token_of(settings, *keys);
   VerifiedTokens tokens;
-  ASSERT_TRUE(tokens.read(token, settings, keys, noon));
-  EXPECT_FALSE(tokens.read(token, settings, fresh_ring(), noon));
+  ASSERT_TRUE(tokens.read(token, settings, keys, verified_at));
+  EXPECT_FALSE(tokens.read(token, settings, fresh_ring(), verified_at));
 }
 
 TEST(VerifiedTokens, believes_no_token_that_differs_in_a_byte) {
@@ -69,9 +69,9 @@ TEST(VerifiedTokens, believes_no_token_that_differs_in_a_byte) {
   const auto keys = fresh_ring();
   std::string token = token_of(settings, *keys);
   VerifiedTokens tokens;
-  ASSERT_TRUE(tokens.read(token, settings, keys, noon));
+  ASSERT_TRUE(tokens.read(token, settings, keys, verified_at));
   token[token.size() / 2] = token[token.size() / 2] == 'A' ? 'B' : 'A';
-  EXPECT_FALSE(tokens.read(token, settings, keys, noon));
+  EXPECT_FALSE(tokens.read(token, settings, keys, verified_at));
 }
 
 }  // namespace

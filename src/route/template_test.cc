@@ -33,7 +33,7 @@ struct FakeSource : VariableSource {
   }
 };
 
-Template compiled(std::string_view text) {
+Template compiled_template(std::string_view text) {
   std::string error;
   auto result = Template::compile(text, FakeNames(), error);
   EXPECT_TRUE(result) << text << ": " << error;
@@ -135,7 +135,7 @@ TEST(Template, evaluates_literals_and_variables) {
       {"$arg_x-1", "42-1"},
   };
   for (const auto& [text, expected] : rows) {
-    const Template compiled_text = compiled(text);
+    const Template compiled_text = compiled_template(text);
     EXPECT_EQ(compiled_text.evaluate(source, arena), expected) << text;
     EXPECT_EQ(compiled_text.text(), text);
   }
@@ -184,15 +184,15 @@ TEST(Template, returns_single_values_without_copying) {
   FakeSource source;
   const std::string& value = source.values[FakeSource::key({Variable::host, 0, {}})] = "example.com";
   Arena arena;
-  EXPECT_EQ(compiled("$host").evaluate(source, arena).data(), value.data());
-  const Template literal = compiled("a literal that is longer than a short string");
+  EXPECT_EQ(compiled_template("$host").evaluate(source, arena).data(), value.data());
+  const Template literal = compiled_template("a literal that is longer than a short string");
   EXPECT_EQ(literal.evaluate(source, arena).data(), literal.parts()[0].literal.data());
 }
 
 TEST(Template, asks_for_every_value_once) {
   FakeSource source;
   Arena arena;
-  compiled("$host-$uri-$host").evaluate(source, arena);
+  compiled_template("$host-$uri-$host").evaluate(source, arena);
   EXPECT_EQ(source.asked, 3);
 }
 
@@ -205,7 +205,7 @@ TEST(Template, joins_more_parts_than_fit_on_the_stack) {
     expected += "h/";
   }
   Arena arena;
-  EXPECT_EQ(compiled(text).evaluate(source, arena), expected);
+  EXPECT_EQ(compiled_template(text).evaluate(source, arena), expected);
 }
 
 TEST(Template, a_literal_is_never_parsed) {
@@ -215,15 +215,15 @@ TEST(Template, a_literal_is_never_parsed) {
   EXPECT_TRUE(literal.is_literal());
   EXPECT_EQ(literal.evaluate(source, arena), "$host costs 5$");
   EXPECT_TRUE(Template::literal("").empty());
-  EXPECT_FALSE(compiled("$host").is_literal());
-  EXPECT_TRUE(compiled("").empty());
+  EXPECT_FALSE(compiled_template("$host").is_literal());
+  EXPECT_TRUE(compiled_template("").empty());
 }
 
 TEST(Template, says_whether_it_uses_a_claim) {
-  EXPECT_TRUE(compiled("a$jwt_claim_sub").uses_unverified_jwt_claim());
-  EXPECT_TRUE(compiled("$jwt_header_kid").uses_unverified_jwt_claim());
-  EXPECT_TRUE(compiled("$jwt_payload").uses_unverified_jwt_claim());
-  EXPECT_FALSE(compiled("$identity_user$http_jwt").uses_unverified_jwt_claim());
+  EXPECT_TRUE(compiled_template("a$jwt_claim_sub").uses_unverified_jwt_claim());
+  EXPECT_TRUE(compiled_template("$jwt_header_kid").uses_unverified_jwt_claim());
+  EXPECT_TRUE(compiled_template("$jwt_payload").uses_unverified_jwt_claim());
+  EXPECT_FALSE(compiled_template("$identity_user$http_jwt").uses_unverified_jwt_claim());
 }
 
 }  // namespace

@@ -18,7 +18,7 @@
 namespace keepgate::store {
 namespace {
 
-using Access = ApiKeyEditor::Access;
+using EditorAccess = ApiKeyEditor::Access;
 using Change = ApiKeyFile::Change;
 using auth::ApiKeyState;
 
@@ -35,10 +35,10 @@ class KeyFiles : public testing::Test {
     secret_path = secret_path_of(path);
     now = Now::read();
   }
-  Result<ApiKeyEditor> open(Access access) const { return ApiKeyEditor::open(path, secret_path, access); }
+  Result<ApiKeyEditor> open(EditorAccess access) const { return ApiKeyEditor::open(path, secret_path, access); }
 
   NewKey add(std::string_view client = "orders-app", std::size_t copies = 1) {
-    Result<ApiKeyEditor> editor = open(Access::create);
+    Result<ApiKeyEditor> editor = open(EditorAccess::create);
     EXPECT_TRUE(editor.has_value()) << editor.error().detail;
     NewKey made;
     std::string lines;
@@ -56,7 +56,7 @@ class KeyFiles : public testing::Test {
   }
 
   void revoke(const NewKey& key) {
-    Result<ApiKeyEditor> editor = open(Access::change);
+    Result<ApiKeyEditor> editor = open(EditorAccess::change);
     ASSERT_TRUE(editor.has_value()) << editor.error().detail;
     const auto line = editor->find(key.id());
     ASSERT_TRUE(line.has_value() && line->has_value());
@@ -251,7 +251,7 @@ TEST_F(KeyFiles, compacting_keeps_the_newest_line_of_each_key_and_the_owner_and_
   const NewKey one = add(), two = add();
   revoke(one);
   ASSERT_EQ(::chmod(path.c_str(), 0640), 0);
-  Result<ApiKeyEditor> editor = open(Access::change);
+  Result<ApiKeyEditor> editor = open(EditorAccess::change);
   ASSERT_TRUE(editor.has_value());
   const auto done = editor->compact([](const auth::ApiKeyRecord&) { return true; });
   ASSERT_TRUE(done.has_value()) << done.error().detail;
@@ -276,7 +276,7 @@ TEST_F(KeyFiles, changes_at_the_same_time_follow_one_another_also_while_it_is_co
     });
   }
   for (int n = 0; n < 10; ++n) {
-    Result<ApiKeyEditor> editor = open(Access::change);
+    Result<ApiKeyEditor> editor = open(EditorAccess::change);
     ASSERT_TRUE(editor.has_value()) << editor.error().detail;
     ASSERT_TRUE(editor->compact([](const auth::ApiKeyRecord&) { return true; }).has_value());
   }
@@ -289,13 +289,13 @@ TEST_F(KeyFiles, changes_at_the_same_time_follow_one_another_also_while_it_is_co
 TEST_F(KeyFiles, a_file_whose_secret_is_gone_is_not_given_another) {
   add();
   std::filesystem::remove(secret_path);
-  EXPECT_FALSE(open(Access::create).has_value());
+  EXPECT_FALSE(open(EditorAccess::create).has_value());
   EXPECT_FALSE(std::filesystem::exists(secret_path));
 }
 
 TEST_F(KeyFiles, opening_for_a_change_makes_nothing) {
-  EXPECT_FALSE(open(Access::change).has_value());
-  EXPECT_FALSE(open(Access::read).has_value());
+  EXPECT_FALSE(open(EditorAccess::change).has_value());
+  EXPECT_FALSE(open(EditorAccess::read).has_value());
   EXPECT_TRUE(std::filesystem::is_empty(folder));
 }
 
