@@ -68,6 +68,15 @@ std::string Diagnostics::render_text() const {
   return out;
 }
 
+std::string Diagnostics::render_line() const {
+  std::string out;
+  for (const Diagnostic& one : all_) {
+    append(out, out.empty() ? "" : "; ", name_of(one.severity), '[', one.code, "]: ", one.message);
+    if (!one.place.file.empty()) append(out, " (", one.place.file, ':', one.place.line, ')');
+  }
+  return out;
+}
+
 std::string Diagnostics::render_json() const {
   std::string out = "[";
   const auto member = [&](std::string_view name, std::string_view value) {

@@ -42,6 +42,8 @@ class Diagnostics {
 
   // For people: `error[KG012]: message`, `  --> file:line:column`, the line, a caret line, `help: …`.
   std::string render_text() const;
+  // For logs: `error[KG012]: message (file:line); …` on one line, without the source, which may hold a secret.
+  std::string render_line() const;
   // For programs: a JSON array of objects with severity, code, message, file, line, column, help.
   std::string render_json() const;
 

@@ -203,6 +203,11 @@ int run_client_rotate_secret(int argc, char** argv) {
   }
   std::string secret = drops_old ? std::string() : oauth::make_client_secret();
   const WipedAtEnd wiped{secret};
+  // Shown before it counts: the old one does not end for one that got lost.
+  if (!drops_old && !show_secret(verb, file, cat(secret, "\n"))) {
+    say("the old secret is valid as before");
+    return exit_failure;
+  }
   code = store.run([&](store::Database& database) -> Result<void> {
     // Read again: it is one transaction, and somebody else may have changed it.
     auto stored = oauth::find_stored_client(database, id);
@@ -216,10 +221,9 @@ int run_client_rotate_secret(int argc, char** argv) {
     if (!changed) return std::unexpected(changed.error());
     return {};
   });
-  if (code != exit_ok) return code;
-  if (!drops_old && !show_secret(verb, file, cat(secret, "\n"))) {
-    say("the new secret counts and nobody knows it: rotate it again");
-    return exit_failure;
+  if (code != exit_ok) {
+    if (!drops_old) say("the secret that was shown does not count");
+    return code;
   }
   say(drops_old   ? cat("client ", id, ": only the newest secret is valid")
       : keeps_old ? cat("client ", id, ": the new secret is valid beside the old. It is not shown again.")

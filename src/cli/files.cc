@@ -99,7 +99,7 @@ Result<void> write_file(const std::string& path, std::string_view text, unsigned
   }
   struct stat there{};
   const bool exists = ::stat(path.c_str(), &there) == 0;
-  if (exists && existing == Existing::refuse) return file_failed(path, "exists already; --force replaces it");
+  if (exists && existing == Existing::refuse) return file_failed(path, "exists already");
   if (exists && !S_ISREG(there.st_mode)) return file_failed(path, "is not a regular file");
   const std::string beside = write_beside(path, text, mode);
   if (beside.empty()) return file_failed(path);

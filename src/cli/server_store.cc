@@ -1,5 +1,6 @@
 #include "cli/server_store.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -47,7 +48,16 @@ int ServerStore::open() {
 }
 
 Result<crypto::SecretText> ServerStore::wrapping_key() const {
-  return oauth::wrapping_key_of(*store_, snapshot_->authorization_service->options().key_file);
+  auto key = oauth::wrapping_key_of(*store_, snapshot_->authorization_service->options().key_file);
+  if (!key) return key;
+  // What it opens is the proof that it is this store's.
+  const Result<void> fits = store_->run([&](store::Database& database) -> Result<void> {
+    const auto keys = oauth::load_keys(database, *snapshot_->authorization_settings, *key);
+    if (!keys) return std::unexpected(keys.error());
+    return {};
+  });
+  if (!fits) return std::unexpected(fits.error());
+  return key;
 }
 
 int ServerStore::run(const store::Transactor::Job& job) {
@@ -56,6 +66,7 @@ int ServerStore::run(const store::Transactor::Job& job) {
 }
 
 bool show_secret(std::string_view verb, const std::string& file, std::string_view text) {
+  ::signal(SIGPIPE, SIG_IGN);  // A reader that has gone is a failure to be told, not the end in the middle.
   const Result<void> shown = write_file(file, text, 0600, Existing::refuse);
   if (!shown) complain(verb, shown.error().detail);
   return shown.has_value();

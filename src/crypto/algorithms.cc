@@ -59,6 +59,7 @@ std::string_view name_of(Algorithm algorithm) { return row_of(algorithm).name; }
 
 Algorithm algorithm_named(std::string_view exact_name) {
   if (exact_name.empty()) return Algorithm::none;
+  if (exact_name == "Ed25519") return Algorithm::eddsa;  // RFC 9864: the name of EdDSA with this curve.
   const AlgorithmRow* row = find_row(rows, exact_name);
   return row == nullptr ? Algorithm::none : row->algorithm;
 }

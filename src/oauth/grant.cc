@@ -51,8 +51,7 @@ bool is_known_audience(const Settings& settings, std::string_view audience) {
          std::ranges::find(settings.resources, audience, &Resource::name) != settings.resources.end();
 }
 
-Checked<std::string> requested_audience(const Params& params, const std::vector<std::string>& allowed,
-                                        const Settings& settings) {
+Checked<std::string> asked_audience(const Params& params) {
   std::string_view asked;
   for (const auto& [name, value] : params.pairs()) {
     if (value.empty() || (name != "resource" && name != "audience")) continue;
@@ -61,15 +60,23 @@ Checked<std::string> requested_audience(const Params& params, const std::vector<
     }
     asked = value;
   }
+  return std::string(asked);
+}
+
+Checked<std::string> requested_audience(const Params& params, const std::vector<std::string>& allowed,
+                                        const Settings& settings) {
+  auto named = asked_audience(params);
+  if (!named) return named;
+  std::string asked = std::move(*named);
   if (asked.empty()) {
     if (allowed.empty()) return settings.issuer;
     if (allowed.size() > 1) return refuse("invalid_target", "name the audience: resource or audience");
-    return allowed.front();
+    asked = allowed.front();
   }
   if (!has(allowed, asked) || !is_known_audience(settings, asked)) {
     return refuse("invalid_target", "this audience is not to be had");
   }
-  return std::string(asked);
+  return asked;
 }
 
 Checked<std::vector<std::string>> scopes_at(const std::string& audience, std::vector<std::string> scopes,

@@ -41,6 +41,8 @@ Checked<std::vector<std::string>> requested_scopes(const Params& params, const s
 // With none registered: the server itself, for /userinfo.
 Checked<std::string> requested_audience(const Params& params, const std::vector<std::string>& allowed,
                                         const Settings& settings);
+// What was asked for; "": nothing. invalid_target where it was several.
+Checked<std::string> asked_audience(const Params& params);
 // The resource's own list of scopes: what it does not know is not asked for there.
 Checked<std::vector<std::string>> scopes_at(const std::string& audience, std::vector<std::string> scopes,
                                             const Params& params, const Settings& settings);

@@ -39,6 +39,8 @@ net::Task<Checked<Answer>> grant_authorization_code(Context& context, const Toke
   if (!is_verifier(form.get("code_verifier"))) {
     co_return refuse("invalid_grant", "code_verifier has not the form of one");
   }
+  auto asked = asked_audience(form);
+  if (!asked) co_return std::unexpected(std::move(asked.error()));
   const auto sum = crypto::sha256(form.get("code_verifier"));
   CodeUse use;
   use.code = form.get("code");
@@ -46,6 +48,7 @@ net::Task<Checked<Answer>> grant_authorization_code(Context& context, const Toke
   use.redirect_uri = form.get("redirect_uri");
   use.challenge = crypto::base64url_encode({reinterpret_cast<const char*>(sum.data()), sum.size()});
   use.bound_key = request.bound_key;
+  use.audience = std::move(*asked);
   use.grant_expires_s = context.now().wall_s() + context.settings.grant_lifetime_s;
   use.binds_grant = request.client().is_public;
   const bool refreshes = request.client().may(Grant::refresh_token);
@@ -76,12 +79,13 @@ net::Task<Checked<Answer>> grant_authorization_code(Context& context, const Toke
   if (outcome->code.what == Redeemed::replayed) {
     context.exchange.refusal.reason = "a code was used twice: what it gave is taken back";
   }
+  // RFC 8707 §2.2: the same audience that was consented to, or none.
+  if (outcome->code.what == Redeemed::elsewhere) {
+    co_return refuse("invalid_target", "this is not the audience that was consented to");
+  }
   if (outcome->code.what != Redeemed::good || !outcome->user || outcome->user->disabled) {
     co_return refuse("invalid_grant", "the code is unknown, used, expired or not for this client and request");
   }
-  // RFC 8707 §2.2: the same audience that was consented to, or none.
-  const auto audience = requested_audience(form, {outcome->code.grant.audience}, context.settings);
-  if (!audience) co_return std::unexpected(audience.error());
   UserTokens tokens;
   tokens.scopes = outcome->code.grant.scopes;
   tokens.nonce = outcome->code.nonce;

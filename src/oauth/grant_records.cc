@@ -137,6 +137,10 @@ Result<RedeemedCode> redeem_code(store::Database& database, const CodeUse& use, 
     out.what = Redeemed::not_yours;
     return out;
   }
+  if (!use.audience.empty() && use.audience != out.grant.audience) {
+    out.what = Redeemed::elsewhere;
+    return out;
+  }
   const auto won = database.run("UPDATE codes SET used_s = $2 WHERE hash = $1 AND used_s IS NULL RETURNING grant_id",
                                 {hash, now.wall_s()});
   if (!won) return std::unexpected(won.error());

@@ -50,6 +50,7 @@ Result<void> add_code(store::Database& database, const CodeRecord& code);
 enum class Redeemed : std::uint8_t {
   unknown = 0,  // No such code or token, or it has expired.
   not_yours,    // Another client's: nothing was changed.
+  elsewhere,    // Another audience was asked for than was consented to: it is as it was.
   misfits,      // Redirect URI, verifier or key are others: the code is used up, and gives nothing.
   replayed,     // It was used before: its grant is revoked now.
   revoked,
@@ -59,6 +60,7 @@ struct CodeUse {
   std::string code, client, redirect_uri, challenge, bound_key;  // challenge: of the verifier that was sent.
   std::int64_t grant_expires_s = 0;                              // Of the grant from then on.
   bool binds_grant = false;  // A public client's: the key of its proof becomes that of the grant (RFC 9449 §5).
+  std::string audience;      // The one that was asked for; "": none.
 };
 struct RedeemedCode {
   Redeemed what = Redeemed::unknown;

@@ -30,12 +30,8 @@ std::function<Result<Taken>(store::Database&)> family_job(std::string token, std
   };
 }
 
-// RFC 7009 §2.2: the status says it all. Without a Content-Type, for there is no JSON to be read.
-Answer nothing_answer() {
-  Answer out = json_answer("");
-  out.content_type = {};
-  return out;
-}
+// RFC 7009 §2.2: the status says it all. Some clients read any answer as JSON, and others refuse one of another type.
+Answer nothing_answer() { return json_answer("{}"); }
 
 net::Task<Checked<Answer>> answer_revocation(Context& context) {
   auto who = co_await authenticate_client(context, PublicClients::accepted);

@@ -303,6 +303,9 @@ net::Task<Checked<Answer>> exchange_for_transaction(Context& context, const Toke
   if (audiences.size() != 1 || audiences.front() != context.settings.trust_domain) {
     co_return refuse("invalid_target", "audience must be the trust domain");
   }
+  if (form.has("actor_token") || form.has("actor_token_type")) {
+    co_return refuse("invalid_request", "a transaction token names no actor but the client that asks for it");
+  }
   const std::string_view kind = token_type_named(form.get("subject_token_type"));
   if (kind == "refresh_token") co_return refuse("invalid_request", "a refresh token is exchanged for nothing here");
   auto transaction = kind == "txn_token" ? from_transaction(context, request) : from_subject(context, request, kind);

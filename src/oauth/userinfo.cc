@@ -109,6 +109,9 @@ net::Task<Checked<Answer>> answer_userinfo(Context& context) {
   }
   const auto credential = auth::token_credential(request.authorization);
   const bool in_body = request.form.has("access_token");
+  if (!request.form.first_repeated().empty()) {
+    co_return bad_token(context, 400, "invalid_request", "a parameter is there twice");
+  }
   if (request.has_two_authorizations || !credential || (in_body && !request.authorization.empty())) {
     co_return bad_token(context, 400, "invalid_request", "the token is malformed or sent twice");
   }

@@ -34,6 +34,8 @@ Visit::Visit(Context& its_context)
   if (const auto address = net::Address::ip(context.request.client_address, 0)) network = address->ip_bytes();
   if (browser.size() >= browser_bytes_min) return;
   browser = make_token("");
+  // A form of another site comes without our cookies: what the browser has and did not show is not to be replaced.
+  if (context.request.method == http::Method::post) return;
   append(set_cookies, "Set-Cookie: ", set_cookie(browser_cookie, browser, browser_cookie_max_age_s), "\r\n");
 }
 

@@ -66,12 +66,16 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
 // What a refusal asks of the client goes out whatever page an error_page puts in the place of ours.
 void append_refusal_fields(Exchange& x, std::uint16_t status, std::string& out) {
   const Refusal& refusal = x.refusal;
-  if (status == 401 && !refusal.challenge.empty()) append_field(out, "WWW-Authenticate", refusal.challenge);
+  if (status == 401) append_challenge(x, out);
   if (refusal.status == status && refusal.retry_after_s != 0)
     append(out, "Retry-After: ", refusal.retry_after_s, "\r\n");
 }
 
 }  // namespace
+
+void append_challenge(const Exchange& x, std::string& out) {
+  if (!x.refusal.challenge.empty()) append_field(out, "WWW-Authenticate", x.refusal.challenge);
+}
 
 bool may_keep_alive(const Exchange& x) {
   const LocationConfig& location = x.location();

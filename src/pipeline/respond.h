@@ -20,6 +20,8 @@ struct LocalAnswer {
   std::string_view extra_fields;  // Whole lines with CRLF.
 };
 
+// What a refusal asks of the client (WWW-Authenticate), if anything: for a 401.
+void append_challenge(const Exchange& exchange, std::string& out);
 // Sends the answer; decides about keep-alive first. Never fails towards the caller: a client that went away is noted
 // in the exchange.
 net::Task<void> respond(Exchange& exchange, LocalAnswer answer);

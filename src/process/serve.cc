@@ -56,6 +56,13 @@ bool change_user(const pipeline::Snapshot& snapshot) {
   return true;
 }
 
+// Who started it sees why it ends, wherever the log goes.
+void say_failure(const ServeOptions& options, const pipeline::Snapshot& snapshot, const std::string& why) {
+  log(LogLevel::emerg, why);
+  const std::string path = error_log_path(options, snapshot);
+  if (path != "stderr") std::fprintf(stderr, "keepgate: [emerg] %s\n", why.c_str());
+}
+
 // Bound, written, changed: all that may fail.
 bool prepare(const ServeOptions& options, const SnapshotPointer& snapshot, const Inherited& inherited, Workers& workers,
              PidFile& pid_file) {
@@ -63,7 +70,7 @@ bool prepare(const ServeOptions& options, const SnapshotPointer& snapshot, const
   for (const std::string& remark : inherited.remarks) log(LogLevel::warn, remark);
   limit_open_files(*snapshot);
   if (const auto opened = workers.open(snapshot, inherited.listeners); !opened) {
-    log(LogLevel::emerg, opened.error().detail);
+    say_failure(options, *snapshot, opened.error().detail);
     return false;
   }
   for (const Listener& one : removed_listeners(inherited.listeners, workers.listeners())) {
@@ -105,7 +112,7 @@ int serve(const ServeOptions& options) {
   const bool replaces = inherited.replaces;
   inherited.listeners.clear();
   if (const auto started = workers.start(); !started) {
-    log(LogLevel::emerg, started.error().detail);
+    say_failure(options, *snapshot, started.error().detail);
     return give_up(workers, replaces, pid_file, daemonizer);
   }
   log(LogLevel::notice, "keepgate/" KG_VERSION_TEXT " serves with ", snapshot->worker_count, " workers, configuration ",

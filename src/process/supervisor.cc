@@ -40,11 +40,16 @@ std::int64_t health_period_of(const ServiceManager& manager) {
 
 }  // namespace
 
-bool open_error_log(const ServeOptions& options, const pipeline::Snapshot& snapshot) {
+std::string error_log_path(const ServeOptions& options, const pipeline::Snapshot& snapshot) {
   const std::string& path = !snapshot.error_log_path.empty() ? snapshot.error_log_path : options.error_log;
+  return path.empty() ? "stderr" : path;
+}
+
+bool open_error_log(const ServeOptions& options, const pipeline::Snapshot& snapshot) {
+  const std::string path = error_log_path(options, snapshot);
   std::string error;
-  if (logs::configure_error_log(path.empty() ? "stderr" : path, snapshot.error_log_level, error)) return true;
-  log(LogLevel::emerg, "error_log: ", error);
+  if (logs::configure_error_log(path, snapshot.error_log_level, error)) return true;
+  log(LogLevel::emerg, "error_log ", path, ": ", error);
   return false;
 }
 
@@ -128,9 +133,9 @@ void Supervisor::reload() {
   const auto snapshot = conf::load(load, diagnostics);
   std::string why;
   if (!snapshot) {
-    why = cat("\n", diagnostics.render_text());
+    why = diagnostics.render_line();
   } else {
-    if (!diagnostics.all().empty()) log(LogLevel::warn, diagnostics.render_text());
+    if (!diagnostics.all().empty()) log(LogLevel::warn, diagnostics.render_line());
     const auto done = workers_.reload(snapshot, shares_sockets() ? Sockets::hand_over : Sockets::close);
     if (!done) why = done.error().detail;
   }

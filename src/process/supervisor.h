@@ -25,6 +25,8 @@ struct ServeOptions {
 };
 
 // Where errors go: `error_log` of the configuration, else -e, else standard error. False was logged.
+// Where the log goes: "stderr" for standard error.
+std::string error_log_path(const ServeOptions& options, const pipeline::Snapshot& snapshot);
 bool open_error_log(const ServeOptions& options, const pipeline::Snapshot& snapshot);
 
 class Supervisor {

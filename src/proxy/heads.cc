@@ -278,6 +278,10 @@ void write_response_head(Exchange& x, const http::ResponseHead& response, const 
   const http::HeaderLine* const location = response.find(http::Field::location);
   if (location && !plan.response_dropped.has(*location)) append_location(x, *location, plan, out);
   if (gains_body) out += "Content-Length: 0\r\n";
+  // RFC 9110 §15.5.2: a 401 whose page comes from an upstream asks for credentials all the same.
+  if (x.in_error_page && status == 401 && !response.find(http::Field::www_authenticate)) {
+    pipeline::append_challenge(x, out);
+  }
   if (framing == ClientFraming::chunked) out += "Transfer-Encoding: chunked\r\n";
   out.append(pipeline::connection_line(x));
   pipeline::append_added_headers(x, status, out);

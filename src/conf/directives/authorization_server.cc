@@ -116,7 +116,9 @@ void set_issuer(Reader& reader, const Scope&, const Directive& directive) {
 void set_store(Reader& reader, const Scope& scope, const Directive& directive) {
   const Word& word = directive.arguments[0];
   const auto address = store::parse_store_address(word.text);
-  if (!address) return reader.invalid_value(directive, word, "sqlite:FILE or postgres:URI");
+  if (!address) {  // Not quoted: it may hold a password, and logs show what is complained of.
+    return reader.error(code::bad_value, "'store' is no address of a store", word.at, "sqlite:FILE or postgres:URI");
+  }
   if (scope.context == in_authorization_server) return set_place<&A::store>(reader, directive);
   if (reader.model().store) return reader.duplicate(directive);
   reader.model().store = word;

@@ -78,6 +78,8 @@ export default [
     good(await t.call('revocation', 'web', { token: subject_token }));
     return { subject_token };
   }),
+  bad('an actor token', { actor_token: 'x', actor_token_type: ACCESS }, 'invalid_request'),
+  bad('an actor token without its type', { actor_token: 'x' }, 'invalid_request'),
   bad('details that are no JSON', { request_details: 'x' }, 'invalid_request'),
   bad('details that are no object', { request_details: '[]' }, 'invalid_request'),
   bad('details that say who it is', { request_details: '{"customer":"bob"}' }, 'invalid_request'),
