@@ -298,12 +298,18 @@ TEST(KeySet, refuses_more_keys_than_its_bound) {
   EXPECT_FALSE(read_keys(keys).set);
 }
 
+TEST(Algorithms, eddsa_has_the_name_of_its_curve_too) {  // RFC 9864 §2.2; the name that we write is EdDSA.
+  EXPECT_EQ(algorithm_named("Ed25519"), Algorithm::eddsa);
+  EXPECT_EQ(name_of(Algorithm::eddsa), "EdDSA");
+}
+
 TEST(Algorithms, are_named_exactly) {
   for (const std::string_view name : {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
                                       "EdDSA", "HS256", "HS384", "HS512"}) {
     EXPECT_EQ(name_of(algorithm_named(name)), name);
   }
-  for (const std::string_view name : {"", "none", "None", "rs256", "RS256 ", "ES256K", "eddsa", "Ed25519", "RS1"}) {
+  for (const std::string_view name :
+       {"", "none", "None", "rs256", "RS256 ", "ES256K", "eddsa", "ed25519", "Ed448", "RS1"}) {
     EXPECT_EQ(algorithm_named(name), Algorithm::none) << name;
   }
 }

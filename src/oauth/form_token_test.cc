@@ -74,7 +74,7 @@ TEST(FormToken, one_changed_character_makes_it_bad) {
 
 TEST(FormTokenDeathTest, none_is_made_without_a_browser_or_a_key) {
   EXPECT_DEATH(make_form_token(form_key, {FormPurpose::consent, "", "r", ""}, form_made_s), "browser");
-  EXPECT_DEATH(make_form_token("short", context, form_made_s), "form_key");
+  EXPECT_DEATH(make_form_token("short", context, form_made_s), "key");
 }
 
 }  // namespace

@@ -65,8 +65,10 @@ const cases = {
   async 'signs in and gives permission without scripts, by the keyboard, and is sent on by the client'({ browser }) {
     const { page, words, foreign } = await person(browser, { javaScriptEnabled: false });
     await page.goto(authorize());
-    await page.keyboard.type('alice'); // The first field has the focus.
+    await page.locator('input[name=username]:focus').waitFor(); // The first field has it, a moment after the page is there.
+    await page.keyboard.type('alice');
     await page.keyboard.press('Tab');
+    await page.locator('input[name=password]:focus').waitFor();
     await page.keyboard.type('hunter2');
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Web shop' }).waitFor();
