@@ -21,6 +21,7 @@ from harness.dns import DnsServer  # noqa: E402
 from harness.gate import Gate, binary  # noqa: E402
 from harness.jose import Jose  # noqa: E402
 from harness.origin import Origin  # noqa: E402
+from harness.postgres import Postgres  # noqa: E402
 
 
 def closing(make, collected):
@@ -74,6 +75,14 @@ def jose():
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture
+def database():
+    """A PostgreSQL server of its own for one test."""
+    server = Postgres()
+    yield server
+    server.close()
 
 
 @pytest.fixture

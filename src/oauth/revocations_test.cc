@@ -123,6 +123,14 @@ TEST_F(RevocationRecords, are_filled_beyond_their_half_by_nobody_alone) {
   EXPECT_EQ(count("revocations WHERE kind = 'grant' AND value = 'g1'"), 1);
 }
 
+TEST_F(RevocationRecords, are_shared_from_their_half_on_and_not_before) {
+  add_entries(revocations_of_owner_max, "user:alice");
+  add_entries(revocations_max / 2 - revocations_of_owner_max - 1, "");
+  EXPECT_TRUE(revoke("jti", "a1", 0, morning_s + 10, "user:alice")) << "the last one of the half";
+  EXPECT_EQ(count("revocations"), revocations_max / 2);
+  EXPECT_FALSE(revoke("jti", "a2", 0, morning_s + 10, "user:alice"));
+}
+
 TEST_F(RevocationRecords, that_are_full_end_no_grant_by_half) {
   add_grant_with_code("g1", "s1");
   ASSERT_EQ(redeem("g1"), Redeemed::good);

@@ -206,7 +206,7 @@ CommitOutcome PostgresConnection::find_out(const std::string& transaction, std::
       last_why = status ? "the server still works on it" : status.error().detail;
     }
     const timespec moment{.tv_sec = 0, .tv_nsec = commit_look_ns};
-    ::nanosleep(&moment, nullptr);
+    ::nanosleep(&moment, nullptr);  // Between two looks: the server needs a moment to notice.
   }
   why = cat("the connection was lost in the commit, and what became of it is not known: ", last_why);
   trouble_ = Trouble::failed;

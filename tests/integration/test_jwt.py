@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa, utils
 
+from harness.gate import run_cli
 from harness.jose import assemble, b64, claims, hmac_token, unb64
 from harness.wire import request_bytes
 
@@ -567,3 +568,11 @@ def test_a_cached_token_is_refused_the_moment_it_expires(pair, jose):
     while time.time() < expires:
         time.sleep(0.02)
     assert gate.get("/x", bearer(token)).status == 401
+
+
+@pytest.mark.parametrize("leeway, code", [("10m", 0), ("600s", 0), ("601s", 1), ("11m", 1)])
+def test_a_leeway_is_no_longer_than_what_was_revoked_is_told(tmp_path, leeway, code):
+    path = tmp_path / "keepgate.conf"
+    path.write_text(f"events {{}} http {{ server {{ listen 127.0.0.1:1; auth_jwt_leeway {leeway}; location / {{ return 204; }} }} }}")
+    result = run_cli("-t", "-c", path)
+    assert result.returncode == code and ("at most 10m" in result.stderr) == bool(code), result.stderr

@@ -5,16 +5,9 @@ from harness.gate import run_cli
 from harness.issuer import Issuer
 from harness.jose import payload_of
 from harness.ports import wait_until
-from harness.postgres import Postgres, why_missing
+from harness.postgres import why_missing
 
 pytestmark = pytest.mark.skipif(why_missing() is not None, reason=str(why_missing()))
-
-
-@pytest.fixture
-def database():
-    server = Postgres()
-    yield server
-    server.close()
 
 
 @pytest.fixture

@@ -8,16 +8,9 @@ import pytest
 
 from harness.oauth import complain, make_world, run_cases, sign_in, start_server
 from harness.ports import wait_until
-from harness.postgres import Postgres, why_missing
+from harness.postgres import why_missing
 
 pytestmark = pytest.mark.skipif(why_missing() is not None, reason=str(why_missing()))
-
-
-@pytest.fixture
-def database():
-    server = Postgres()
-    yield server
-    server.close()
 
 
 @pytest.fixture
